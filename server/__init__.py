@@ -1,0 +1,1 @@
+"""The coordinator: importable and runnable with no terminal."""

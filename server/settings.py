@@ -1,0 +1,149 @@
+"""The coordinator's configuration as it stands after reading: durations in milliseconds.
+
+Defaults here are the only place where they are written; ``example-config.toml`` is held against
+them by a test. Reading TOML, with its errors, is in :mod:`server.configuration`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from server.model import RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+DAY_MS = 86_400_000
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    certificate: str = ""
+    key: str = ""
+    client_ca: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    host: str = "127.0.0.1"
+    port: int = 8700
+    data_dir: Path | None = None
+    """None: the user's data folder."""
+    store: str = "sqlite"
+    durability: Literal["full", "normal"] = "full"
+    tls: TlsSettings = TlsSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSource:
+    """Where a secret is read from; the secret itself never stands in the configuration."""
+
+    env: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    submit: SecretSource = SecretSource(env="TRAFFIC_SUBMIT_KEY")
+    runner: SecretSource = SecretSource(env="TRAFFIC_RUNNER_KEY")
+    read_only: SecretSource = SecretSource(env="TRAFFIC_READ_ONLY_KEY")
+    operator: SecretSource = SecretSource(env="TRAFFIC_OPERATOR_KEY")
+    admin: SecretSource = SecretSource(env="TRAFFIC_ADMIN_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseSettings:
+    heartbeat_timeout_ms: int = 90_000
+    offer_timeout_ms: int = 15_000
+    """An unconfirmed attempt goes back after this."""
+    runner_active_ms: int = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySettings:
+    """Defaults for submits that say nothing."""
+
+    max_attempts: int = 1
+    policy: RetryPolicy = RetryPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRule:
+    """Labels for runners that cannot state any."""
+
+    match: str
+    """Name or address, with ``*``."""
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSettings:
+    max_jobs: int = 3
+    """Slots of runners that state no capacity."""
+    labels: tuple[LabelRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    limit: int | None = None
+    stall_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    jobs_ms: int = 30 * DAY_MS
+    output_ms: int = 7 * DAY_MS
+    events_ms: int = 90 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    min_free: int = 1024 * MIB
+    """Bytes; below it submits get 507, outcomes and stops still commit."""
+    max_output: int = 64 * MIB
+    """Bytes an attempt; head and tail are kept, the gap is marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunpackSettings:
+    enabled: bool = True
+    public_job_detail: bool | Literal["loopback"] = "loopback"
+    submit_per_minute: int = 10
+    poll_per_minute: int = 60
+    runner_per_minute: int = 120
+    notify_relay: bool = True
+    max_input_bytes: int = 102_400
+    max_result_bytes: int = 512_000
+    max_console_bytes: int = 1_048_576
+    max_error_bytes: int = 10_240
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolSettings:
+    runpack: RunpackSettings = RunpackSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """Read by ``traffic-tui agent`` from its own box's configuration."""
+
+    allow_command: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    server: ServerSettings = ServerSettings()
+    keys: KeySettings = KeySettings()
+    leases: LeaseSettings = LeaseSettings()
+    retry: RetrySettings = RetrySettings()
+    runners: RunnerSettings = RunnerSettings()
+    queues: Mapping[str, QueueSettings] = field(
+        default_factory=lambda: {"default": QueueSettings()}
+    )
+    retention: RetentionSettings = RetentionSettings()
+    storage: StorageSettings = StorageSettings()
+    protocols: ProtocolSettings = ProtocolSettings()
+    agent: AgentSettings = AgentSettings()

@@ -1,0 +1,1 @@
+"""Where jobs live. :mod:`server.store.base` is the seam, :mod:`server.store.sqlite` keeps it."""

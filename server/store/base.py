@@ -1,0 +1,519 @@
+"""The seam to durable storage.
+
+All changes go through :meth:`Store.apply`: an operation is a plain function of a transaction.
+Operations handed in during one tick of the loop are committed together, each in a savepoint of
+its own, in the order they came; whoever waits is answered after the commit. An operation that
+raises changes nothing, and its neighbours are not touched by it.
+
+Reads that may take long (lists, searches, output) go through :class:`Reads`, off the loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+    from server.events import Event, EventKind
+    from server.filters import Filter
+    from server.model import (
+        Attempt,
+        Job,
+        JobClass,
+        JobDetails,
+        JobState,
+        Outcome,
+        Progress,
+        Queue,
+        Role,
+        Runner,
+        Session,
+        Stream,
+    )
+
+T = TypeVar("T")
+
+
+class NewJob(NamedTuple):
+    """A job to insert: its row (``id`` 0; the store gives ids in order) and its details."""
+
+    job: Job
+    details: JobDetails
+
+
+class NewAttempt(NamedTuple):
+    """What the caller decides of an attempt to insert; the store gives the row id."""
+
+    uuid: str
+    job: int
+    number: int
+    runner: int
+    session: int
+    is_confirmed: bool
+    deadline: int
+
+
+class Change(NamedTuple):
+    """A job, and perhaps its attempt, before and after. What is equal is not written."""
+
+    before: Job
+    job: Job
+    attempt_before: Attempt | None = None
+    attempt: Attempt | None = None
+    outcome: Outcome | None = None
+    """Kept with the attempt when that ends and there is more to say than the kind."""
+
+
+class StreamState(NamedTuple):
+    """What is kept of one output stream of an attempt. Offsets are in bytes."""
+
+    attempt: int
+    stream: Stream
+    generation: int
+    """Counts replacements of the whole text."""
+    size: int
+    """End of what was taken in: the next offset wanted."""
+    gap_from: int
+    gap_to: int
+    """What the cap left out, [from, to); equal: nothing."""
+    updated_at: int
+
+
+class Chunk(NamedTuple):
+    """A piece of output. ``offset`` is its place in its stream and generation."""
+
+    stream: Stream
+    generation: int
+    offset: int
+    at: int
+    data: bytes
+
+
+class LateWrite(NamedTuple):
+    """Something that reached us for an attempt that no longer counts."""
+
+    id: int
+    at: int
+    job: int
+    attempt: int
+    runner: int
+    kind: str
+    """What came: a report's state, ``output``, ``heartbeat``."""
+    detail: str
+
+
+class Tombstone(NamedTuple):
+    """What is remembered of a deleted job."""
+
+    uuid: str
+    job: int
+    type: str
+    deleted_at: int
+    deleted_by: str
+
+
+class StoredKey(NamedTuple):
+    """A named API key; only its digest is stored."""
+
+    name: str
+    role: Role
+    digest: str
+    created_at: int
+    expires_at: int
+    revoked_at: int
+
+
+class CachedJob(NamedTuple):
+    """A result cache entry."""
+
+    key: str
+    job: int
+    expires_at: int
+
+
+class IdempotentAnswer(NamedTuple):
+    """What an ``Idempotency-Key`` was answered with: job row ids in order."""
+
+    fingerprint: str
+    jobs: tuple[int, ...]
+
+
+class Tx(Protocol):
+    """One open transaction. Synchronous: it runs within a tick. Reads see earlier writes of it."""
+
+    # jobs and attempts -----------------------------------------------------------------
+    def insert_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
+        """Insert jobs; the answer has them with their row ids, in the same order."""
+        ...
+
+    def job(self, job_id: int) -> Job | None: ...
+
+    def jobs(self, job_ids: Collection[int]) -> dict[int, Job]: ...
+
+    def job_by_uuid(self, uuid: str) -> Job | None: ...
+
+    def jobs_by_prefix(self, prefix: str, limit: int) -> list[Job]:
+        """Jobs whose UUID begins so, at most ``limit``."""
+        ...
+
+    def details(self, job_id: int) -> JobDetails: ...
+
+    def details_of(self, job_ids: Collection[int]) -> dict[int, JobDetails]: ...
+
+    def delete_jobs(self, job_ids: Sequence[int], *, at: int, by: str) -> None:
+        """Remove jobs with all that hangs on them, leaving tombstones; cache keys are released."""
+        ...
+
+    def tombstone(self, uuid: str) -> Tombstone | None: ...
+
+    def claimable(self, classes: Sequence[int], limit: int) -> list[Job]:
+        """Pending jobs of these classes: highest priority first, then oldest."""
+        ...
+
+    def due(self, now: int, limit: int) -> list[Job]:
+        """Scheduled jobs whose time has come, earliest first."""
+        ...
+
+    def past_deadline(self, now: int, limit: int) -> list[Job]:
+        """Waiting jobs whose deadline has passed."""
+        ...
+
+    def insert_attempts(self, attempts: Sequence[NewAttempt], *, at: int) -> list[Attempt]:
+        """Insert attempts, ``running`` where confirmed, else ``offered``; in the same order."""
+        ...
+
+    def attempts(self, attempt_ids: Collection[int]) -> dict[int, tuple[Job, Attempt]]:
+        """Attempts by row id, each with its job."""
+        ...
+
+    def attempts_by_uuid(self, uuids: Collection[str]) -> dict[str, tuple[Job, Attempt]]: ...
+
+    def attempts_of(self, job_id: int) -> list[Attempt]:
+        """All attempts of a job, oldest first."""
+        ...
+
+    def live_attempts(
+        self, *, session: int | None = None, runner: int | None = None
+    ) -> list[tuple[Job, Attempt]]:
+        """Attempts that hold a slot (all but ended ones), oldest first."""
+        ...
+
+    def outcome(self, attempt_id: int) -> Outcome | None: ...
+
+    def progress(self, attempt_id: int) -> Progress | None: ...
+
+    def set_progress(self, attempt_id: int, progress: Progress | None, *, at: int) -> None:
+        """Note progress (None: leave it as it is) and that the attempt was heard at ``at``."""
+        ...
+
+    def save(self, changes: Sequence[Change]) -> None:
+        """Write what differs. Counters follow."""
+        ...
+
+    # counters --------------------------------------------------------------------------
+    def count(self, cls: int, state: JobState) -> int: ...
+
+    def active_in_queue(self, queue: str) -> int:
+        """Jobs of a queue that are claimed, in progress or stopping."""
+        ...
+
+    # classes, queues, runners, sessions --------------------------------------------------
+    def intern_class(
+        self, queue: str, type: str, requires: Mapping[str, str], pin: int
+    ) -> JobClass: ...
+
+    def job_class(self, class_id: int) -> JobClass: ...
+
+    def classes(self) -> Collection[JobClass]: ...
+
+    def queue(self, name: str) -> Queue | None: ...
+
+    def queues(self) -> list[Queue]: ...
+
+    def put_queue(self, queue: Queue) -> None: ...
+
+    def runner(self, runner_id: int) -> Runner | None: ...
+
+    def runner_by_uuid(self, uuid: str) -> Runner | None: ...
+
+    def runner_by_identity(self, protocol: str, identity: str) -> Runner | None: ...
+
+    def runners(self) -> list[Runner]: ...
+
+    def insert_runner(self, runner: Runner) -> Runner:
+        """Insert a runner (``id`` 0); the answer has its row id."""
+        ...
+
+    def update_runner(self, runner: Runner) -> None: ...
+
+    def session(self, session_id: int) -> Session | None: ...
+
+    def session_by_uuid(self, uuid: str) -> Session | None: ...
+
+    def session_by_nonce(self, runner_id: int, nonce: str) -> Session | None:
+        """The newest session of a runner with that nonce, ended or not."""
+        ...
+
+    def open_sessions(self) -> list[Session]: ...
+
+    def insert_session(self, session: Session) -> Session: ...
+
+    def update_session(self, session: Session) -> None: ...
+
+    # output ----------------------------------------------------------------------------
+    def streams(self, attempt_id: int) -> list[StreamState]: ...
+
+    def put_output(
+        self, state: StreamState, chunks: Sequence[Chunk], *, drop: tuple[int, int] | None = None
+    ) -> None:
+        """Store chunks with the stream's new state; ``drop`` deletes chunks wholly inside."""
+        ...
+
+    def replace_output(self, state: StreamState, data: bytes, *, at: int) -> None:
+        """Drop the stream's older generations and store ``data`` as the new one."""
+        ...
+
+    def output_text(self, attempt_id: int, stream: Stream) -> bytes:
+        """The stream's newest generation, whole. Meant for small ones (replaced text)."""
+        ...
+
+    # cache, idempotency, keys, late writes, events ---------------------------------------
+    def cached(self, key: str) -> CachedJob | None: ...
+
+    def put_cached(self, key: str, job_id: int, expires_at: int) -> None: ...
+
+    def release_cached(self, key: str) -> None: ...
+
+    def idempotent(self, owner: str, key: str) -> IdempotentAnswer | None: ...
+
+    def put_idempotent(self, owner: str, key: str, answer: IdempotentAnswer, at: int) -> None: ...
+
+    def keys(self) -> list[StoredKey]: ...
+
+    def put_key(self, key: StoredKey) -> None: ...
+
+    def add_late_write(self, late: LateWrite) -> None: ...
+
+    def append(
+        self,
+        kind: EventKind,
+        *,
+        at: int,
+        job: int = 0,
+        attempt: int = 0,
+        runner: int = 0,
+        queue: str = "",
+        actor: str = "coordinator",
+        reason: str = "",
+        data: bytes = b"",
+        members: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """Add an event to this transaction; it gets its sequence number in commit order."""
+        ...
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Run ``call`` once this operation is committed; never if it is not."""
+        ...
+
+    # retention -------------------------------------------------------------------------
+    def prune(
+        self, *, jobs_before: int, output_before: int, events_before: int, now: int, limit: int
+    ) -> int:
+        """Delete at most ``limit`` of each kind that are older; the answer is how many went."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------------
+# reads off the loop
+
+
+class JobRow(NamedTuple):
+    """One line of a job list: everything a list shows, and nothing large."""
+
+    job: Job
+    type: str
+    queue: str
+    requires: Mapping[str, str]
+    pin: int
+    owner: str
+    origin: str
+    attempt_uuid: str
+    runner: int
+    runner_uuid: str
+    runner_name: str
+    attempt_state: str
+    phase: str
+    started_at: int
+    ended_at: int
+    progress: Progress | None
+    heard_at: int
+    """When the newest attempt last said anything (report, progress, output)."""
+    outcome: Outcome | None
+    """Without its result."""
+    has_result: bool
+
+
+JobOrder = Literal["number", "-number", "since", "-since", "priority", "-priority"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """A page of jobs. ``after`` is the opaque cursor of the page before."""
+
+    filter: Filter | None = None
+    ids: tuple[int, ...] | None = None
+    limit: int = 100
+    after: str = ""
+    order: JobOrder = "-number"
+
+
+class JobPage(NamedTuple):
+    rows: list[JobRow]
+    next: str
+    """Cursor of the next page; empty at the end."""
+    count: int
+    count_is_exact: bool
+
+
+class AttemptRow(NamedTuple):
+    """One attempt with everything but its console."""
+
+    attempt: Attempt
+    runner_uuid: str
+    runner_name: str
+    protocol: str
+    progress: Progress | None
+    heard_at: int
+    outcome: Outcome | None
+    streams: tuple[StreamState, ...]
+    late_writes: int
+
+
+class JobDetail(NamedTuple):
+    row: JobRow
+    details: JobDetails
+    attempts: list[AttemptRow]
+    """Newest first."""
+    events: list[Event]
+    """Newest first, at most 50."""
+    resubmitted_from: tuple[int, str] | None
+    """Number and UUID."""
+    resubmitted_as: list[tuple[int, str]]
+
+
+class OutputSlice(NamedTuple):
+    """Part of an attempt's output: whole chunks cut to the asked range."""
+
+    chunks: list[Chunk]
+    state: StreamState | None
+    """None: nothing was ever written to that stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """Events, newest first (``before``) or oldest first (``after``)."""
+
+    after: int | None = None
+    before: int | None = None
+    job: int | None = None
+    runner: int | None = None
+    actor: str | None = None
+    kinds: tuple[EventKind, ...] = ()
+    limit: int = 100
+
+
+class RunnerWork(NamedTuple):
+    """What a runner does and did."""
+
+    runner: int
+    live: int
+    """Slots held."""
+    done_last_hour: int
+    failed_last_hour: int
+    heard_at: int
+    """When any of its live attempts last said anything; 0: none is live."""
+
+
+class QueueWork(NamedTuple):
+    queue: str
+    counts: Mapping[JobState, int]
+    oldest_pending_at: int
+    """``since`` of its oldest pending job; 0: none."""
+    in_last_hour: int
+    out_last_hour: int
+
+
+class Reads(Protocol):
+    """Long reads, on connections of their own, each seeing one consistent state."""
+
+    async def job_page(self, query: JobQuery) -> JobPage: ...
+
+    async def job_detail(self, job_id: int) -> JobDetail | None: ...
+
+    async def output(
+        self, attempt_id: int, stream: Stream, offset: int, limit: int
+    ) -> OutputSlice: ...
+
+    async def find_output(
+        self, attempt_id: int, stream: Stream, needle: bytes, offset: int, *, backwards: bool
+    ) -> int | None:
+        """Offset of the next place where ``needle`` stands, or None."""
+        ...
+
+    async def events(self, query: EventQuery) -> list[Event]: ...
+
+    async def runner_work(self, now: int) -> dict[int, RunnerWork]: ...
+
+    async def queue_work(self, now: int) -> dict[str, QueueWork]: ...
+
+    async def late_writes(self, *, before: int | None, limit: int) -> list[LateWrite]: ...
+
+    async def state_counts(self) -> dict[JobState, int]: ...
+
+    async def last_seq(self) -> int:
+        """Sequence number of the newest event; 0: none yet."""
+        ...
+
+    async def first_seq(self) -> int:
+        """Sequence number of the oldest event still kept; 0: none."""
+        ...
+
+    async def free_bytes(self) -> int | None:
+        """Space left where the store lives; None: it lives in memory."""
+        ...
+
+
+class Committed(NamedTuple):
+    """What one commit brought, handed to the store's listener right after it."""
+
+    events: list[Event]
+    ready: set[int]
+    """Classes in which jobs became pending."""
+
+
+class Store(Protocol):
+    """A place where jobs live. Belongs to the loop it was opened on."""
+
+    reads: Reads
+
+    async def open(self) -> None:
+        """Open, lock and migrate. Raises StoreError in words when that cannot be."""
+        ...
+
+    async def close(self) -> None:
+        """Commit what is queued, then close. Later calls raise Busy."""
+        ...
+
+    def apply(self, operation: Callable[[Tx], T]) -> Awaitable[T]:
+        """Run an operation in the next group commit; the result comes after the commit.
+
+        Raises:
+            Busy: too many operations are waiting.
+        """
+        ...
+
+    def on_commit(self, listener: Callable[[Committed], None]) -> None:
+        """Call ``listener`` after each commit that has events or made jobs ready."""
+        ...

@@ -1,0 +1,67 @@
+"""What each kind of runner can and cannot do, as data. The core acts on these, never on a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """The abilities of one protocol's runners."""
+
+    protocol: str
+    confirmed_by: Literal["claim", "acceptance", "first_report"]
+    """When an attempt counts as started: by being claimed, by a yes, by its first report."""
+    alive_by: Literal["session", "attempt", "connection", "deadline"]
+    """What proves life: beats of the session, reports for each attempt, the connection, nothing."""
+    can_stop: bool
+    """Whether a running job can be told to stop; where not, stopping means abandoning."""
+    output: Literal["append", "replace", "none"]
+    keeps_jobs: bool
+    """Whether its jobs run on while the coordinator restarts."""
+    reports_progress: bool
+    reclaim_pause_ms: int = 0
+    """How long a lost job is withheld from the runner that lost it, where late words of the old
+    attempt could not be told from words of a new one."""
+    max_losses: int = 3
+    """Default for jobs submitted over this protocol, see :class:`server.model.RetryPolicy`."""
+    lost_message: str = "the runner was lost"
+    """Error text of an attempt whose lease ran out."""
+
+
+NATIVE_V2 = Traits(
+    protocol="native-v2",
+    confirmed_by="acceptance",
+    alive_by="session",
+    can_stop=True,
+    output="append",
+    keeps_jobs=True,
+    reports_progress=True,
+)
+
+RUNPACK = Traits(
+    protocol="runpack",
+    confirmed_by="claim",
+    alive_by="attempt",
+    can_stop=False,
+    output="replace",
+    keeps_jobs=True,
+    reports_progress=True,
+    reclaim_pause_ms=90_000,
+    max_losses=0,
+    lost_message="Job timed out - no heartbeat received",
+)
+
+OPERATOR_API = Traits(
+    protocol="operator-api",
+    confirmed_by="acceptance",
+    alive_by="deadline",
+    can_stop=False,
+    output="none",
+    keeps_jobs=True,
+    reports_progress=False,
+)
+"""A way in for jobs, with no runners of its own."""
+
+ALL: dict[str, Traits] = {traits.protocol: traits for traits in (NATIVE_V2, RUNPACK, OPERATOR_API)}

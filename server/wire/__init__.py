@@ -1,0 +1,1 @@
+"""Messages shared by the coordinator and its clients, as msgspec structs."""

@@ -1,0 +1,438 @@
+"""The operator API's messages. Times are epoch milliseconds, 0 where there is none."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from server.model import MAX_NAME, MAX_PRIORITY, AttemptState, JobState, OutcomeKind, Role
+
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+Priority = Annotated[int, Meta(ge=-MAX_PRIORITY, le=MAX_PRIORITY)]
+Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]
+Reason = Annotated[str, Meta(max_length=500)]
+MAX_MS = 253_402_300_799_000
+Milliseconds = Annotated[int, Meta(ge=0, le=MAX_MS)]
+
+
+class Request(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Base of everything a client sends."""
+
+
+class View(Struct, kw_only=True):
+    """Base of everything the coordinator answers."""
+
+
+# what clients send ---------------------------------------------------------------------------
+
+
+class RetryRequest(Request):
+    base_delay: Seconds = 5.0
+    factor: Annotated[float, Meta(ge=1, le=100)] = 2.0
+    max_delay: Seconds = 3600.0
+    jitter: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    max_losses: Annotated[int, Meta(ge=0, le=1000)] = 3
+
+
+class SubmitRequest(Request):
+    """One job to submit."""
+
+    type: Name
+    params: msgspec.Raw = msgspec.Raw(b"{}")
+    queue: Name = "default"
+    priority: Priority = 0
+    requires: dict[Name, Annotated[str, Meta(max_length=MAX_NAME)]] = field(default_factory=dict)
+    run_at: Milliseconds = 0
+    timeout_seconds: Seconds = 0
+    max_attempts: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    retry: RetryRequest | None = None
+    cache_key: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+    trace_context: dict[str, str] | None = None
+
+
+class StopRequest(Request):
+    grace_seconds: Seconds = 10.0
+    now: bool = False
+    abandon: bool = False
+    reason: Reason = ""
+
+
+class ResubmitRequest(Request):
+    params: msgspec.Raw | None = None
+    reason: Reason = ""
+
+
+class ReassignRequest(Request):
+    """Exactly one of ``queue`` and ``runner`` (id or name) is given."""
+
+    queue: Name | None = None
+    runner: Name | None = None
+    grace_seconds: Seconds = 10.0
+    reason: Reason = ""
+
+
+class PriorityRequest(Request):
+    priority: Priority
+    reason: Reason = ""
+
+
+class DrainRequest(Request):
+    deadline_seconds: Seconds | None = None
+    """After this, what is left is moved elsewhere."""
+    move: bool = False
+    """Move what is running at once."""
+    reason: Reason = ""
+
+
+class ReasonRequest(Request):
+    reason: Reason = ""
+
+
+class LimitRequest(Request):
+    limit: Annotated[int, Meta(ge=1, le=1_000_000)] | None
+    """None: no limit. 0 is refused: pausing is ``pause``."""
+    reason: Reason = ""
+
+
+class KeyRequest(Request):
+    name: Name
+    role: Role
+    expires_at: Milliseconds = 0
+
+
+# what the coordinator answers ------------------------------------------------------------------
+
+
+class RunnerRef(View):
+    id: str
+    name: str
+
+
+class AttemptRef(View):
+    id: str
+    number: int
+
+
+class ProgressView(View):
+    current: float | None
+    total: float | None
+    text: str = ""
+
+
+class ErrorView(View):
+    kind: OutcomeKind
+    message: str
+    type: str = ""
+    code: str = ""
+    details: Any = None
+
+
+class JobTimes(View):
+    created: int
+    since: int
+    """When it came into its state."""
+    due: int
+    started: int
+    ended: int
+    deadline: int
+
+
+class JobView(View):
+    """A job as lists show it."""
+
+    id: str
+    number: int
+    type: str
+    state: JobState
+    queue: str
+    priority: int
+    requires: dict[str, str]
+    runner: RunnerRef | None
+    attempt: AttemptRef | None
+    """The newest attempt."""
+    attempts: int
+    """How many were made so far."""
+    tries: int
+    """Those that count against ``max_attempts``."""
+    max_attempts: int
+    phase: str
+    progress: ProgressView | None
+    times: JobTimes
+    quiet_since: int
+    """When an active job last said anything."""
+    error: ErrorView | None
+    owner: str
+    origin: str
+    wanted: Literal["run", "stop", "move"]
+
+
+class StreamView(View):
+    stream: str
+    size: int
+    generation: int
+    gap_from: int
+    gap_to: int
+
+
+class AttemptView(View):
+    id: str
+    number: int
+    job: str
+    runner: RunnerRef | None
+    protocol: str
+    state: AttemptState
+    outcome: OutcomeKind | None
+    error: ErrorView | None
+    exit_code: int | None
+    signal: int | None
+    offered_at: int
+    started_at: int
+    ended_at: int
+    stop_requested_at: int
+    progress: ProgressView | None
+    quiet_since: int
+    output: list[StreamView]
+    late_writes: int
+
+
+class EventView(View):
+    seq: int
+    at: int
+    kind: str
+    job: str | None
+    """UUID; null where no job, or several, are concerned."""
+    number: int | None
+    jobs: list[int]
+    """Numbers of all jobs concerned."""
+    attempt: int | None
+    """The attempt's number."""
+    runner: RunnerRef | None
+    queue: str
+    actor: str
+    reason: str
+    data: Any
+
+
+class LineageView(View):
+    resubmitted_from: JobRefView | None
+    resubmitted_as: list[JobRefView]
+
+
+class JobRefView(View):
+    id: str
+    number: int
+
+
+class JobFullView(JobView):
+    params: Any
+    result: Any
+    has_result: bool
+    timeout_seconds: float
+    lease: str
+    """``ok``, ``suspect``, ``lost`` or empty: no attempt is live."""
+    lease_seconds: float | None
+    """What is left of the newest attempt's lease; null: none is live, or it does not run out."""
+    can: str
+    """What its runner is able to do, as letters of ``solr``: stop, output, keeps jobs, progress."""
+
+
+class JobDetailView(View):
+    job: JobFullView
+    attempts: list[AttemptView]
+    """Newest first."""
+    events: list[EventView]
+    """Newest first."""
+    lineage: LineageView
+
+
+class JobsView(View):
+    jobs: list[JobView]
+    next: str | None
+    count: int
+    count_is_exact: bool
+
+
+class SubmittedView(View):
+    id: str
+    number: int
+    state: JobState
+    cached: bool
+    """True where a cache key or an idempotency key gave an older job."""
+
+
+class OneSubmittedView(View):
+    job: SubmittedView
+
+
+class SubmittedListView(View):
+    jobs: list[SubmittedView]
+
+
+class OneJobView(View):
+    job: JobView
+    warning: str = ""
+    """Something the operator should know, for example that the work may run on."""
+
+
+class RunnerView(View):
+    id: str
+    name: str
+    protocol: str
+    state: Literal["ok", "quiet", "suspect", "lost", "draining", "drained"]
+    capacity: int
+    busy: int
+    types: list[str]
+    labels: dict[str, str]
+    address: str
+    version: str
+    can: str
+    registered_at: int
+    last_seen_at: int
+    connected_at: int
+    """Start of its session; 0: it has none."""
+    quiet_since: int
+    done_last_hour: int
+    failed_last_hour: int
+    draining_since: int
+    drain_deadline: int
+    drain_reason: str
+    drained_by: str
+
+
+class RunnersView(View):
+    runners: list[RunnerView]
+
+
+class OneRunnerView(View):
+    runner: RunnerView
+
+
+class QueueView(View):
+    name: str
+    limit: int | None
+    paused_at: int
+    paused_by: str
+    pause_reason: str
+    waiting: int
+    scheduled: int
+    active: int
+    failed: int
+    completed: int
+    oldest_pending_at: int
+    in_last_hour: int
+    out_last_hour: int
+
+
+class QueuesView(View):
+    queues: list[QueueView]
+
+
+class OneQueueView(View):
+    queue: QueueView
+
+
+class VerdictView(View):
+    """Why one runner will, or will not, take a job."""
+
+    runner: RunnerRef
+    verdict: Literal[
+        "eligible",
+        "type",
+        "label",
+        "slot",
+        "limit",
+        "pause",
+        "schedule",
+        "pin",
+        "draining",
+        "disconnected",
+        "withheld",
+    ]
+    detail: str
+
+
+class ExplainView(View):
+    state: JobState
+    summary: str
+    reasons: list[VerdictView]
+    suggestion: str
+    """The smallest change that would start it; empty where nothing is needed."""
+
+
+class LateWriteView(View):
+    id: int
+    at: int
+    job: str
+    number: int
+    attempt: int
+    runner: RunnerRef | None
+    kind: str
+    detail: str
+
+
+class LateWritesView(View):
+    late_writes: list[LateWriteView]
+
+
+class EventsView(View):
+    events: list[EventView]
+
+
+class StatsView(View):
+    """Everything the console's header shows."""
+
+    now: int
+    counts: dict[str, int]
+    """Jobs by state."""
+    runners: dict[str, int]
+    """Runners by state."""
+    oldest_pending_at: int
+    done_buckets: list[int | None]
+    """Jobs done in each of the last 15 closed buckets of 2 minutes; null: not measured."""
+    done_last_minute: int
+    last_seq: int
+    version: str
+    started_at: int
+    coordinator: str
+    free_bytes: int | None
+    min_free: int
+
+
+class KeyView(View):
+    name: str
+    role: Role
+    created_at: int
+    expires_at: int
+    revoked_at: int
+    source: Literal["store", "configuration", "file"]
+
+
+class KeysView(View):
+    keys: list[KeyView]
+
+
+class CreatedKeyView(View):
+    key: KeyView
+    secret: str
+    """Shown once; only its digest is kept."""
+
+
+class FailureView(View):
+    code: str
+    message: str
+    details: Any = None
+
+
+class ErrorBody(View):
+    error: FailureView
+
+
+class NoticeView(View):
+    """A change that is no event: sent to live subscribers without an id, never resumed."""
+
+    kind: Literal["progress", "output", "runner", "queue"]
+    number: int = 0
+    attempt: int = 0
+    runner: str = ""

@@ -1,0 +1,1 @@
+"""The console, the command line and the runner library."""

@@ -1,0 +1,1 @@
+"""The seam to a coordinator: the same calls whether it lives in this process or elsewhere."""
