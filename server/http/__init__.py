@@ -1,0 +1,1 @@
+"""HTTP: one port for every protocol that speaks it."""

@@ -1,0 +1,1 @@
+"""One package per protocol: it decodes strictly, calls the coordinator, encodes."""
