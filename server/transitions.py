@@ -1,0 +1,302 @@
+"""How jobs and attempts change: pure functions of what is, what is asked, and the time.
+
+Each takes a job, mostly with its newest attempt, and gives a :class:`Step`, or raises
+:class:`~server.errors.Refused` with the reason. :data:`TABLE` says which state may follow which;
+``docs/states.md`` is made from it, and property tests hold the functions to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from server.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from server.events import EventKind
+    from server.model import Attempt, Job, JobState, Outcome, RetryPolicy
+
+Command: TypeAlias = Literal[
+    "claim", "start", "finish", "lose", "stop", "move", "abandon", "fall_due", "expire"
+]
+
+TABLE: Mapping[Command, Mapping[JobState, tuple[JobState, ...]]] = {
+    "claim": {"pending": ("claimed",)},
+    "start": {"claimed": ("in_progress",), "in_progress": ("in_progress",)}
+    | {"stopping": ("stopping",)},
+    "finish": {
+        state: ("completed", "failed", "stopped", "scheduled", "pending")
+        for state in ("claimed", "in_progress", "stopping")
+    },
+    "lose": {
+        "claimed": ("pending", "failed"),
+        "in_progress": ("pending", "failed"),
+        "stopping": ("stopped", "pending", "scheduled", "failed"),
+    },
+    "stop": {
+        "scheduled": ("stopped",),
+        "pending": ("stopped",),
+        "claimed": ("stopping",),
+        "in_progress": ("stopping",),
+        "stopping": ("stopping",),
+    },
+    "move": {
+        "scheduled": ("scheduled",),
+        "pending": ("pending",),
+        "claimed": ("stopping",),
+        "in_progress": ("stopping",),
+        "stopping": ("stopping",),
+    },
+    "abandon": {
+        state: ("stopped", "pending", "scheduled", "failed")
+        for state in ("claimed", "in_progress", "stopping")
+    },
+    "fall_due": {"scheduled": ("pending",)},
+    "expire": {"scheduled": ("expired",), "pending": ("expired",)},
+}
+"""Command -> state before -> states that may follow. What is not here is refused."""
+
+REFUSAL_PAUSE_MS = 1_000
+"""First pause after a runner would not take a job; doubled each time."""
+MAX_REFUSAL_PAUSE_MS = 60_000
+
+
+class Step(NamedTuple):
+    """What a command makes of a job and its attempt, and the event to tell of it."""
+
+    job: Job
+    attempt: Attempt | None
+    kind: EventKind
+    outcome: Outcome | None = None
+    """How the attempt ended, as it is to be kept."""
+
+
+def _require(job: Job, command: Command) -> None:
+    if job.state not in TABLE[command]:
+        word = _WORDS[command]
+        raise Refused(f"job {job.id} is {job.state}: it cannot {word}", code=f"is_{job.state}")
+
+
+_WORDS: Mapping[Command, str] = {
+    "claim": "be claimed",
+    "start": "start",
+    "finish": "end",
+    "lose": "be lost",
+    "stop": "be stopped",
+    "move": "be moved",
+    "abandon": "be given up",
+    "fall_due": "fall due",
+    "expire": "expire",
+}
+
+
+def _require_newest(job: Job, attempt: Attempt) -> None:
+    if job.attempt != attempt.id or attempt.state in ("ended", "abandoned"):
+        raise Refused(f"attempt {attempt.number} of job {job.id} no longer counts", code="stale")
+
+
+def claim(job: Job, attempt: Attempt, *, now: int) -> Step:
+    """A runner takes a pending job; ``attempt`` is the fresh one made for it."""
+    _require(job, "claim")
+    taken = job._replace(
+        state="claimed", since=now, attempt=attempt.id, attempts=attempt.number, run_at=0
+    )
+    return Step(taken, attempt, "claimed")
+
+
+def start(job: Job, attempt: Attempt, *, now: int) -> Step:
+    """The runner confirms that it works on the attempt. Its timeout counts from here."""
+    _require(job, "start")
+    _require_newest(job, attempt)
+    if attempt.state == "offered":
+        deadline = attempt.deadline and attempt.deadline + now - attempt.offered_at
+        attempt = attempt._replace(state="running", started_at=now, deadline=deadline)
+    if job.state == "claimed":
+        job = job._replace(state="in_progress", since=now)
+    return Step(job, attempt, "started")
+
+
+def finish(
+    job: Job, attempt: Attempt, outcome: Outcome, *, retry: RetryPolicy, now: int, jitter: float
+) -> Step:
+    """The newest attempt ended; its outcome decides the job.
+
+    Args:
+        jitter: between -1 and 1, drawn by the caller, so that this stays a function.
+    """
+    _require(job, "finish")
+    _require_newest(job, attempt)
+    if outcome.kind == "cancelled" and is_overdue(job, attempt, now):
+        outcome = outcome._replace(kind="timeout", message=outcome.message or "ran too long")
+    step = _decide(job, _ended(attempt, outcome, now), attempt, outcome, retry, now, jitter)
+    return step._replace(outcome=outcome)
+
+
+def lose(
+    job: Job, attempt: Attempt, outcome: Outcome, *, retry: RetryPolicy, now: int, jitter: float
+) -> Step:
+    """The runner is gone, or does not know the attempt: it ends as ``lost``."""
+    _require(job, "lose")
+    _require_newest(job, attempt)
+    step = _decide(job, _ended(attempt, outcome, now), attempt, outcome, retry, now, jitter)
+    return step._replace(outcome=outcome)
+
+
+def abandon(
+    job: Job, attempt: Attempt, outcome: Outcome, *, retry: RetryPolicy, now: int, jitter: float
+) -> Step:
+    """Give up on an attempt that may still be running; it keeps its slot until it is heard of."""
+    _require(job, "abandon")
+    _require_newest(job, attempt)
+    given_up = attempt._replace(state="abandoned", stop_at=attempt.stop_at or now, stop_kill=True)
+    step = _decide(job, given_up, attempt, outcome, retry, now, jitter)
+    return step._replace(kind="abandoned", outcome=outcome)
+
+
+def stop(
+    job: Job, attempt: Attempt | None, *, grace_ms: int, kill: bool, is_timeout: bool, now: int
+) -> Step:
+    """Somebody wants the job to stop, or (``is_timeout``) its attempt has run too long.
+
+    A waiting job stops at once; a running one is told to. Asking again can only be harder.
+    """
+    _require(job, "stop")
+    wanted = job.wanted if is_timeout else "stop"
+    if attempt is None or job.state in ("scheduled", "pending"):
+        return Step(
+            job._replace(state="stopped", since=now, wanted="stop", run_at=0), None, "stopped"
+        )
+    told = _told(attempt, grace_ms, kill, now)
+    kind: EventKind = "kill_requested" if told.stop_kill else "stop_requested"
+    return Step(_stopping(job, now)._replace(wanted=wanted), told, kind)
+
+
+def move(job: Job, attempt: Attempt | None, *, target: int, grace_ms: int, now: int) -> Step:
+    """Somebody wants the job in another class: another queue, or pinned to a runner."""
+    _require(job, "move")
+    if attempt is None or job.state in ("scheduled", "pending"):
+        return Step(job._replace(cls=target), None, "reassigned")
+    if job.wanted == "stop":
+        raise Refused(f"job {job.id} is being stopped: it cannot be moved", code="is_stopping")
+    told = _told(attempt, grace_ms, False, now)
+    return Step(_stopping(job, now)._replace(wanted="move", target=target), told, "reassigned")
+
+
+def kill(job: Job, attempt: Attempt, *, now: int) -> Step:
+    """Asking did not help within the grace: the next rung of the ladder."""
+    _require(job, "stop")
+    _require_newest(job, attempt)
+    return Step(job, _told(attempt, attempt.stop_grace, True, now), "kill_requested")
+
+
+def fall_due(job: Job, *, now: int) -> Step:
+    """The time of a scheduled job has come."""
+    _require(job, "fall_due")
+    return Step(job._replace(state="pending", since=now, run_at=0), None, "queued")
+
+
+def expire(job: Job, *, now: int) -> Step:
+    """The deadline passed before anybody started the job."""
+    _require(job, "expire")
+    return Step(job._replace(state="expired", since=now, run_at=0), None, "expired")
+
+
+def close_abandoned(attempt: Attempt, outcome: Outcome, *, now: int) -> Attempt:
+    """A given-up attempt is heard of at last: its slot is free, the job is not touched."""
+    if attempt.state != "abandoned":
+        raise Refused(f"attempt {attempt.number} was not given up", code="stale")
+    return _ended(attempt, outcome, now)
+
+
+def backoff_ms(retry: RetryPolicy, tries: int, jitter: float) -> int:
+    """Delay before the next try, after ``tries`` of them; ``jitter`` between -1 and 1."""
+    exponent = min(max(tries - 1, 0), 64)
+    delay = min(retry.base_delay_ms * retry.factor**exponent, float(retry.max_delay_ms))
+    varied = delay * (1 + retry.jitter * jitter)
+    return max(0, min(round(varied), retry.max_delay_ms))
+
+
+def is_overdue(job: Job, attempt: Attempt, now: int) -> bool:
+    """Whether the attempt is being stopped only because its timeout struck."""
+    return job.wanted == "run" and attempt.stop_at > 0 and 0 < attempt.deadline <= now
+
+
+def _ended(attempt: Attempt, outcome: Outcome, now: int) -> Attempt:
+    return attempt._replace(state="ended", ended_at=now, outcome=outcome.kind)
+
+
+def _told(attempt: Attempt, grace_ms: int, kill: bool, now: int) -> Attempt:
+    """Asked once, an attempt keeps the time of the first request; the grace can only shrink."""
+    if attempt.stop_at:
+        passed = now - attempt.stop_at
+        grace_ms = min(attempt.stop_grace, passed + grace_ms)
+    return attempt._replace(
+        state="ending",
+        stop_at=attempt.stop_at or now,
+        stop_grace=grace_ms,
+        stop_kill=kill or attempt.stop_kill or grace_ms == 0,
+    )
+
+
+def _stopping(job: Job, now: int) -> Job:
+    return job if job.state == "stopping" else job._replace(state="stopping", since=now)
+
+
+def _decide(
+    job: Job,
+    after: Attempt,
+    before: Attempt,
+    outcome: Outcome,
+    retry: RetryPolicy,
+    now: int,
+    jitter: float,
+) -> Step:
+    if outcome.kind == "success":
+        done = job._replace(state="completed", since=now, tries=job.tries + 1, target=0)
+        return Step(done, after, "completed")
+    if job.wanted == "stop":
+        return Step(job._replace(state="stopped", since=now, target=0), after, "stopped")
+    if job.wanted == "move":
+        moved = job._replace(cls=job.target or job.cls, wanted="run", target=0)
+        return Step(moved._replace(state="pending", since=now), after, "queued")
+    if outcome.kind == "refused":
+        return _after_refusal(job, after, outcome, now)
+    if outcome.kind in ("lost", "cancelled"):
+        return _after_loss(job, after, before, retry, now)
+    return _after_failure(job, after, outcome, retry, now, jitter)
+
+
+def _after_refusal(job: Job, after: Attempt, outcome: Outcome, now: int) -> Step:
+    if not outcome.is_retryable:
+        return Step(job._replace(state="failed", since=now), after, "failed")
+    pause = min(REFUSAL_PAUSE_MS << min(job.attempts - 1, 10), MAX_REFUSAL_PAUSE_MS)
+    return Step(_put_off(job, pause, now), after, "scheduled")
+
+
+def _after_loss(job: Job, after: Attempt, before: Attempt, retry: RetryPolicy, now: int) -> Step:
+    """What was never confirmed was not tried, so it costs nothing."""
+    if before.state == "offered":
+        return Step(job._replace(state="pending", since=now), after, "queued")
+    lost = job._replace(losses=job.losses + 1, since=now)
+    if lost.losses > retry.max_losses:
+        return Step(lost._replace(state="failed"), after, "failed")
+    return Step(lost._replace(state="pending"), after, "queued")
+
+
+def _after_failure(
+    job: Job, after: Attempt, outcome: Outcome, retry: RetryPolicy, now: int, jitter: float
+) -> Step:
+    tried = job._replace(tries=job.tries + 1, since=now)
+    if tried.tries >= job.max_attempts or not outcome.is_retryable:
+        return Step(tried._replace(state="failed"), after, "failed")
+    delay = outcome.retry_after_ms
+    if delay is None:
+        delay = backoff_ms(retry, tried.tries, jitter)
+    return Step(_put_off(tried, delay, now), after, "scheduled")
+
+
+def _put_off(job: Job, delay_ms: int, now: int) -> Job:
+    if delay_ms <= 0:
+        return job._replace(state="pending", since=now, run_at=0)
+    return job._replace(state="scheduled", since=now, run_at=now + delay_ms)
