@@ -23,16 +23,20 @@ Command: TypeAlias = Literal[
 
 TABLE: Mapping[Command, Mapping[JobState, tuple[JobState, ...]]] = {
     "claim": {"pending": ("claimed",)},
-    "start": {"claimed": ("in_progress",), "in_progress": ("in_progress",)}
-    | {"stopping": ("stopping",)},
+    "start": {
+        "claimed": ("in_progress",),
+        "in_progress": ("in_progress",),
+        "stopping": ("stopping",),
+    },
     "finish": {
-        state: ("completed", "failed", "stopped", "scheduled", "pending")
-        for state in ("claimed", "in_progress", "stopping")
+        "claimed": ("completed", "failed", "stopped", "scheduled", "pending"),
+        "in_progress": ("completed", "failed", "stopped", "scheduled", "pending"),
+        "stopping": ("completed", "failed", "stopped", "scheduled", "pending"),
     },
     "lose": {
         "claimed": ("pending", "failed"),
         "in_progress": ("pending", "failed"),
-        "stopping": ("stopped", "pending", "scheduled", "failed"),
+        "stopping": ("stopped", "pending", "failed"),
     },
     "stop": {
         "scheduled": ("stopped",),
@@ -49,8 +53,9 @@ TABLE: Mapping[Command, Mapping[JobState, tuple[JobState, ...]]] = {
         "stopping": ("stopping",),
     },
     "abandon": {
-        state: ("stopped", "pending", "scheduled", "failed")
-        for state in ("claimed", "in_progress", "stopping")
+        "claimed": ("stopped", "pending", "scheduled", "failed"),
+        "in_progress": ("stopped", "pending", "scheduled", "failed"),
+        "stopping": ("stopped", "pending", "scheduled", "failed"),
     },
     "fall_due": {"scheduled": ("pending",)},
     "expire": {"scheduled": ("expired",), "pending": ("expired",)},

@@ -369,7 +369,8 @@ class JobQuery:
     order: JobOrder = "-number"
 
 
-class JobPage(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class JobPage:
     rows: list[JobRow]
     next: str
     """Cursor of the next page; empty at the end."""
