@@ -1,0 +1,41 @@
+# Python 3.11 or newer and git are enough: everything else goes into .venv.
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+.PHONY: help demo test check bench format
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+.PHONY: .venv
+.venv: $(INSTALLED)
+
+demo: $(INSTALLED) ## the console with local runners at work, in a throw-away folder
+	@if [ -t 0 ] && [ -t 1 ]; then exec $(BIN)/traffic-tui demo; else exec $(BIN)/traffic-tui demo --headless; fi
+
+test: $(INSTALLED) ## the whole test suite
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+check: $(INSTALLED) ## format, lint and types, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED) ## the measurements behind the figures in the documents
+	@set -e; for program in benchmarks/[a-z]*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
+
+format: $(INSTALLED) ## put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
