@@ -19,7 +19,10 @@ STANDARD_LIBRARY = frozenset(sys.stdlib_module_names)
 MAX_LINES = 400
 FORBIDDEN_NAMES = frozenset({"utils", "util", "common", "helpers", "helper", "misc"})
 
-LONG_MODULES: dict[str, str] = {}
+LONG_MODULES = {
+    "server.store.base": "the seam to the store is read, and implemented, as one page",
+    "server.wire.operator": "the operator API's messages, one after the other, and nothing else",
+}
 """Module -> why it may have more than ``MAX_LINES`` lines."""
 
 PURE = ("server.model", "server.transitions", "server.placement", "server.filters")
@@ -187,7 +190,7 @@ def test_importing_is_light(module: str, unwanted: tuple[str, ...]) -> None:
     program = (
         f"import sys, {module}\n"
         f"found = [name for name in {unwanted!r} if name in sys.modules]\n"
-        "sys.exit(', '.join(found))"
+        "sys.exit(', '.join(found) or 0)"
     )
     answer = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program],
