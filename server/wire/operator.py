@@ -29,11 +29,13 @@ class View(Struct, kw_only=True):
 
 
 class RetryRequest(Request):
-    base_delay: Seconds = 5.0
-    factor: Annotated[float, Meta(ge=1, le=100)] = 2.0
-    max_delay: Seconds = 3600.0
-    jitter: Annotated[float, Meta(ge=0, le=1)] = 0.1
-    max_losses: Annotated[int, Meta(ge=0, le=1000)] = 3
+    """What is left out comes from the coordinator's configuration."""
+
+    base_delay: Seconds | None = None
+    factor: Annotated[float, Meta(ge=1, le=100)] | None = None
+    max_delay: Seconds | None = None
+    jitter: Annotated[float, Meta(ge=0, le=1)] | None = None
+    max_losses: Annotated[int, Meta(ge=0, le=1000)] | None = None
 
 
 class SubmitRequest(Request):
