@@ -1,0 +1,96 @@
+"""From what a client asks for to what the coordinator takes in: submit requests to job specs.
+
+Shared by every surface that takes :class:`SubmitRequest`, so that they agree on defaults and
+limits. All or nothing: the first bad job refuses the whole list, naming its place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.errors import InvalidInput, TooLarge
+from server.model import JobSpec, RetryPolicy
+from server.payloads import check_payload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from server.settings import Settings
+    from server.wire.operator import RetryRequest, SubmitRequest
+
+MAX_BATCH = 10_000
+"""Jobs in one submit: one list is one transaction, and its neighbours wait for it."""
+MAX_REQUIRES = 64
+MAX_TRACE_ENTRIES = 32
+MAX_TRACE_CHARACTERS = 4_096
+
+_EMPTY_PARAMS = b"{}"
+
+
+def job_specs(requests: Sequence[SubmitRequest], settings: Settings) -> list[JobSpec]:
+    """Turn submit requests into specs, defaults filled in.
+
+    Raises:
+        InvalidInput: a job's parameters are no sound JSON, or one of its maps is too large.
+        TooLarge: more than ``MAX_BATCH`` jobs at once.
+    """
+    if len(requests) > MAX_BATCH:
+        raise TooLarge(f"{len(requests)} jobs in one list, at most {MAX_BATCH} are accepted")
+    return [_job_spec(request, settings, index) for index, request in enumerate(requests)]
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds of the wire as milliseconds; what is not 0 stays at least 1, as 0 means never."""
+    return max(1, round(seconds * 1000)) if seconds > 0 else 0
+
+
+def retry_policy(request: RetryRequest, default: RetryPolicy) -> RetryPolicy:
+    """A policy where what the request leaves out comes from the configuration."""
+    return RetryPolicy(
+        base_delay_ms=_given_ms(request.base_delay, default.base_delay_ms),
+        factor=default.factor if request.factor is None else request.factor,
+        max_delay_ms=_given_ms(request.max_delay, default.max_delay_ms),
+        jitter=default.jitter if request.jitter is None else request.jitter,
+        max_losses=default.max_losses if request.max_losses is None else request.max_losses,
+    )
+
+
+def _given_ms(seconds: float | None, default_ms: int) -> int:
+    return default_ms if seconds is None else milliseconds(seconds)
+
+
+def _job_spec(request: SubmitRequest, settings: Settings, index: int) -> JobSpec:
+    """One spec; positional facts only, as this runs for every job of a batch."""
+    params = bytes(request.params)
+    if params != _EMPTY_PARAMS:
+        check_payload(params, f"job {index}: params")
+    if request.requires or request.trace_context:
+        _check_maps(request.requires, request.trace_context, index)
+    retry, defaults = request.retry, settings.retry
+    return JobSpec(
+        type=request.type,
+        params=params,
+        queue=request.queue,
+        priority=request.priority,
+        requires=request.requires,
+        run_at=request.run_at,
+        timeout_ms=milliseconds(request.timeout_seconds),
+        max_attempts=request.max_attempts or defaults.max_attempts,
+        retry=defaults.policy if retry is None else retry_policy(retry, defaults.policy),
+        cache_key=request.cache_key,
+        trace_context=request.trace_context,
+    )
+
+
+def _check_maps(
+    requires: Mapping[str, str], trace_context: Mapping[str, str] | None, index: int
+) -> None:
+    if len(requires) > MAX_REQUIRES:
+        raise InvalidInput(f"job {index}: requires names more than {MAX_REQUIRES} labels")
+    trace = trace_context or {}
+    if len(trace) > MAX_TRACE_ENTRIES:
+        raise InvalidInput(f"job {index}: trace_context has more than {MAX_TRACE_ENTRIES} entries")
+    if sum(len(key) + len(value) for key, value in trace.items()) > MAX_TRACE_CHARACTERS:
+        raise InvalidInput(
+            f"job {index}: trace_context is longer than {MAX_TRACE_CHARACTERS} characters"
+        )
