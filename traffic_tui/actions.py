@@ -1,0 +1,460 @@
+"""The one registry of what an operator can do at the console.
+
+Keys, footer, help, palette, ``:`` commands, ``docs/keys.md`` and read-only mode are all made from
+it, so that they cannot disagree. It knows nothing of Textual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+Scope: TypeAlias = Literal[
+    "jobs", "job", "output", "runners", "queues", "events", "late_writes", "welcome", "help"
+]
+SCOPES: tuple[Scope, ...] = (
+    "jobs",
+    "job",
+    "output",
+    "runners",
+    "queues",
+    "events",
+    "late_writes",
+    "welcome",
+    "help",
+)
+SCOPE_WORDS: dict[Scope, str] = {
+    "jobs": "Jobs",
+    "job": "Job",
+    "output": "Output",
+    "runners": "Runners",
+    "queues": "Queues",
+    "events": "Events",
+    "late_writes": "Late writes",
+    "welcome": "First run",
+    "help": "Help",
+}
+Danger: TypeAlias = Literal["none", "confirm", "typed"]
+"""How an action is confirmed: not at all, by a key, or by a key and, for many jobs, their number
+typed in (see :data:`TYPED_ABOVE`)."""
+
+TYPED_ABOVE = 20
+"""Above this many jobs at once their number has to be typed."""
+
+EVERYWHERE: frozenset[Scope] = frozenset(SCOPES)
+_LISTS: frozenset[Scope] = frozenset({"jobs", "runners", "queues", "events", "late_writes"})
+_JOBS: frozenset[Scope] = frozenset({"jobs", "job", "output"})
+_TAILS: frozenset[Scope] = frozenset({"job", "output"})
+_MOVING: frozenset[Scope] = EVERYWHERE - {"welcome"}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing an operator can do."""
+
+    id: str
+    keys: tuple[str, ...]
+    """As Textual names them; single characters stand for themselves. May be empty."""
+    words: str
+    """As in the footer: one to three words."""
+    help: str
+    """One sentence for help, palette and docs."""
+    scope: frozenset[Scope]
+    command: str = ""
+    """The word that does it after ``:``; empty: none."""
+    danger: Danger = "none"
+    is_mutation: bool = False
+    """Whether it changes anything at the coordinator; read-only mode drops those."""
+    undo: str = ""
+    """How to take it back, in words; empty where it cannot be, or need not be."""
+    footer: int = 0
+    """Place in the footer, smallest first; 0: not there."""
+
+
+def _on(*scopes: Scope) -> frozenset[Scope]:
+    return frozenset(scopes)
+
+
+ACTIONS: tuple[Action, ...] = (
+    # moving about in a list or in output
+    Action("down", ("j", "down"), "down", "One line down.", _MOVING),
+    Action("up", ("k", "up"), "up", "One line up.", _MOVING),
+    Action("top", ("g", "home"), "first", "To the first line.", _MOVING),
+    Action("bottom", ("G", "end"), "last", "To the last line; output follows again.", _MOVING),
+    Action("half_down", ("ctrl+d", "pagedown"), "page down", "Half a page down.", _MOVING),
+    Action("half_up", ("ctrl+u", "pageup"), "page up", "Half a page up.", _MOVING),
+    Action("left", ("left",), "left", "Sideways to the left, in long lines.", _TAILS),
+    Action("right", ("right",), "right", "Sideways to the right, in long lines.", _TAILS),
+    # opening
+    Action("open", ("enter",), "open", "Open the job under the cursor.", _on("jobs"), footer=1),
+    Action("open", ("enter",), "choose", "Do what the cursor is on.", _on("welcome"), footer=1),
+    Action("open", ("enter",), "its jobs", "List the runner's jobs.", _on("runners"), footer=1),
+    Action("open", ("enter",), "its jobs", "List the queue's jobs.", _on("queues"), footer=1),
+    Action(
+        "open",
+        ("enter",),
+        "open job",
+        "Open the job the line is about.",
+        _on("events", "late_writes"),
+        footer=1,
+    ),
+    Action("output", ("l",), "output", "Its output, full screen.", _on("jobs"), "output", footer=2),
+    Action("output", ("l",), "full", "Its output, full screen.", _on("job"), "output", footer=8),
+    # acting on jobs
+    Action(
+        "stop",
+        ("s",),
+        "stop",
+        "Stop the job, or all marked ones: ask, kill, or give up on it.",
+        _JOBS,
+        "stop",
+        danger="typed",
+        is_mutation=True,
+        undo="resubmit it",
+        footer=3,
+    ),
+    Action(
+        "reassign",
+        ("a",),
+        "reassign",
+        "Move the job, or all marked ones, to a runner or queue.",
+        _JOBS,
+        "reassign",
+        danger="typed",
+        is_mutation=True,
+        undo="reassign it back",
+        footer=4,
+    ),
+    Action(
+        "resubmit",
+        ("r",),
+        "resubmit",
+        "Run the job, or all marked ones, again as a new job.",
+        _JOBS,
+        "resubmit",
+        danger="typed",
+        is_mutation=True,
+        undo="stop the new job",
+        footer=5,
+    ),
+    Action(
+        "edit",
+        ("R",),
+        "edit+resubmit",
+        "Change the job's parameters, then run it as a new job.",
+        _JOBS,
+        "edit",
+        danger="confirm",
+        is_mutation=True,
+        undo="stop the new job",
+        footer=6,
+    ),
+    Action(
+        "priority",
+        (),
+        "priority",
+        "Give the job, or all marked ones, a priority: `:priority 5`. Higher goes first.",
+        _JOBS,
+        "priority",
+        danger="typed",
+        is_mutation=True,
+        undo="set the old priority",
+    ),
+    Action(
+        "explain",
+        ("e",),
+        "why",
+        "Why the job is where it is, runner by runner.",
+        _JOBS,
+        "why",
+        footer=7,
+    ),
+    Action(
+        "start_job",
+        ("+",),
+        "start a job",
+        "Start a job of a type you name.",
+        _on("jobs", "welcome"),
+        "start",
+        danger="confirm",
+        is_mutation=True,
+        undo="stop it",
+        footer=12,
+    ),
+    Action("events", ("E",), "events", "What happened to this job.", _JOBS, "history"),
+    # acting on runners
+    Action(
+        "drain",
+        ("d",),
+        "drain",
+        "Let the runner take nothing new, or end its drain.",
+        _on("runners"),
+        "drain",
+        danger="confirm",
+        is_mutation=True,
+        undo="the same key ends a drain",
+        footer=2,
+    ),
+    Action(
+        "move_jobs",
+        ("a",),
+        "move its jobs",
+        "Reassign all jobs the runner holds.",
+        _on("runners"),
+        danger="typed",
+        is_mutation=True,
+        undo="reassign them back",
+        footer=3,
+    ),
+    Action(
+        "stop_jobs",
+        ("s",),
+        "stop them",
+        "Stop all jobs the runner holds.",
+        _on("runners"),
+        danger="typed",
+        is_mutation=True,
+        undo="resubmit them",
+        footer=4,
+    ),
+    Action(
+        "explain_runner",
+        ("e",),
+        "why",
+        "What is known about the runner.",
+        _on("runners"),
+        "why",
+        footer=5,
+    ),
+    Action(
+        "forget",
+        ("delete",),
+        "forget",
+        "Drop a runner that is gone for good from the list.",
+        _on("runners"),
+        "forget",
+        danger="confirm",
+        is_mutation=True,
+        undo="it comes back by itself when it says hello",
+    ),
+    # acting on queues
+    Action(
+        "pause",
+        ("p",),
+        "pause",
+        "Pause the queue, or open it again.",
+        _on("queues"),
+        "pause",
+        is_mutation=True,
+        undo="the same key opens it",
+        footer=2,
+    ),
+    Action(
+        "limit",
+        ("L",),
+        "limit",
+        "Set how many of the queue's jobs may be active at once.",
+        _on("queues"),
+        "limit",
+        danger="confirm",
+        is_mutation=True,
+        undo="set the old limit",
+        footer=3,
+    ),
+    # finding, choosing, ordering
+    Action("filter", ("/",), "filter", "Filter the list.", _LISTS, "filter", footer=20),
+    Action("search", ("/",), "search", "Search the output.", _TAILS, "search", footer=20),
+    Action("next_match", ("n",), "next", "To the next match.", _TAILS),
+    Action("previous_match", ("N",), "previous", "To the match before.", _TAILS),
+    Action(
+        "mark", ("space",), "mark", "Mark the job, or take the mark off.", _on("jobs"), footer=10
+    ),
+    Action(
+        "mark_all",
+        ("*",),
+        "mark all",
+        "Mark every job that is listed.",
+        _on("jobs"),
+        "mark-all",
+        footer=11,
+    ),
+    Action(
+        "clear_marks", ("\\",), "clear marks", "Take all marks off.", _on("jobs"), "clear-marks"
+    ),
+    Action("sort_left", ("<",), "sort left", "Order by the column to the left.", _LISTS),
+    Action("sort_right", (">",), "sort right", "Order by the column to the right.", _LISTS),
+    Action("reverse", ("o",), "reverse", "Turn the order round.", _LISTS, "reverse"),
+    Action(
+        "problems",
+        ("z",),
+        "only problems",
+        "Only what needs somebody.",
+        _on("jobs", "runners", "queues"),
+        "problems",
+    ),
+    Action("count_1", ("1",), "all", "All jobs.", _on("jobs")),
+    Action("count_2", ("2",), "waiting", "Jobs that wait.", _on("jobs")),
+    Action("count_3", ("3",), "running", "Jobs that run.", _on("jobs")),
+    Action("count_4", ("4",), "failed", "Jobs that failed.", _on("jobs")),
+    Action("count_5", ("5",), "problems", "Jobs that need somebody.", _on("jobs")),
+    Action(
+        "preview",
+        ("P",),
+        "preview",
+        "Show or hide the output below the list.",
+        _on("jobs"),
+        "preview",
+    ),
+    # output
+    Action("previous_attempt", ("[",), "try before", "The try before this one.", _TAILS, footer=9),
+    Action("next_attempt", ("]",), "next try", "The try after this one.", _TAILS, footer=9),
+    Action("stream", ("tab",), "stream", "Switch between stdout and stderr.", _TAILS, footer=11),
+    Action(
+        "follow", ("f",), "follow", "Follow the end, or hold still.", _TAILS, "follow", footer=10
+    ),
+    Action("wrap", ("w",), "wrap", "Wrap long lines, or cut them.", _TAILS, "wrap"),
+    Action("times", ("t",), "times", "Show when each line came, or hide it.", _TAILS, "times"),
+    Action("save", ("S",), "save", "Save the output on this machine.", _TAILS, "save", footer=13),
+    Action(
+        "copy",
+        ("y",),
+        "copy",
+        "Copy what the cursor is on.",
+        EVERYWHERE - {"welcome", "help"},
+        "copy",
+    ),
+    # going elsewhere
+    Action("go_jobs", (), "Jobs", "The list of jobs; a filter may follow.", EVERYWHERE, "jobs"),
+    Action("go_runners", (), "Runners", "The list of runners.", EVERYWHERE, "runners"),
+    Action("go_queues", (), "Queues", "The list of queues.", EVERYWHERE, "queues"),
+    Action("go_events", (), "Events", "What happened, newest first.", EVERYWHERE, "events"),
+    Action(
+        "go_late_writes",
+        (),
+        "Late writes",
+        "What was refused because it came too late.",
+        EVERYWHERE,
+        "late",
+    ),
+    Action("go_welcome", (), "First run", "The ways to begin.", EVERYWHERE, "welcome"),
+    Action("last_view", ("-",), "last view", "Back to the view before this one.", EVERYWHERE),
+    # the console itself
+    Action("command", (":",), "go to", "Type a command or a job's number.", EVERYWHERE, footer=21),
+    Action(
+        "palette", ("ctrl+p",), "palette", "Find a command by its words.", EVERYWHERE, "palette"
+    ),
+    Action("zone", ("T",), "zone", "Swap local time and UTC.", EVERYWHERE, "zone"),
+    Action("theme", (), "theme", "Change the colours: `:theme NAME`.", EVERYWHERE, "theme"),
+    Action("repaint", ("ctrl+l",), "repaint", "Paint the screen anew.", EVERYWHERE, "repaint"),
+    Action(
+        "help", ("?",), "help", "The keys of this screen.", EVERYWHERE - {"help"}, "help", footer=22
+    ),
+    Action("back", ("escape",), "back", "Clear the filter, else one screen back.", EVERYWHERE),
+    Action(
+        "leave",
+        ("q",),
+        "quit",
+        "One screen back; on the first one, leave the console.",
+        EVERYWHERE,
+        footer=23,
+    ),
+    Action("quit", ("ctrl+q",), "quit", "Leave the console.", EVERYWHERE, "quit"),
+)
+
+
+def available(scope: Scope, *, read_only: bool = False) -> list[Action]:
+    """The actions of a screen. The one place where read-only mode drops what changes things."""
+    return [
+        action
+        for action in ACTIONS
+        if scope in action.scope and not (read_only and action.is_mutation)
+    ]
+
+
+def find(action_id: str, scope: Scope) -> Action | None:
+    """The action of that id on a screen, if the screen has it."""
+    for action in ACTIONS:
+        if action.id == action_id and scope in action.scope:
+            return action
+    return None
+
+
+def action_ids() -> tuple[str, ...]:
+    """Every id once, in the registry's order: what a keymap may name."""
+    return tuple(dict.fromkeys(action.id for action in ACTIONS))
+
+
+def by_command(word: str, scope: Scope, *, read_only: bool = False) -> Action | None:
+    """The action a ``:`` command names on a screen."""
+    for action in available(scope, read_only=read_only):
+        if action.command == word:
+            return action
+    return None
+
+
+def commands(scope: Scope, *, read_only: bool = False) -> list[str]:
+    """The ``:`` words of a screen, for completion."""
+    return [a.command for a in available(scope, read_only=read_only) if a.command]
+
+
+KEY_WORDS: dict[str, str] = {
+    "escape": "esc",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+    "delete": "del",
+}
+
+
+def key_words(key: str) -> str:
+    """A key as people read it."""
+    return KEY_WORDS.get(key, key)
+
+
+def keys_markdown() -> str:
+    """``docs/keys.md``: a table per screen, what is the same everywhere first."""
+    common = [a for a in ACTIONS if a.scope == EVERYWHERE and (a.keys or a.command)]
+    parts = [
+        "# Keys and commands\n\nMade from `traffic_tui/actions.py`; a test fails when they differ."
+        " `[keys]` in `console.toml` gives an action other keys, by its id.\n",
+        _section("Everywhere", common),
+    ]
+    for scope in SCOPES:
+        own = [a for a in ACTIONS if scope in a.scope and a.scope != EVERYWHERE]
+        parts.append(_section(SCOPE_WORDS[scope], own))
+    return "\n".join(parts)
+
+
+def _section(title: str, actions: Iterable[Action]) -> str:
+    rows = "".join(map(_row, actions))
+    return f"## {title}\n\n| key | command | does | id |\n| --- | --- | --- | --- |\n{rows}"
+
+
+def _row(action: Action) -> str:
+    keys = " ".join(f"`{_escaped(key_words(key))}`" for key in action.keys)
+    command = f"`:{action.command}`" if action.command else ""
+    undo = f" To undo: {action.undo}." if action.undo else ""
+    return f"| {keys} | {command} | {action.help}{undo} | `{action.id}` |\n"
+
+
+def _escaped(key: str) -> str:
+    return key.replace("|", "\\|")
+
+
+def footer(
+    actions: Sequence[Action], keys_of: Callable[[str], Sequence[str]]
+) -> list[tuple[str, str]]:
+    """(key, words) in the footer's order; actions that share a place are told together."""
+    told: dict[int, tuple[str, str]] = {}
+    for action in sorted((a for a in actions if a.footer), key=lambda a: a.footer):
+        keys = keys_of(action.id)
+        if not keys:
+            continue
+        key = key_words(keys[0])
+        before = told.get(action.footer)
+        told[action.footer] = (
+            (key, action.words) if before is None else (f"{before[0]} {key}", "try")
+        )
+    return list(told.values())
