@@ -1,0 +1,214 @@
+"""Every key of the configuration: its name, the setting it sets, what it accepts, what it means.
+
+Reading, ``example-config.toml`` and ``config check`` all come from this one list; defaults stand
+in :mod:`server.settings` alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from server.configuration.kinds import (
+    FOREVER_MS,
+    Choice,
+    Duration,
+    Flag,
+    Folder,
+    Integer,
+    Number,
+    OptionalInteger,
+    Size,
+    Text,
+)
+from server.configuration.labels import LabelRules
+from server.configuration.secrets import Secret
+
+if TYPE_CHECKING:
+    from server.configuration.kinds import Kind
+
+DAY_MS = 86_400_000
+YEAR_MS = 365 * DAY_MS
+
+
+class Key(NamedTuple):
+    """One key of the file."""
+
+    path: str
+    """As in the file, dotted."""
+    setting: str
+    """As in the settings, dotted."""
+    kind: Kind
+    comment: str
+
+
+class Section(NamedTuple):
+    """A table of the file."""
+
+    path: str
+    comment: str
+
+
+class NotBuilt(NamedTuple):
+    """A key or table that is documented, but that this version does not have."""
+
+    path: str
+    comment: str
+
+
+SECTIONS = (
+    Section("server", ""),
+    Section("server.tls", "PEM files; wanted beyond loopback"),
+    Section(
+        "keys",
+        'the name of an environment variable, {env = "..."} or {file = "..."}: never the secret '
+        "itself",
+    ),
+    Section("leases", ""),
+    Section("retry", "for submits that say nothing"),
+    Section("runners", ""),
+    Section("queues", "one table for each queue that is to differ"),
+    Section("retention", '"none" keeps for good'),
+    Section("storage", ""),
+    Section("agent", "read by `traffic-tui agent`, from its own box's configuration"),
+    Section("protocols", ""),
+    Section("protocols.runpack", ""),
+)
+
+_RETENTION = Duration(least_ms=60_000, none_ms=FOREVER_MS)
+_PER_MINUTE = Integer(0, 1_000_000)
+_BODY = Size(least=1)
+
+KEYS = (
+    Key(
+        "server.host", "server.host", Text(may_be_empty=False, longest=255), "address to listen on"
+    ),
+    Key("server.port", "server.port", Integer(0, 65535), "0: any free one"),
+    Key(
+        "server.data_dir",
+        "server.data_dir",
+        Folder(),
+        "empty: the user's data folder (systemd's STATE_DIRECTORY where set)",
+    ),
+    Key("server.store", "server.store", Choice(("sqlite",)), ""),
+    Key(
+        "server.durability",
+        "server.durability",
+        Choice(("full", "normal")),
+        '"full": every answer is synced; "normal": survives a crash, not a power cut',
+    ),
+    Key("server.tls.certificate", "server.tls.certificate", Text(), "with its chain"),
+    Key("server.tls.key", "server.tls.key", Text(), ""),
+    Key("server.tls.client_ca", "server.tls.client_ca", Text(), "set: clients need a certificate"),
+    Key("keys.submit", "keys.submit", Secret(), ""),
+    Key("keys.runner", "keys.runner", Secret(), ""),
+    Key("keys.read_only", "keys.read_only", Secret(), ""),
+    Key("keys.operator", "keys.operator", Secret(), ""),
+    Key("keys.admin", "keys.admin", Secret(), ""),
+    Key(
+        "leases.heartbeat_timeout",
+        "leases.heartbeat_timeout_ms",
+        Duration(least_ms=200, most_ms=DAY_MS),
+        "silence after which a runner's work goes elsewhere",
+    ),
+    Key(
+        "leases.offer_timeout",
+        "leases.offer_timeout_ms",
+        Duration(least_ms=200, most_ms=DAY_MS),
+        "an unconfirmed attempt goes back after this",
+    ),
+    Key(
+        "leases.runner_active",
+        "leases.runner_active_ms",
+        Duration(least_ms=1000, most_ms=30 * DAY_MS),
+        "how long a runner that only polls counts as there",
+    ),
+    Key("retry.max_attempts", "retry.max_attempts", Integer(1, 1000), ""),
+    Key(
+        "retry.base_delay",
+        "retry.policy.base_delay_ms",
+        Duration(most_ms=YEAR_MS),
+        "before the second attempt",
+    ),
+    Key("retry.factor", "retry.policy.factor", Number(1, 100), "each delay is so much longer"),
+    Key("retry.max_delay", "retry.policy.max_delay_ms", Duration(most_ms=YEAR_MS), ""),
+    Key("retry.jitter", "retry.policy.jitter", Number(0, 1), "share of the delay; 0: none"),
+    Key(
+        "retry.max_losses",
+        "retry.policy.max_losses",
+        Integer(0, 1000),
+        "attempts that may be lost with their runner; they do not count as tries",
+    ),
+    Key(
+        "runners.max_jobs",
+        "runners.max_jobs",
+        Integer(1, 100_000),
+        "slots of runners that state no capacity",
+    ),
+    Key(
+        "runners.labels",
+        "runners.labels",
+        LabelRules(),
+        "labels for runners that cannot state any, by name or address",
+    ),
+    Key("retention.jobs", "retention.jobs_ms", _RETENTION, "jobs that have ended"),
+    Key("retention.output", "retention.output_ms", _RETENTION, "their console output"),
+    Key("retention.events", "retention.events_ms", _RETENTION, "the audit log"),
+    Key(
+        "storage.min_free",
+        "storage.min_free",
+        Size(),
+        "below it submits get 507; outcomes and stops still commit",
+    ),
+    Key(
+        "storage.max_output",
+        "storage.max_output",
+        Size(least=1024),
+        "an attempt; head and tail are kept, the gap is marked",
+    ),
+    Key("agent.allow_command", "agent.allow_command", Flag(), 'the job type "command"'),
+    Key("protocols.runpack.enabled", "protocols.runpack.enabled", Flag(), ""),
+    Key(
+        "protocols.runpack.public_job_detail",
+        "protocols.runpack.public_job_detail",
+        Choice((True, False, "loopback")),
+        "true, false, or only when bound to loopback",
+    ),
+    Key(
+        "protocols.runpack.submit_per_minute",
+        "protocols.runpack.submit_per_minute",
+        _PER_MINUTE,
+        "per address; 0: off",
+    ),
+    Key("protocols.runpack.poll_per_minute", "protocols.runpack.poll_per_minute", _PER_MINUTE, ""),
+    Key(
+        "protocols.runpack.runner_per_minute",
+        "protocols.runpack.runner_per_minute",
+        _PER_MINUTE,
+        "per runner",
+    ),
+    Key("protocols.runpack.notify_relay", "protocols.runpack.notify_relay", Flag(), "serves /poll"),
+    Key("protocols.runpack.max_input_bytes", "protocols.runpack.max_input_bytes", _BODY, ""),
+    Key("protocols.runpack.max_result_bytes", "protocols.runpack.max_result_bytes", _BODY, ""),
+    Key("protocols.runpack.max_console_bytes", "protocols.runpack.max_console_bytes", _BODY, ""),
+    Key("protocols.runpack.max_error_bytes", "protocols.runpack.max_error_bytes", _BODY, ""),
+)
+
+QUEUE_KEYS = (
+    Key("limit", "limit", OptionalInteger(1, 1_000_000), '"none", or how many run at once'),
+    Key(
+        "stall_after",
+        "stall_after_ms",
+        Duration(least_ms=1000, most_ms=YEAR_MS, none_ms=0),
+        "silence after which a running job is marked",
+    ),
+)
+"""Keys of each ``[queues.NAME]``."""
+
+NOT_BUILT = (
+    NotBuilt("agent.isolation", "commands run in their own process group, not in a sandbox"),
+    NotBuilt("agent.images", "Treadmill images cannot be mapped to job types"),
+    NotBuilt("protocols.native-v1", "Traffic Light runners cannot connect"),
+    NotBuilt("protocols.rrq", "RRQ runners cannot be dialled"),
+    NotBuilt("protocols.treadmill", "Treadmill supervisors cannot connect"),
+    NotBuilt("protocols.workernator", "Workernator clients cannot connect"),
+)
