@@ -219,14 +219,17 @@ def _name(path: KeyPath) -> str:
 def _parse(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        message = str(error) if isinstance(error, ValueError) else "nested too deeply"
-        place = _SYNTAX_PLACE.search(message)
-        at = Position(int(place[1]), int(place[2])) if place and place[1] else None
-        end = position_at(text, len(text))
-        words = _SYNTAX_PLACE.sub("", message).strip()
-        problem = Problem(source, *(at or end), "", f"this is not TOML: {words}")
-        raise ConfigurationError([problem]) from None
+    except tomllib.TOMLDecodeError as error:
+        place = _SYNTAX_PLACE.search(str(error))
+        at = (
+            Position(int(place[1]), int(place[2]))
+            if place and place[1]
+            else position_at(text, len(text))
+        )
+        words = _SYNTAX_PLACE.sub("", str(error)).strip()
+    except RecursionError:
+        at, words = Position(1, 1), "nested too deeply"
+    raise ConfigurationError([Problem(source, *at, "", f"this is not TOML: {words}")])
 
 
 def _read_text(path: Path) -> str:
