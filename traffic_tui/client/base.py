@@ -73,6 +73,8 @@ class OutputPart(NamedTuple):
     generation: int
     gap_from: int
     gap_to: int
+    at: int = 0
+    """When the first byte of ``data`` came in; 0: not told."""
 
 
 class Resync:
