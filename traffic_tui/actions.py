@@ -458,3 +458,9 @@ def footer(
             (key, action.words) if before is None else (f"{before[0]} {key}", "try")
         )
     return list(told.values())
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(keys_markdown())

@@ -12,7 +12,7 @@ from traffic_tui.state.glyphs import JOB_MARKS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from server.wire.operator import JobView, RunnerView
+    from server.wire.operator import ExplainView, JobView, QueueView, RunnerView, VerdictView
 
 
 class Choice(NamedTuple):
@@ -184,3 +184,80 @@ def quit_question(active: int, waiting: int, url: str) -> Question:
         ),
         leave="stay",
     )
+
+
+class Target(NamedTuple):
+    """A place a job can be moved to."""
+
+    value: str
+    """``runner:ID`` or ``queue:NAME``."""
+    name: str
+    detail: str
+    is_eligible: bool
+
+
+VERDICT_WORDS: dict[str, str] = {
+    "eligible": "free now",
+    "type": "cannot do this type",
+    "label": "lacks a label",
+    "slot": "no free slot",
+    "limit": "the queue is at its limit",
+    "pause": "the queue is paused",
+    "schedule": "not due yet",
+    "pin": "another runner is asked for",
+    "draining": "draining",
+    "disconnected": "not connected",
+    "withheld": "lost this job a moment ago",
+}
+
+
+def verdict_words(verdict: VerdictView) -> str:
+    """Why a runner will, or will not, take a job."""
+    words = VERDICT_WORDS.get(verdict.verdict, verdict.verdict)
+    detail = clean(verdict.detail)
+    return f"{words}: {detail}" if detail and detail != words else words
+
+
+def targets(
+    jobs: Sequence[JobView], verdicts: Sequence[VerdictView], queues: Sequence[QueueView]
+) -> list[Target]:
+    """Where to: runners that would take it first, then the others with why not, then queues."""
+    held_by = {job.runner.id for job in jobs if job.runner and job.state in ACTIVE_STATES}
+    runners = [
+        Target(
+            f"runner:{verdict.runner.id}",
+            clean(verdict.runner.name),
+            "has it now" if verdict.runner.id in held_by else verdict_words(verdict),
+            verdict.verdict == "eligible" and verdict.runner.id not in held_by,
+        )
+        for verdict in verdicts
+    ]
+    runners.sort(key=lambda target: (not target.is_eligible, target.name))
+    own = {job.queue for job in jobs}
+    lines = [
+        Target(f"queue:{queue.name}", f"queue {clean(queue.name)}", _queue_words(queue), True)
+        for queue in queues
+        if {queue.name} != own
+    ]
+    return runners + lines
+
+
+def _queue_words(queue: QueueView) -> str:
+    paused = "paused, " if queue.paused_at else ""
+    return f"{paused}{queue.waiting} waiting, {queue.active} running"
+
+
+def explanation(explained: ExplainView) -> list[str]:
+    """Why a job is where it is: the summary, what would help, then runner by runner."""
+    lines = [clean(explained.summary)]
+    if explained.suggestion:
+        lines += ["", f"to start it: {clean(explained.suggestion)}"]
+    if explained.reasons:
+        lines.append("")
+    width = max((len(reason.runner.name) for reason in explained.reasons), default=0)
+    width = min(width, 24)
+    lines += [
+        f"{clean(reason.runner.name):<{width}}  {verdict_words(reason)}"
+        for reason in sorted(explained.reasons, key=lambda r: r.verdict != "eligible")
+    ]
+    return lines
