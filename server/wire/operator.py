@@ -62,7 +62,8 @@ class StopRequest(Request):
 
 
 class ResubmitRequest(Request):
-    params: msgspec.Raw | None = None
+    params: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    """Left out: those of the job it is made from."""
     reason: Reason = ""
 
 
@@ -361,6 +362,16 @@ class ExplainView(View):
     reasons: list[VerdictView]
     suggestion: str
     """The smallest change that would start it; empty where nothing is needed."""
+
+
+class FoundView(View):
+    """Where a searched text stands in an output."""
+
+    offset: int | None
+    """Null: it does not stand there."""
+    attempt: int
+    """The attempt's number."""
+    stream: str
 
 
 class LateWriteView(View):
