@@ -1,0 +1,85 @@
+"""``traffic-tui jobs start``: one command for each job type that is built in."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from traffic_tui.cli.command import group
+from traffic_tui.cli.failures import WrongUsage
+from traffic_tui.cli.submission import Order, submitting
+from traffic_tui.cli.typed import duration_of
+
+app = group("Start a job of a built-in type.")
+
+
+def _order(type_name: str, **params: object) -> Order:
+    return Order(type_name, json.dumps(params, ensure_ascii=False).encode())
+
+
+@submitting(app, "noop", "jobs start noop --wait")
+def noop() -> Order:
+    """Do nothing, successfully."""
+    return _order("noop")
+
+
+@submitting(app, "fib", "jobs start fib 30 --wait")
+def fib(
+    number: Annotated[int, typer.Argument(metavar="N", help="Which number.", min=0)],
+) -> Order:
+    """Compute a Fibonacci number."""
+    return _order("fib", n=number)
+
+
+@submitting(app, "eval", "jobs start eval '2x + 1' x=3 --wait")
+def evaluate(
+    expression: Annotated[str, typer.Argument(metavar="EXPR", help="What to compute.")],
+    variables: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=NUMBER]...", help="Values of its names.")
+    ] = None,
+) -> Order:
+    """Compute an expression. 2x means 2*x."""
+    return _order("eval", expression=expression, variables=_numbers(variables or []))
+
+
+def _numbers(items: list[str]) -> dict[str, float | int]:
+    found: dict[str, float | int] = {}
+    for item in items:
+        name, has_value, text = item.partition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            has_value = ""
+        if not has_value or not name.isidentifier():
+            raise WrongUsage(f"{item!r} gives no name a number; say for example x=1")
+        found[name] = int(value) if value.is_integer() and "." not in text else value
+    return found
+
+
+@submitting(app, "wait", "jobs start wait 30 --follow")
+def wait(
+    seconds: Annotated[str, typer.Argument(metavar="SECONDS", help="How long: 30, 90s, 2m.")],
+    post_to: Annotated[
+        str, typer.Argument(metavar="[URL]", help="Where to send an empty POST after it.")
+    ] = "",
+) -> Order:
+    """Wait, with progress; then, if a URL is given, send it one empty POST."""
+    length = duration_of(seconds, "SECONDS")
+    told = {"url": post_to} if post_to else {}
+    return _order("wait", seconds=length, **told)
+
+
+@submitting(
+    app,
+    "command",
+    "jobs start command --follow -- sh -c 'echo hello; sleep 1'",
+)
+def command(
+    arguments: Annotated[
+        list[str], typer.Argument(metavar="-- ARGV...", help="The program and its arguments.")
+    ],
+) -> Order:
+    """Run a program on a runner that allows it."""
+    return _order("command", argv=arguments)
