@@ -1,0 +1,110 @@
+"""The Queues list: its columns, and what stands in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from traffic_tui.state.clean_text import clean
+from traffic_tui.state.columns import EMPTY, UNBOUNDED, Cell, Column
+from traffic_tui.state.formats import age, count, day_and_time, marked_age, sparkline
+from traffic_tui.state.glyphs import QUEUE_MARKS, QueueState, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from server.wire.operator import QueueView
+    from traffic_tui.state.row_context import RowContext
+
+    QueueCell: TypeAlias = Callable[[QueueView, RowContext, int], Cell]
+
+QUEUE_COLUMNS: tuple[Column, ...] = (
+    Column("name", "   QUEUE", 0, 16, 34, grows=True, order="name"),
+    Column("waiting", "WAITING", 0, 8, 8, is_right=True, order="waiting"),
+    Column("oldest", "OLDEST", 0, 6, 6, is_right=True, ages=True, order="oldest"),
+    Column("running", "RUNNING/LIMIT", 0, 13, 13, is_right=True, order="running"),
+    Column("in", "IN/min", 1, 6, 6, is_right=True, order="in"),
+    Column("out", "OUT/min", 1, 7, 7, is_right=True, order="out"),
+    Column("state", "STATE", 2, 12, UNBOUNDED, grows=True, order="state"),
+    Column("flow", "IN, OUT, 60 MIN", 3, 25, 25),
+)
+
+
+def queue_state(queue: QueueView, late_after_ms: int | None = None, now: int = 0) -> QueueState:
+    """Open, paused, or late: its oldest job is past the age limit."""
+    if queue.paused_at:
+        return "paused"
+    oldest = queue.oldest_pending_at
+    is_late = late_after_ms is not None and oldest > 0 and now - oldest > late_after_ms
+    return "late" if is_late else "open"
+
+
+def queue_cell(queue: QueueView, key: str, context: RowContext, width: int) -> Cell:
+    """What stands in the column ``key`` of a queue's row."""
+    return _CELLS[key](queue, context, width)
+
+
+def queue_row_role(queue: QueueView) -> Role:
+    return "plain"
+
+
+def _name(queue: QueueView, context: RowContext, width: int) -> Cell:
+    mark = QUEUE_MARKS[queue_state(queue)]
+    return Cell(f" {context.glyphs.of(mark)} {clean(queue.name)}", "plain", 3, mark.glyph_role)
+
+
+def _waiting(queue: QueueView, context: RowContext, width: int) -> Cell:
+    return Cell(count(queue.waiting + queue.scheduled))
+
+
+def _oldest(queue: QueueView, context: RowContext, width: int) -> Cell:
+    if not queue.oldest_pending_at:
+        return EMPTY
+    passed = context.now - queue.oldest_pending_at
+    return Cell(marked_age(passed, "?") if context.is_stale else age(passed))
+
+
+def _running(queue: QueueView, context: RowContext, width: int) -> Cell:
+    limit = "-" if queue.limit is None else count(queue.limit)
+    is_full = queue.limit is not None and queue.active >= queue.limit
+    return Cell(f"{count(queue.active)}/{limit}", "warn" if is_full else "plain")
+
+
+def _in(queue: QueueView, context: RowContext, width: int) -> Cell:
+    return Cell(_per_minute(queue.in_last_hour))
+
+
+def _out(queue: QueueView, context: RowContext, width: int) -> Cell:
+    return Cell(_per_minute(queue.out_last_hour))
+
+
+def _per_minute(in_an_hour: int) -> str:
+    rate = in_an_hour / 60
+    return f"{rate:.1f}" if 0 < rate < 10 else count(round(rate))
+
+
+def _state(queue: QueueView, context: RowContext, width: int) -> Cell:
+    if not queue.paused_at:
+        return Cell("open")
+    since = day_and_time(queue.paused_at, context.zone, now=context.now)
+    why = f' "{clean(queue.pause_reason)}"' if queue.pause_reason else ""
+    return Cell(f"paused by {clean(queue.paused_by)} {since}{why}", "warn", 6, "warn")
+
+
+def _flow(queue: QueueView, context: RowContext, width: int) -> Cell:
+    incoming, outgoing = context.queue_flow.get(queue.name, ((), ()))
+    known = [value for value in (*incoming, *outgoing) if value is not None]
+    top = max(known, default=0.0)
+    drawn = (sparkline(values[-12:], context.glyphs, top=top) for values in (incoming, outgoing))
+    return Cell(" ".join(drawn), "active")
+
+
+_CELLS: Mapping[str, QueueCell] = {
+    "name": _name,
+    "waiting": _waiting,
+    "oldest": _oldest,
+    "running": _running,
+    "in": _in,
+    "out": _out,
+    "state": _state,
+    "flow": _flow,
+}

@@ -1,0 +1,100 @@
+"""From roles (``bad``) to styles of the terminal, by the theme that is in force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color, ColorParseError
+from textual.strip import Strip
+
+from traffic_tui.state.clean_text import cells, crop
+from traffic_tui.state.glyphs import STATE_ROLES, Role, Span
+from traffic_tui.themes import FALLBACK_VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from textual.widget import Widget
+
+_ATTRIBUTES = ("bold", "dim", "italic", "underline", "reverse")
+
+
+class RoleStyles:
+    """The styles of all roles over one widget's own style."""
+
+    def __init__(self, base: Style, variables: Mapping[str, str]) -> None:
+        self.base = base
+        self.cursor = base + Style(reverse=True)
+        """The cursor is reverse video, whatever the theme."""
+        self._styles: dict[Role, Style] = {"plain": base, "title": base + Style(bold=True)}
+        for role in STATE_ROLES:
+            self._styles[role] = base + _role_style(role, variables)
+
+    def of(self, role: Role) -> Style:
+        return self._styles[role]
+
+    def at_cursor(self, role: Role) -> Style:
+        """A role under the cursor keeps its weight, but not its colour."""
+        style = self._styles[role]
+        return self.cursor + Style(bold=style.bold, underline=style.underline)
+
+
+def _role_style(role: Role, variables: Mapping[str, str]) -> Style:
+    colour = _variable(variables, f"state-{role}")
+    words = _variable(variables, f"state-{role}-style").split()
+    attributes = {word: True for word in _ATTRIBUTES if word in words}
+    return Style(color=_rich_colour(colour), **attributes)  # type: ignore[arg-type]
+
+
+def _variable(variables: Mapping[str, str], name: str) -> str:
+    return variables.get(name) or FALLBACK_VARIABLES[name]
+
+
+def _rich_colour(text: str) -> str | None:
+    try:
+        return Color.parse(text).rich_color.name
+    except ColorParseError:
+        return None
+
+
+class StyleCache:
+    """A widget's role styles, made anew when the widget's style or the theme changed.
+
+    Reading ``visual_style`` walks all ancestors, which is too dear for every line of every frame.
+    """
+
+    def __init__(self, widget: Widget) -> None:
+        self._widget = widget
+        self._styles: RoleStyles | None = None
+        self._variables: Mapping[str, str] | None = None
+
+    def forget(self) -> None:
+        self._styles = None
+
+    @property
+    def is_current(self) -> bool:
+        return self._styles is not None and self._variables is self._widget.app.theme_variables
+
+    def get(self) -> RoleStyles:
+        styles = self._styles
+        if styles is None or not self.is_current:
+            self._variables = self._widget.app.theme_variables
+            styles = RoleStyles(self._widget.visual_style.rich_style, self._variables)
+            self._styles = styles
+        return styles
+
+
+def spans_strip(spans: Iterable[Span], width: int, styles: RoleStyles) -> Strip:
+    """Spans as a line of exactly ``width`` cells. Their text has to be clean."""
+    segments: list[Segment] = []
+    room = width
+    for text, role in spans:
+        shown = crop(text, room)
+        if shown:
+            segments.append(Segment(shown, styles.of(role)))
+            room -= cells(shown)
+    if room > 0:
+        segments.append(Segment(" " * room, styles.base))
+    return Strip(segments, width)
