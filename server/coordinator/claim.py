@@ -1,0 +1,130 @@
+"""Handing jobs to runners."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server import transitions
+from server.coordinator.memory import begin_attempts, save
+from server.coordinator.results import Assigned
+from server.ids import new_uuid
+from server.model import Queue
+from server.placement import Line
+from server.store.base import Change, NewAttempt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from server.coordinator.memory import Memory
+    from server.model import Job, JobClass, JobDetails, Runner
+    from server.store.base import Tx
+
+
+def claim(
+    tx: Tx, memory: Memory, runner: Runner, session: int, count: int, now: int
+) -> list[Assigned]:
+    """Give a runner at most ``count`` jobs: highest priority first, then oldest."""
+    if count <= 0 or runner.draining_since:
+        return []
+    jobs = _choose(tx, memory, runner, count)
+    return hand_out(tx, memory, runner, session, jobs, now)
+
+
+def line_of(tx: Tx, name: str) -> Line:
+    """A queue and how many of its jobs are active."""
+    return Line(tx.queue(name) or Queue(name), tx.active_in_queue(name))
+
+
+def open_classes(tx: Tx, memory: Memory, runner: Runner) -> list[JobClass]:
+    """Classes with waiting jobs that the runner could take, whatever the state of their queues."""
+    return [
+        job_class
+        for job_class in tx.classes()
+        if tx.count(job_class.id, "pending") and memory.fits(runner, job_class)
+    ]
+
+
+def _choose(tx: Tx, memory: Memory, runner: Runner, count: int) -> list[Job]:
+    """The next pending jobs for a runner; of a limited queue no more than it has room for."""
+    unlimited: list[int] = []
+    limited: dict[str, list[int]] = {}
+    rooms: dict[str, int] = {}
+    for job_class in open_classes(tx, memory, runner):
+        line = line_of(tx, job_class.queue)
+        if line.queue.is_paused:
+            continue
+        if line.room is None:
+            unlimited.append(job_class.id)
+        elif line.room:
+            rooms[job_class.queue] = line.room
+            limited.setdefault(job_class.queue, []).append(job_class.id)
+    jobs = tx.claimable(unlimited, count) if unlimited else []
+    for queue, classes in limited.items():
+        jobs += tx.claimable(classes, min(count, rooms[queue]))
+    if limited:
+        jobs.sort(key=lambda job: (job.rank, job.id))
+    return jobs[:count]
+
+
+def hand_out(
+    tx: Tx,
+    memory: Memory,
+    runner: Runner,
+    session: int,
+    jobs: Sequence[Job],
+    now: int,
+) -> list[Assigned]:
+    """Make an attempt of this runner for each job, all of them pending."""
+    if not jobs:
+        return []
+    is_confirmed = memory.traits_of(runner.protocol).confirmed_by == "claim"
+    details = tx.details_of([job.id for job in jobs])
+    attempts = tx.insert_attempts(
+        [
+            NewAttempt(
+                uuid=new_uuid(),
+                job=job.id,
+                number=job.attempts + 1,
+                runner=runner.id,
+                session=session,
+                is_confirmed=is_confirmed,
+                deadline=_deadline(details[job.id], now),
+            )
+            for job in jobs
+        ],
+        at=now,
+    )
+    steps = [
+        transitions.claim(job, attempt, now=now)
+        for job, attempt in zip(jobs, attempts, strict=True)
+    ]
+    save(tx, memory, [Change(job, step.job) for job, step in zip(jobs, steps, strict=True)])
+    begin_attempts(tx, memory, attempts)
+    _tell(tx, runner, [step.job for step in steps], now)
+    classes = {cls: tx.job_class(cls) for cls in {job.cls for job in jobs}}
+    return [
+        Assigned(
+            step.job,
+            attempt,
+            classes[step.job.cls].type,
+            classes[step.job.cls].queue,
+            details[step.job.id],
+        )
+        for step, attempt in zip(steps, attempts, strict=True)
+    ]
+
+
+def _deadline(details: JobDetails, now: int) -> int:
+    """When the timeout strikes, moved on by :func:`server.transitions.start`; 0: never."""
+    return now + details.timeout_ms if details.timeout_ms else 0
+
+
+def _tell(tx: Tx, runner: Runner, jobs: Sequence[Job], now: int) -> None:
+    if len(jobs) == 1:
+        job = jobs[0]
+        tx.append(
+            "claimed", at=now, job=job.id, attempt=job.attempt, runner=runner.id, actor=runner.name
+        )
+    else:
+        members = [(job.id, job.attempt) for job in jobs]
+        tx.append("claimed", at=now, members=members, runner=runner.id, actor=runner.name)

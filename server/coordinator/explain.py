@@ -1,0 +1,60 @@
+"""Why a job is not running, runner by runner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.coordinator.acts import known_job
+from server.coordinator.claim import line_of
+from server.coordinator.named import is_withheld
+from server.coordinator.results import Explanation
+from server.placement import Verdict, suggestion, verdict
+
+if TYPE_CHECKING:
+    from server.coordinator.memory import Memory
+    from server.model import Job, Runner
+    from server.store.base import Tx
+
+
+def explain(tx: Tx, memory: Memory, job_id: int, now: int) -> Explanation:
+    """A verdict for every known runner, and the smallest change that would start the job."""
+    job = known_job(tx, job_id)
+    job_class = tx.job_class(job.cls)
+    line = line_of(tx, job_class.queue)
+    verdicts = [
+        _final(tx, memory, job, verdict(job_class, line, memory.candidate(runner)), now)
+        for runner in memory.runners.values()
+        if not runner.is_forgotten
+    ]
+    verdicts.sort(key=lambda found: (found.kind != "eligible", found.runner.name))
+    advice = suggestion(verdicts, line.queue) if job.state == "pending" else ""
+    return Explanation(job.state, _summary(tx, memory, job, verdicts), verdicts, advice)
+
+
+def _final(tx: Tx, memory: Memory, job: Job, found: Verdict, now: int) -> Verdict:
+    if found.kind == "eligible" and is_withheld(tx, memory, job, found.runner, now):
+        return found._replace(
+            kind="withheld", detail="it lost this job a moment ago; its old words may still come"
+        )
+    return found
+
+
+def _summary(tx: Tx, memory: Memory, job: Job, verdicts: list[Verdict]) -> str:
+    if job.state == "scheduled":
+        last = tx.outcome(job.attempt) if job.attempt else None
+        why = f", after: {last.message}" if last and last.message else ""
+        return f"put off until its time comes{why}"
+    if job.state == "pending":
+        eligible = sum(found.kind == "eligible" for found in verdicts)
+        if eligible:
+            return f"about to start: {eligible} of {len(verdicts)} runners can take it now"
+        return f"none of {len(verdicts)} runners can take it now"
+    if job.state in ("claimed", "in_progress", "stopping"):
+        return f"{job.state} on {_runner_name(tx, memory, job)}"
+    return f"it has ended: {job.state}"
+
+
+def _runner_name(tx: Tx, memory: Memory, job: Job) -> str:
+    attempt = tx.attempts([job.attempt])[job.attempt][1]
+    runner: Runner | None = memory.runners.get(attempt.runner)
+    return runner.name if runner else "an unknown runner"

@@ -1,0 +1,82 @@
+"""The coordinator as everybody else sees it: each method is one use case.
+
+Protocols and the operator API call these and nothing else. All that are asynchronous answer
+after the commit that holds their change.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.coordinator import submit
+from server.coordinator.admin_calls import AdminCalls
+from server.coordinator.job_calls import JobCalls
+from server.coordinator.named_calls import NamedCalls
+from server.coordinator.runner_calls import RunnerCalls
+from server.coordinator.sweeper import Sweeper
+from server.ids import new_uuid
+
+if TYPE_CHECKING:
+    from server.clock import Clock
+    from server.settings import Settings
+    from server.store.base import Committed, Store, Tx
+
+
+class Coordinator(JobCalls, RunnerCalls, NamedCalls, AdminCalls):
+    """Owns the store's only writer, the memory that follows it, and the sweeps."""
+
+    def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
+        super().__init__(store, settings, clock)
+        self.name = new_uuid()
+        self.started_at = clock.now_ms()
+        self._sweeper = Sweeper(store, self._memory)
+
+    async def start(self) -> None:
+        """Open the store, learn who is there, and let time run."""
+        await self.store.open()
+        self.store.on_commit(self._committed)
+        self.started_at = self.clock.now_ms()
+        await self._apply(self._begin)
+        self._sweeper.start()
+
+    def _begin(self, tx: Tx) -> None:
+        for name in self.settings.queues:
+            submit.ensure_queue(tx, self._memory, name)
+        self._memory.load(tx)
+        tx.append("coordinator_started", at=self.started_at)
+
+    async def stop(self) -> None:
+        """End all waiting, commit what is left, close. Safe to call twice."""
+        if self._is_stopping:
+            return
+        self._is_stopping = True
+        await self._sweeper.stop()
+        for presence in self._memory.presences.values():
+            presence.has_news.set()
+        try:
+            await self._apply(lambda tx: tx.append("coordinator_stopped", at=self.clock.now_ms()))
+        finally:
+            self.bus.close()
+            await self.store.close()
+
+    @property
+    def accepts_submits_problem(self) -> str:
+        """Why no jobs are taken at present, in words; empty: they are."""
+        return self._memory.submit_problem
+
+    @accepts_submits_problem.setter
+    def accepts_submits_problem(self, words: str) -> None:
+        self._memory.submit_problem = words
+
+    def reload(self, settings: Settings) -> None:
+        """Take over what can change while running: leases, retry, retention, storage, labels."""
+        self.settings = settings
+        self._memory.settings = settings
+        seconds = settings.leases.heartbeat_timeout_ms / 1000
+        self._memory.session_leases.set_length(seconds)
+        self._memory.attempt_leases.set_length(seconds)
+
+    def _committed(self, committed: Committed) -> None:
+        """Tell subscribers what a commit brought, in its order."""
+        if committed.events:
+            self.bus.publish(committed.events)

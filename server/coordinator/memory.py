@@ -1,0 +1,265 @@
+"""What the coordinator keeps in memory: who is there, who is alive, who waits for work.
+
+All of it follows from the store and is loaded at the start; it changes only after a commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from server import traits
+from server.leases import LeaseBook
+from server.placement import Candidate, fits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from server.bus import Bus
+    from server.clock import Clock
+    from server.events import Notice
+    from server.model import Attempt, JobClass, Runner, Session
+    from server.settings import Settings
+    from server.store.base import Change, StoredKey, Tx
+    from server.traits import Traits
+
+
+@dataclass(slots=True)
+class Presence:
+    """An open session: how many slots are free, and whether there is something for it."""
+
+    session: Session
+    free: int = 0
+    parked: int = 0
+    """How many calls of it wait for work."""
+    has_news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Memory:
+    """Runners, sessions, leases and live attempts, as of the last commit."""
+
+    def __init__(self, settings: Settings, clock: Clock, bus: Bus) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.runners: dict[int, Runner] = {}
+        self.presences: dict[int, Presence] = {}
+        self.keys: dict[str, StoredKey] = {}
+        self.session_leases = LeaseBook(clock, settings.leases.heartbeat_timeout_ms / 1000)
+        self.attempt_leases = LeaseBook(clock, settings.leases.heartbeat_timeout_ms / 1000)
+        self.submit_problem = ""
+        """Why no jobs are taken at present, in words; empty: they are."""
+        self._bus = bus
+        self._notices: dict[Notice, None] = {}
+        self.heard_at: dict[int, int] = {}
+        """When each runner was last heard, where later than what is stored."""
+        self._session_ids: dict[str, int] = {}
+        self._runner_ids: dict[str, int] = {}
+        self._live: dict[int, int] = {}
+        self._busy: dict[int, int] = {}
+        self._fits: dict[tuple[int, int], bool] = {}
+        self._random = random.Random()  # noqa: S311  # spreads retries, guards nothing
+
+    # loading -------------------------------------------------------------------------------
+
+    def load(self, tx: Tx) -> None:
+        """Learn everything from the store. Every lease starts anew."""
+        for runner in tx.runners():
+            self.put_runner(runner)
+        for session in tx.open_sessions():
+            self.put_session(session)
+        for _, attempt in tx.live_attempts():
+            self.attempt_began(attempt)
+        self.keys = {key.name: key for key in tx.keys()}
+
+    # runners and sessions --------------------------------------------------------------------
+
+    def put_runner(self, runner: Runner) -> None:
+        self.runners[runner.id] = runner
+        self._runner_ids[runner.uuid] = runner.id
+        stale = [pair for pair in self._fits if pair[0] == runner.id]
+        for pair in stale:
+            del self._fits[pair]
+
+    def put_runner_seen(self, runner: Runner) -> None:
+        """The time a runner was last heard is stored; nothing else about it changed."""
+        self.runners[runner.id] = runner
+
+    def runner(self, runner_id: int) -> Runner | None:
+        """A runner, with the time it was last heard."""
+        runner = self.runners.get(runner_id)
+        heard = self.heard_at.get(runner_id)
+        if runner is None or heard is None or heard <= runner.last_seen_at:
+            return runner
+        return replace(runner, last_seen_at=heard)
+
+    def runner_by_uuid(self, uuid: str) -> Runner | None:
+        runner_id = self._runner_ids.get(uuid)
+        return None if runner_id is None else self.runner(runner_id)
+
+    def put_session(self, session: Session) -> None:
+        """A session opened or was refreshed."""
+        presence = self.presences.get(session.id)
+        if presence is None:
+            self.presences[session.id] = presence = Presence(session)
+            self._session_ids[session.uuid] = session.id
+        presence.session = session
+        presence.has_news.set()
+        if self.traits_of(session.protocol).alive_by == "session":
+            self.session_leases.renew(session.id)
+
+    def drop_session(self, session: Session) -> None:
+        """A session ended: whoever waits for its work is woken."""
+        presence = self.presences.pop(session.id, None)
+        self._session_ids.pop(session.uuid, None)
+        self.session_leases.drop(session.id)
+        if presence is not None:
+            presence.has_news.set()
+
+    def session_by_uuid(self, uuid: str) -> Session | None:
+        session_id = self._session_ids.get(uuid)
+        return None if session_id is None else self.presences[session_id].session
+
+    def sessions_of(self, runner_id: int) -> list[Session]:
+        return [
+            presence.session
+            for presence in self.presences.values()
+            if presence.session.runner == runner_id
+        ]
+
+    def hear(self, runner_id: int) -> None:
+        self.heard_at[runner_id] = self.clock.now_ms()
+
+    def is_connected(self, runner: Runner) -> bool:
+        """Whether it has an open session, or, where there are none, was heard lately."""
+        if self.traits_of(runner.protocol).alive_by == "attempt":
+            seen = self.heard_at.get(runner.id, runner.last_seen_at)
+            return seen > self.clock.now_ms() - self.settings.leases.runner_active_ms
+        return any(p.session.runner == runner.id for p in self.presences.values())
+
+    @staticmethod
+    def traits_of(protocol: str) -> Traits:
+        return traits.ALL.get(protocol, traits.OPERATOR_API)
+
+    # attempts --------------------------------------------------------------------------------
+
+    def attempt_began(self, attempt: Attempt) -> None:
+        """A slot is taken."""
+        if attempt.id in self._live:
+            return
+        self._live[attempt.id] = attempt.runner
+        self._busy[attempt.runner] = self._busy.get(attempt.runner, 0) + 1
+        runner = self.runners.get(attempt.runner)
+        if runner is not None and self.traits_of(runner.protocol).alive_by == "attempt":
+            self.attempt_leases.renew(attempt.id)
+
+    def attempt_ended(self, attempt_id: int) -> None:
+        """A slot is free again."""
+        runner_id = self._live.pop(attempt_id, None)
+        self.attempt_leases.drop(attempt_id)
+        if runner_id is not None:
+            self._busy[runner_id] -= 1
+
+    def busy(self, runner_id: int) -> int:
+        """Slots taken, by attempts that were given up too."""
+        return self._busy.get(runner_id, 0)
+
+    @property
+    def live_count(self) -> int:
+        return len(self._live)
+
+    def candidate(self, runner: Runner) -> Candidate:
+        return Candidate(runner, self.is_connected(runner), self.busy(runner.id))
+
+    def fits(self, runner: Runner, job_class: JobClass) -> bool:
+        """:func:`server.placement.fits`, remembered: it is asked for every claim."""
+        pair = (runner.id, job_class.id)
+        known = self._fits.get(pair)
+        if known is None:
+            self._fits[pair] = known = fits(runner, job_class)
+        return known
+
+    def jitter(self) -> float:
+        return self._random.uniform(-1, 1)
+
+    # notices ---------------------------------------------------------------------------------
+
+    def notify(self, notice: Notice) -> None:
+        """Tell of a change that is no fact to keep; the same one is told once a tick."""
+        if not self._bus.subscriber_count:
+            return
+        if not self._notices:
+            asyncio.get_running_loop().call_soon(self._publish_notices)
+        self._notices[notice] = None
+
+    def _publish_notices(self) -> None:
+        notices, self._notices = self._notices, {}
+        self._bus.publish(notices)
+
+    # news ------------------------------------------------------------------------------------
+
+    def poke(self, session_id: int) -> None:
+        """There is something for this session, whatever its free slots."""
+        presence = self.presences.get(session_id)
+        if presence is not None:
+            presence.has_news.set()
+
+    def announce(self, job_class: JobClass, count: int) -> None:
+        """Jobs of a class became pending: tell at most ``count`` sessions that could take them.
+
+        Those that wait in a parked call go first; others find the news with their next call.
+        """
+        idle: list[Presence] = []
+        for presence in self.presences.values():
+            if count <= 0:
+                return
+            if presence.has_news.is_set() or presence.free <= 0:
+                continue
+            runner = self.runners[presence.session.runner]
+            if runner.draining_since or not self.fits(runner, job_class):
+                continue
+            if presence.parked:
+                presence.has_news.set()
+                count -= 1
+            else:
+                idle.append(presence)
+        for presence in idle[:count]:
+            presence.has_news.set()
+
+
+def save(tx: Tx, memory: Memory, changes: Sequence[Change]) -> None:
+    """Write changes; memory follows after the commit."""
+    tx.save(changes)
+    ended = [
+        change.attempt.id
+        for change in changes
+        if change.attempt is not None and change.attempt.state == "ended"
+    ]
+    if ended:
+        tx.after_commit(lambda: _forget_attempts(memory, ended))
+
+
+def _forget_attempts(memory: Memory, attempt_ids: Iterable[int]) -> None:
+    for attempt_id in attempt_ids:
+        memory.attempt_ended(attempt_id)
+
+
+def begin_attempts(tx: Tx, memory: Memory, attempts: Sequence[Attempt]) -> None:
+    """Attempts were inserted; memory follows after the commit."""
+
+    def began() -> None:
+        for attempt in attempts:
+            memory.attempt_began(attempt)
+
+    tx.after_commit(began)
+
+
+def announce_pending(tx: Tx, memory: Memory, class_ids: Iterable[int]) -> None:
+    """Jobs of these classes (one entry a job) became pending; tell runners after the commit."""
+    counts: dict[int, int] = {}
+    for class_id in class_ids:
+        counts[class_id] = counts.get(class_id, 0) + 1
+    for class_id, count in counts.items():
+        job_class = tx.job_class(class_id)
+        tx.after_commit(lambda c=job_class, n=count: memory.announce(c, n))  # type: ignore[misc]

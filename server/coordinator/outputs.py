@@ -1,0 +1,80 @@
+"""Taking console output in, as part of the call that brought it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server import output
+from server.events import Notice
+from server.store.base import Chunk, StreamState
+
+if TYPE_CHECKING:
+    from server.coordinator.memory import Memory
+    from server.model import Attempt, Job, Stream
+    from server.store.base import Tx
+
+
+class OutputIntake:
+    """Output of one call; streams are read once, however many pieces come."""
+
+    def __init__(self, tx: Tx, memory: Memory, now: int) -> None:
+        self._tx = tx
+        self._memory = memory
+        self._now = now
+        self._states: dict[tuple[int, Stream], StreamState] = {}
+        self._loaded: set[int] = set()
+
+    def append(self, job: Job, attempt: Attempt, stream: Stream, offset: int, data: bytes) -> int:
+        """Take a piece in; the answer is the next offset wanted."""
+        state = self._state(attempt.id, stream)
+        cap = self._memory.settings.storage.max_output
+        taken = output.take(state, offset, data, cap=cap, now=self._now)
+        if taken is None:
+            return state.size
+        chunk = Chunk(stream, state.generation, taken.offset, self._now, taken.data)
+        self._tx.put_output(taken.state, [chunk], drop=taken.drop)
+        self._states[attempt.id, stream] = taken.state
+        if taken.is_first_gap:
+            self._tell_gap(job, attempt, stream, cap)
+        self._heard(job, attempt)
+        return taken.state.size
+
+    def replace(self, job: Job, attempt: Attempt, stream: Stream, text: bytes) -> None:
+        """The runner sent the whole text again; what only goes on from the old one is appended."""
+        state = self._state(attempt.id, stream)
+        if state.size:
+            added = output.continuation(self._tx.output_text(attempt.id, stream), text)
+            if added is not None:
+                if added:
+                    self.append(job, attempt, stream, state.size, added)
+                return
+            state = state._replace(generation=state.generation + 1)
+        elif not text:
+            return
+        fresh = state._replace(size=len(text), gap_from=0, gap_to=0, updated_at=self._now)
+        self._tx.replace_output(fresh, text, at=self._now)
+        self._states[attempt.id, stream] = fresh
+        self._heard(job, attempt)
+
+    def _state(self, attempt_id: int, stream: Stream) -> StreamState:
+        if attempt_id not in self._loaded:
+            self._loaded.add(attempt_id)
+            for state in self._tx.streams(attempt_id):
+                self._states[attempt_id, state.stream] = state
+        known = self._states.get((attempt_id, stream))
+        return known or StreamState(attempt_id, stream, 0, 0, 0, 0, self._now)
+
+    def _heard(self, job: Job, attempt: Attempt) -> None:
+        self._tx.set_progress(attempt.id, None, at=self._now)
+        notice = Notice("output", job=job.id, attempt=attempt.id, runner=attempt.runner)
+        self._tx.after_commit(lambda: self._memory.notify(notice))
+
+    def _tell_gap(self, job: Job, attempt: Attempt, stream: Stream, cap: int) -> None:
+        self._tx.append(
+            "output_truncated",
+            at=self._now,
+            job=job.id,
+            attempt=attempt.id,
+            runner=attempt.runner,
+            reason=f"{stream} is over {cap} bytes: its head and tail are kept",
+        )

@@ -1,0 +1,210 @@
+"""Taking jobs in."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from server.coordinator.memory import announce_pending
+from server.coordinator.results import Submitted
+from server.errors import DiskFull, InvalidInput, Refused
+from server.ids import new_uuid
+from server.model import MAX_NAME, MAX_PRIORITY, Job, JobDetails, Queue
+from server.settings import QueueSettings
+from server.store.base import IdempotentAnswer, NewJob
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from server.coordinator.memory import Memory
+    from server.model import Actor, JobClass, JobSpec
+    from server.store.base import Tx
+
+
+def submit(
+    tx: Tx,
+    memory: Memory,
+    actor: Actor,
+    specs: Sequence[JobSpec],
+    idempotency_key: str,
+    now: int,
+) -> list[Submitted]:
+    """Take all the jobs in, or none. A known idempotency or cache key gives the older job."""
+    if memory.submit_problem:
+        raise DiskFull(memory.submit_problem)
+    for spec in specs:
+        _check(spec)
+    fingerprint = _fingerprint(specs) if idempotency_key else ""
+    if idempotency_key:
+        answered = tx.idempotent(actor.name, idempotency_key)
+        if answered is not None:
+            return _answer_again(tx, answered, fingerprint)
+    submitted = _take_in(tx, memory, actor, specs, now)
+    if idempotency_key:
+        numbers = tuple(one.job.id for one in submitted)
+        tx.put_idempotent(
+            actor.name, idempotency_key, IdempotentAnswer(fingerprint, numbers), at=now
+        )
+    return submitted
+
+
+def _check(spec: JobSpec) -> None:
+    for what, name in (("type", spec.type), ("queue", spec.queue)):
+        if not name or len(name) > MAX_NAME:
+            raise InvalidInput(f"the {what} has to have 1 to {MAX_NAME} characters")
+    if abs(spec.priority) > MAX_PRIORITY:
+        raise InvalidInput(f"priorities lie between -{MAX_PRIORITY} and {MAX_PRIORITY}")
+
+
+def _fingerprint(specs: Sequence[JobSpec]) -> str:
+    digest = hashlib.sha256()
+    for spec in specs:
+        digest.update(repr(spec).encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()
+
+
+def _answer_again(tx: Tx, answered: IdempotentAnswer, fingerprint: str) -> list[Submitted]:
+    if answered.fingerprint != fingerprint:
+        raise Refused(
+            "this Idempotency-Key was used for other jobs; use a fresh one",
+            code="idempotency_conflict",
+        )
+    jobs = tx.jobs(answered.jobs)
+    missing = [number for number in answered.jobs if number not in jobs]
+    if missing:
+        raise Refused(
+            f"job {missing[0]}, made by this Idempotency-Key, was deleted since",
+            code="deleted",
+        )
+    return [Submitted(jobs[number], True) for number in answered.jobs]
+
+
+def _take_in(
+    tx: Tx, memory: Memory, actor: Actor, specs: Sequence[JobSpec], now: int
+) -> list[Submitted]:
+    """Insert what no cache key answers for; the order of the answer is that of ``specs``."""
+    answers: list[Submitted | int] = []
+    fresh: list[NewJob] = []
+    places: dict[str, int] = {}
+    classes: dict[tuple[object, ...], JobClass] = {}
+    for spec in specs:
+        if spec.cache_key is not None:
+            older = _cached(tx, spec.cache_key, now)
+            if older is not None:
+                answers.append(Submitted(older, True))
+                continue
+            if spec.cache_key in places:
+                answers.append(places[spec.cache_key])
+                continue
+            places[spec.cache_key] = len(fresh)
+        answers.append(len(fresh))
+        fresh.append(_new_job(tx, memory, actor, spec, classes, now))
+    inserted = insert(tx, memory, actor, fresh, now)
+    seen: set[int] = set()
+    submitted: list[Submitted] = []
+    for answer in answers:
+        if isinstance(answer, Submitted):
+            submitted.append(answer)
+        else:
+            submitted.append(Submitted(inserted[answer], answer in seen))
+            seen.add(answer)
+    return submitted
+
+
+def insert(
+    tx: Tx, memory: Memory, actor: Actor, fresh: Sequence[NewJob], now: int, *, reason: str = ""
+) -> list[Job]:
+    """Insert jobs, bind their cache keys, tell of them, and wake runners for them."""
+    if not fresh:
+        return []
+    inserted = tx.insert_jobs(fresh)
+    for job, new in zip(inserted, fresh, strict=True):
+        if new.details.cache_key is not None:
+            tx.put_cached(new.details.cache_key, job.id, 0)
+    if len(inserted) == 1:
+        tx.append("submitted", at=now, job=inserted[0].id, actor=actor.name, reason=reason)
+    else:
+        members = [(job.id, 0) for job in inserted]
+        tx.append("submitted", at=now, members=members, actor=actor.name, reason=reason)
+    announce_pending(tx, memory, [job.cls for job in inserted if job.state == "pending"])
+    return inserted
+
+
+def _cached(tx: Tx, cache_key: str, now: int) -> Job | None:
+    cached = tx.cached(cache_key)
+    if cached is None:
+        return None
+    job = tx.job(cached.job)
+    if job is None or 0 < cached.expires_at <= now:
+        tx.release_cached(cache_key)
+        return None
+    return job
+
+
+def _new_job(
+    tx: Tx,
+    memory: Memory,
+    actor: Actor,
+    spec: JobSpec,
+    classes: dict[tuple[object, ...], JobClass],
+    now: int,
+) -> NewJob:
+    key = (spec.queue, spec.type, spec.pin, tuple(sorted(spec.requires.items())))
+    job_class = classes.get(key)
+    if job_class is None:
+        ensure_queue(tx, memory, spec.queue)
+        job_class = tx.intern_class(spec.queue, spec.type, spec.requires, spec.pin)
+        classes[key] = job_class
+    is_later = spec.run_at > now
+    job = Job(
+        id=0,
+        uuid=spec.uuid or new_uuid(),
+        cls=job_class.id,
+        state="scheduled" if is_later else "pending",
+        rank=-spec.priority,
+        since=now,
+        created_at=now,
+        run_at=spec.run_at if is_later else 0,
+        attempt=0,
+        attempts=0,
+        tries=0,
+        max_attempts=spec.max_attempts or memory.settings.retry.max_attempts,
+        losses=0,
+        wanted="run",
+        deadline=spec.deadline,
+        target=0,
+    )
+    return NewJob(job, _details(memory, actor, spec))
+
+
+def _details(memory: Memory, actor: Actor, spec: JobSpec) -> JobDetails:
+    retry = spec.retry
+    if retry is None:
+        retry = memory.settings.retry.policy
+        max_losses = memory.traits_of(actor.via).max_losses
+        if retry.max_losses != max_losses:
+            retry = replace(retry, max_losses=max_losses)
+    return JobDetails(
+        params=spec.params,
+        owner=actor.name,
+        origin=actor.via,
+        namespace=spec.namespace,
+        timeout_ms=spec.timeout_ms,
+        retry=retry,
+        cache_key=spec.cache_key,
+        parent=spec.parent,
+        resubmit_of=spec.resubmit_of,
+        trace_context=spec.trace_context,
+        extra=spec.extra,
+    )
+
+
+def ensure_queue(tx: Tx, memory: Memory, name: str) -> Queue:
+    """The queue of that name, made from the configuration when it is new."""
+    queue = tx.queue(name)
+    if queue is None:
+        settings = memory.settings.queues.get(name, QueueSettings())
+        queue = Queue(name, limit=settings.limit, stall_after_ms=settings.stall_after_ms)
+        tx.put_queue(queue)
+    return queue

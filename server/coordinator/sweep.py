@@ -1,0 +1,212 @@
+"""What time brings: due jobs, timeouts, the stop ladder, leases that ran out, drains that end.
+
+The loop looks four times a second; everything but due jobs once a second. After the coordinator
+itself stood still, was restarted or saw the clock jump, nothing expires for a while: leases are
+renewed first, for it was not the runners who were away.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server import transitions
+from server.coordinator import acts, sessions
+from server.coordinator.memory import announce_pending, save
+from server.coordinator.reports import Report
+from server.model import Actor, Outcome
+from server.store.base import Change
+
+if TYPE_CHECKING:
+    from server.coordinator.memory import Memory
+    from server.model import Attempt, Job, Runner
+    from server.store.base import Tx
+
+BATCH = 500
+TIMEOUT_SLACK_MS = 5_000
+"""Runners keep their own time; this long after the timeout the coordinator steps in."""
+TIMEOUT_GRACE_MS = 10_000
+IGNORED_AFTER_MS = 10_000
+"""A kill without an answer for this long is told as ignored."""
+COORDINATOR = Actor("coordinator", "admin", "coordinator")
+
+
+def fall_due(tx: Tx, memory: Memory, now: int) -> int:
+    """Let scheduled jobs whose time has come into the line; how many it were."""
+    jobs = tx.due(now, BATCH)
+    if not jobs:
+        return 0
+    steps = [transitions.fall_due(job, now=now) for job in jobs]
+    save(tx, memory, [Change(job, step.job) for job, step in zip(jobs, steps, strict=True)])
+    tx.append("queued", at=now, members=[(job.id, 0) for job in jobs], reason="due")
+    announce_pending(tx, memory, [step.job.cls for step in steps])
+    return len(jobs)
+
+
+def expire_waiting(tx: Tx, memory: Memory, now: int) -> None:
+    """End waiting jobs whose deadline passed."""
+    for job in tx.past_deadline(now, BATCH):
+        step = transitions.expire(job, now=now)
+        save(tx, memory, [Change(job, step.job)])
+        tx.append("expired", at=now, job=job.id, reason="its deadline passed before it started")
+
+
+def watch_attempts(tx: Tx, memory: Memory, now: int, *, may_expire: bool) -> None:
+    """Offers nobody confirmed, timeouts, and the rungs of the stop ladder."""
+    if not memory.live_count:
+        return
+    watch = AttemptWatch(tx, memory, now, may_expire=may_expire)
+    for job, attempt in tx.live_attempts():
+        watch.look(job, attempt)
+    watch.write()
+
+
+class AttemptWatch:
+    """One look at all live attempts."""
+
+    def __init__(self, tx: Tx, memory: Memory, now: int, *, may_expire: bool) -> None:
+        self._tx = tx
+        self._memory = memory
+        self._now = now
+        self._may_expire = may_expire
+        self._offer_timeout = memory.settings.leases.offer_timeout_ms
+        self._report = Report(tx, memory, now, actor="coordinator")
+
+    def look(self, job: Job, attempt: Attempt) -> None:
+        if attempt.state == "offered":
+            if self._may_expire and attempt.offered_at + self._offer_timeout <= self._now:
+                words = f"not confirmed within {self._offer_timeout / 1000:g}s"
+                self._report.ended(job, attempt, Outcome("lost", words))
+        elif attempt.state == "running":
+            self._watch_timeout(job, attempt)
+        elif attempt.state == "ending":
+            self._watch_ladder(job, attempt)
+
+    def write(self) -> None:
+        self._report.write()
+
+    def _watch_timeout(self, job: Job, attempt: Attempt) -> None:
+        if not attempt.deadline or attempt.deadline + TIMEOUT_SLACK_MS > self._now:
+            return
+        if not acts.can_stop(self._memory, attempt):
+            self._time_out(job, attempt)
+            return
+        step = transitions.stop(
+            job, attempt, grace_ms=TIMEOUT_GRACE_MS, kill=False, is_timeout=True, now=self._now
+        )
+        self._climb(job, attempt, step, "it ran longer than its timeout")
+
+    def _watch_ladder(self, job: Job, attempt: Attempt) -> None:
+        asked_for = self._now - attempt.stop_at
+        if not attempt.stop_kill and asked_for >= attempt.stop_grace:
+            step = transitions.kill(job, attempt, now=self._now)
+            self._climb(job, attempt, step, f"no end within {attempt.stop_grace / 1000:g}s")
+            return
+        ignored_after = attempt.stop_grace + IGNORED_AFTER_MS
+        if not attempt.stop_kill or asked_for < ignored_after:
+            return
+        if transitions.is_overdue(job, attempt, self._now):
+            self._time_out(job, attempt)
+        elif asked_for < ignored_after + 1_000:
+            self._tx.append(
+                "stop_ignored",
+                at=self._now,
+                job=job.id,
+                attempt=attempt.id,
+                runner=attempt.runner,
+                reason=f"asked {asked_for // 1000}s ago and killed, but there is no answer",
+            )
+
+    def _time_out(self, job: Job, attempt: Attempt) -> None:
+        words = "it ran longer than its timeout and does not stop"
+        self._report.abandoned(job, attempt, Outcome("timeout", words), reason=words)
+
+    def _climb(self, job: Job, attempt: Attempt, step: transitions.Step, reason: str) -> None:
+        save(self._tx, self._memory, [Change(job, step.job, attempt, step.attempt)])
+        self._tx.append(
+            step.kind,
+            at=self._now,
+            job=job.id,
+            attempt=attempt.id,
+            runner=attempt.runner,
+            reason=reason,
+        )
+        self._tx.after_commit(lambda: self._memory.poke(attempt.session))
+
+
+def lose_attempts(tx: Tx, memory: Memory, attempt_ids: list[int], now: int) -> None:
+    """End attempts whose own lease ran out."""
+    report = Report(tx, memory, now, actor="coordinator")
+    for job, attempt in tx.attempts(attempt_ids).values():
+        if attempt.state == "ended":
+            continue
+        runner = memory.runners[attempt.runner]
+        outcome = Outcome("lost", memory.traits_of(runner.protocol).lost_message)
+        tx.append("lease_lost", at=now, job=job.id, attempt=attempt.id, runner=runner.id)
+        if attempt.state == "abandoned":
+            report.heard_of_abandoned(job, attempt, outcome)
+        else:
+            report.ended(job, attempt, outcome)
+    report.write()
+
+
+def watch_drains(tx: Tx, memory: Memory, told_drained: set[int], now: int) -> None:
+    """Move what is left when a drain's deadline passes, and tell when a runner is empty."""
+    for runner in memory.runners.values():
+        if not runner.draining_since:
+            told_drained.discard(runner.id)
+            continue
+        busy = memory.busy(runner.id)
+        if not busy and runner.id not in told_drained:
+            told_drained.add(runner.id)
+            tx.append("runner_drained", at=now, runner=runner.id, actor=runner.drained_by)
+        elif busy and runner.drain_deadline and runner.drain_deadline <= now:
+            acts.move_off(
+                tx,
+                memory,
+                COORDINATOR,
+                runner.id,
+                grace_ms=TIMEOUT_GRACE_MS,
+                reason=f"{runner.name} is to be empty by now",
+                now=now,
+            )
+
+
+def tell_suspects(tx: Tx, memory: Memory, session_ids: list[int], now: int) -> None:
+    """A beat is late, the lease still runs."""
+    for session_id in session_ids:
+        presence = memory.presences.get(session_id)
+        if presence is not None:
+            tx.append("runner_suspect", at=now, runner=presence.session.runner)
+
+
+def lose_sessions(tx: Tx, memory: Memory, session_ids: list[int], now: int) -> None:
+    """The lease of each of these sessions ran out."""
+    for session_id in session_ids:
+        sessions.lose(tx, memory, session_id, now)
+
+
+def shift_deadlines(tx: Tx, memory: Memory, jump_ms: int, now: int) -> None:
+    """The wall clock was set: timeouts of running attempts move with it."""
+    changes: list[Change] = []
+    for job, attempt in tx.live_attempts():
+        moved = attempt._replace(
+            deadline=attempt.deadline and attempt.deadline + jump_ms,
+            stop_at=attempt.stop_at and max(1, attempt.stop_at + jump_ms),
+        )
+        changes.append(Change(job, job, attempt, moved))
+    save(tx, memory, changes)
+    tx.append("clock_jumped", at=now, reason=f"by {jump_ms / 1000:+.1f}s")
+
+
+def announce_waiting(tx: Tx, memory: Memory) -> None:
+    """Tell runners again of what waits, should an announcement have gone to one that died."""
+    for job_class in tx.classes():
+        waiting = tx.count(job_class.id, "pending")
+        if waiting:
+            announce_pending(tx, memory, [job_class.id] * min(waiting, 16))
+
+
+def write_runners(tx: Tx, runners: list[Runner]) -> None:
+    """Store when runners were last heard."""
+    for runner in runners:
+        tx.update_runner(runner)

@@ -1,0 +1,148 @@
+"""The coordinator's own clockwork: runs the sweeps of :mod:`server.coordinator.sweep`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from server.coordinator import sweep
+from server.errors import TrafficError
+from server.leases import HiccupDetector
+
+if TYPE_CHECKING:
+    from server.coordinator.memory import Memory
+    from server.store.base import Store
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.25
+TICKS_PER_ROUND = 4
+ROUNDS_PER_LAST_SEEN = 5
+ROUNDS_PER_RETENTION = 60
+RETENTION_BATCH = 500
+STALL_SECONDS = 2.0
+"""A look that comes this much late means that the coordinator stood still."""
+STOP_SECONDS = 2.0
+PRUNE_PAUSE_SECONDS = 0.01
+"""Between two steps of retention, so that others get their turn."""
+
+
+class Sweeper:
+    """Looks at the clock four times a second and does what time brings."""
+
+    def __init__(self, store: Store, memory: Memory) -> None:
+        self._store = store
+        self._memory = memory
+        self._hiccups = HiccupDetector(memory.clock, tolerated_seconds=STALL_SECONDS)
+        self._told_drained: set[int] = set()
+        self._calm_until = 0.0
+        self._tick = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; nothing expires until everybody had one lease to come back."""
+        self._be_calm()
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="sweeper")
+
+    async def stop(self) -> None:
+        """End within a bound; safe to call twice."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task], timeout=STOP_SECONDS)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                await self.tick()
+            except TrafficError as error:
+                log.warning("sweep put off: %s", error.message)
+            except Exception:
+                # The boundary of the loop: one failing sweep must not end all later ones.
+                log.exception("sweep failed")
+
+    async def tick(self) -> None:
+        """One look at the clock."""
+        self._tick += 1
+        now = self._memory.clock.now_ms()
+        await self._look_for_hiccups(now)
+        while (
+            await self._store.apply(lambda tx: sweep.fall_due(tx, self._memory, now)) == sweep.BATCH
+        ):
+            pass
+        if self._tick % TICKS_PER_ROUND == 0:
+            await self._round(now, self._tick // TICKS_PER_ROUND)
+
+    async def _look_for_hiccups(self, now: int) -> None:
+        hiccup = self._hiccups.look(planned_seconds=TICK_SECONDS)
+        if hiccup.stalled_seconds:
+            log.warning("stood still for %.1fs: all leases are renewed", hiccup.stalled_seconds)
+            self._be_calm()
+        if hiccup.jumped_ms:
+            log.warning("the wall clock jumped by %d ms", hiccup.jumped_ms)
+            self._be_calm()
+            jump = hiccup.jumped_ms
+            await self._store.apply(lambda tx: sweep.shift_deadlines(tx, self._memory, jump, now))
+
+    def _be_calm(self) -> None:
+        memory = self._memory
+        memory.session_leases.renew_all()
+        memory.attempt_leases.renew_all()
+        self._calm_until = (
+            memory.clock.monotonic() + memory.settings.leases.heartbeat_timeout_ms / 1000
+        )
+
+    async def _round(self, now: int, number: int) -> None:
+        memory, apply = self._memory, self._store.apply
+        may_expire = memory.clock.monotonic() >= self._calm_until
+        await apply(lambda tx: sweep.watch_attempts(tx, memory, now, may_expire=may_expire))
+        await self._watch_leases(now)
+        await apply(lambda tx: sweep.expire_waiting(tx, memory, now))
+        await apply(lambda tx: sweep.watch_drains(tx, memory, self._told_drained, now))
+        await apply(lambda tx: sweep.announce_waiting(tx, memory))
+        if number % ROUNDS_PER_LAST_SEEN == 0:
+            await self._write_last_seen()
+        if number % ROUNDS_PER_RETENTION == 0:
+            await self._prune(now)
+
+    async def _watch_leases(self, now: int) -> None:
+        memory, apply = self._memory, self._store.apply
+        lost = memory.session_leases.expired()
+        if lost:
+            await apply(lambda tx: sweep.lose_sessions(tx, memory, lost, now))
+        suspects = memory.session_leases.new_suspects()
+        if suspects:
+            await apply(lambda tx: sweep.tell_suspects(tx, memory, suspects, now))
+        silent = memory.attempt_leases.expired()
+        if silent:
+            await apply(lambda tx: sweep.lose_attempts(tx, memory, silent, now))
+
+    async def _write_last_seen(self) -> None:
+        memory = self._memory
+        fresh = [
+            seen
+            for runner_id, runner in memory.runners.items()
+            if (seen := memory.runner(runner_id)) is not None and seen is not runner
+        ]
+        if not fresh:
+            return
+        await self._store.apply(lambda tx: sweep.write_runners(tx, fresh))
+        for runner in fresh:
+            memory.put_runner_seen(runner)
+
+    async def _prune(self, now: int) -> None:
+        retention = self._memory.settings.retention
+        removed = 1
+        while removed:
+            removed = await self._store.apply(
+                lambda tx: tx.prune(
+                    jobs_before=now - retention.jobs_ms,
+                    output_before=now - retention.output_ms,
+                    events_before=now - retention.events_ms,
+                    now=now,
+                    limit=RETENTION_BATCH,
+                )
+            )
+            await asyncio.sleep(PRUNE_PAUSE_SECONDS)
