@@ -143,7 +143,7 @@ def _wide_parts(state: HeaderState, glyphs: GlyphSet) -> list[list[Span]]:
     )
     parts: list[list[Span]] = []
     for key, (word, number, role) in enumerate(numbers, start=1):
-        shown = Span(f"{count(number)} ", role if number else "muted")
+        shown = Span(f"{count(number)} ", role) if number else Span("0 ", "muted")
         parts.append([Span(f" {key} ", "muted"), Span(f"{word} "), shown])
     return [*parts, [Span(" ")], _runners(state), _done(state, glyphs)]
 
