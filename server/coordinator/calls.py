@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from server.bus import Bus
 from server.coordinator.memory import Memory
+from server.ids import new_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,6 +28,8 @@ class Calls:
         self.settings = settings
         self.clock = clock
         self.bus = Bus()
+        self.name = new_uuid()
+        """This coordinator's own id; another start is another coordinator."""
         self._memory = Memory(settings, clock, self.bus)
         self._is_stopping = False
 

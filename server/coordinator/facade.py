@@ -14,7 +14,6 @@ from server.coordinator.job_calls import JobCalls
 from server.coordinator.named_calls import NamedCalls
 from server.coordinator.runner_calls import RunnerCalls
 from server.coordinator.sweeper import Sweeper
-from server.ids import new_uuid
 
 if TYPE_CHECKING:
     from server.clock import Clock
@@ -27,7 +26,6 @@ class Coordinator(JobCalls, RunnerCalls, NamedCalls, AdminCalls):
 
     def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
         super().__init__(store, settings, clock)
-        self.name = new_uuid()
         self.started_at = clock.now_ms()
         self._sweeper = Sweeper(store, self._memory)
 
