@@ -1,16 +1,17 @@
 """Errors of the coordinator. Every one is meant for a person and maps to one HTTP status.
 
-    TrafficError
-    ├── InvalidInput      400  what was sent makes no sense
-    ├── Unauthenticated   401  no key, or a wrong one
-    ├── Forbidden         403  the key's role does not allow this
-    ├── NotFound          404
-    ├── Refused           409  the state of things forbids it
-    │   └── UnknownSession     the runner has to say hello again
-    ├── TooLarge          413
-    ├── TooManyRequests   429
-    ├── Busy              503  try again in ``retry_after`` seconds
-    └── DiskFull          507
+TrafficError
+├── InvalidInput      400  what was sent makes no sense
+├── Unauthenticated   401  no key, or a wrong one
+├── Forbidden         403  the key's role does not allow this
+├── NotFound          404
+├── SlowBody          408  the request took too long to arrive
+├── Refused           409  the state of things forbids it
+│   └── UnknownSession     the runner has to say hello again
+├── TooLarge          413
+├── TooManyRequests   429
+├── Busy              503  try again in ``retry_after`` seconds
+└── DiskFull          507
 """
 
 from __future__ import annotations
@@ -57,6 +58,13 @@ class NotFound(TrafficError):
 
     status = 404
     default_code = "not_found"
+
+
+class SlowBody(TrafficError):
+    """The request did not arrive whole within its time."""
+
+    status = 408
+    default_code = "slow_body"
 
 
 class Refused(TrafficError):
