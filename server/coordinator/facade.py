@@ -28,6 +28,7 @@ class Coordinator(JobCalls, RunnerCalls, NamedCalls, AdminCalls):
         super().__init__(store, settings, clock)
         self.started_at = clock.now_ms()
         self._sweeper = Sweeper(store, self._memory)
+        self._is_stopped = False
 
     async def start(self) -> None:
         """Open the store, learn who is there, and let time run."""
@@ -43,18 +44,28 @@ class Coordinator(JobCalls, RunnerCalls, NamedCalls, AdminCalls):
         self._memory.load(tx)
         tx.append("coordinator_started", at=self.started_at)
 
-    async def stop(self) -> None:
-        """End all waiting, commit what is left, close. Safe to call twice."""
-        if self._is_stopping:
-            return
+    async def sweep(self) -> None:
+        """Do what time brought since the last look; the clockwork does this by itself."""
+        await self._sweeper.tick()
+
+    def end_waits(self) -> None:
+        """End parked calls and event streams, so that connections can be closed; what else
+        arrives is still committed. Safe to call twice."""
         self._is_stopping = True
-        await self._sweeper.stop()
         for presence in self._memory.presences.values():
             presence.has_news.set()
+        self.bus.close()
+
+    async def stop(self) -> None:
+        """End all waiting, commit what is left, close. Safe to call twice."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        await self._sweeper.stop()
+        self.end_waits()
         try:
             await self._apply(lambda tx: tx.append("coordinator_stopped", at=self.clock.now_ms()))
         finally:
-            self.bus.close()
             await self.store.close()
 
     @property
