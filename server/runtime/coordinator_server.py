@@ -1,0 +1,224 @@
+"""The composition root of the coordinator: everything it is made of, started and ended in order.
+
+Ending goes the other way round: tell others we leave, end streams and polls, close connections,
+commit what is left, close the store, let go of the port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from server.clock import SystemClock
+from server.coordinator import Coordinator
+from server.discovery import Discovery, find_running, remove_discovery, write_discovery
+from server.folder import FolderProblem, prepare_folder
+from server.keyring import Keyring
+from server.operator import OperatorApi
+from server.runtime.application import build_application
+from server.runtime.disk import DiskGuard
+from server.runtime.given_keys import configured_keys, filed_keys
+from server.runtime.http_server import HttpServer
+from server.runtime.problems import RuntimeProblem
+from server.runtime.reload import changed_settings, merged_settings
+from server.runtime.sockets import bind_sockets, exposure_warnings, plain_url, reachable_url
+from server.runtime.stores import open_store
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    from server.clock import Clock
+    from server.settings import Settings
+
+STEP_SECONDS = 2.5
+"""How long one step of stopping may take; what is not done by then is left to the kernel."""
+
+logger = logging.getLogger(__name__)
+
+
+class CoordinatorServer:
+    """A coordinator with its store, its keys and its port, on the running loop.
+
+    Args:
+        settings: the configuration.
+        folder: the data folder; made where it is missing.
+        environment: where configured keys are looked up.
+        clock: for tests.
+    """
+
+    coordinator: Coordinator
+    operator: OperatorApi
+    url: str
+    """Where programs of this box reach it."""
+    listen_url: str
+    """The same with the address as it was asked for."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        *,
+        environment: Mapping[str, str] = os.environ,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.warnings: list[str] = []
+        """What whoever started it should know, in words."""
+        self._environment = environment
+        self._clock = clock or SystemClock()
+        self._exits = contextlib.AsyncExitStack()
+        self._failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> None:
+        """Returns once requests are answered; leaves nothing behind when it raises.
+
+        Raises:
+            RuntimeProblem: in words for whoever starts it.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End everything, in bounded time. May be called again."""
+        exits, self._exits = self._exits, contextlib.AsyncExitStack()
+        await exits.aclose()
+
+    async def failed(self) -> BaseException:
+        """Wait for an end that nobody asked for, and say what it was."""
+        return await asyncio.shield(self._failure)
+
+    def reload(self, settings: Settings) -> tuple[list[str], list[str]]:
+        """Take over what can change while running.
+
+        Returns:
+            The settings that changed, and those that need a restart to change.
+        """
+        applied, refused = changed_settings(self.settings, settings)
+        self.settings = merged_settings(self.settings, settings)
+        self.coordinator.reload(self.settings)
+        self._guard.min_free = self.settings.storage.min_free
+        self._guard.look()
+        return applied, refused
+
+    # starting --------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        self._claim_folder()
+        sockets = self._bind()
+        keyring = self._open_keyring()
+        await self._start_coordinator()
+        self.operator = OperatorApi(self.coordinator, self.coordinator.store.reads, keyring)
+        await self._start_guard()
+        await self._start_http(sockets, keyring)
+        self._announce()
+        for warning in self.warnings:
+            logger.warning(warning)
+        logger.info("serving %s from %s", self.listen_url, self.folder)
+
+    def _claim_folder(self) -> None:
+        try:
+            self.warnings += prepare_folder(self.folder)
+        except FolderProblem as error:
+            raise RuntimeProblem(str(error)) from error
+        if running := find_running(self.folder):
+            raise RuntimeProblem(
+                f"a coordinator serves {self.folder} already (process {running.pid}): open it with "
+                f"`traffic-tui attach {running.url}`, stop it with `kill {running.pid}`, or use "
+                "another folder with --data-dir"
+            )
+
+    def _bind(self) -> list[socket.socket]:
+        server = self.settings.server
+        sockets = bind_sockets(server.host, server.port)
+        for bound in sockets:
+            self._exits.callback(bound.close)
+        scheme = "https" if server.tls.certificate else "http"
+        port = sockets[0].getsockname()[1]
+        self.url = reachable_url(scheme, server.host, port)
+        self.listen_url = plain_url(scheme, server.host, port)
+        self.warnings += exposure_warnings(server, sockets)
+        return sockets
+
+    def _open_keyring(self) -> Keyring:
+        configured = configured_keys(self.settings.keys, self._environment)
+        filed = filed_keys(self.folder)
+        if not (configured or filed):
+            raise RuntimeProblem(
+                f"there is no key at all, so nobody could use it: remove "
+                f"{self.folder}/keys.toml to have keys made, or name some under [keys]"
+            )
+        return Keyring(
+            self._clock,
+            configured=configured,
+            filed=filed,
+            stored=lambda: self.coordinator.keys(),
+        )
+
+    async def _start_coordinator(self) -> None:
+        store = open_store(self.folder, self.settings)
+        self.coordinator = Coordinator(store, self.settings, self._clock)
+        self._end_with("the store", store.close)
+        await self.coordinator.start()
+        self._end_with("the coordinator", self.coordinator.stop)
+
+    async def _start_guard(self) -> None:
+        self._guard = DiskGuard(
+            self.folder, self.settings.storage.min_free, self._set_submit_problem
+        )
+        self._end_with("the disk guard", self._guard.stop)
+        await self._guard.start()
+
+    async def _start_http(self, sockets: list[socket.socket], keyring: Keyring) -> None:
+        app = build_application(self.coordinator, self.operator, keyring, self.settings)
+        http = HttpServer(app, sockets, self.settings.server.tls, self._fail)
+        self._end_with("the HTTP server", http.stop)
+        await http.start()
+        self._end_with("streams and polls", self._end_waits)
+
+    def _announce(self) -> None:
+        discovery = Discovery(
+            url=self.url,
+            pid=os.getpid(),
+            started_at=self.coordinator.started_at,
+            data_dir=str(self.folder),
+        )
+        write_discovery(self.folder, discovery)
+        self._exits.callback(remove_discovery, self.folder, discovery)
+
+    def _set_submit_problem(self, problem: str) -> None:
+        self.coordinator.accepts_submits_problem = problem
+
+    # ending ----------------------------------------------------------------------------------
+
+    def _end_with(self, what: str, stop: Callable[[], Awaitable[None]]) -> None:
+        """Have ``stop`` called when this server ends, after what was started later."""
+        self._exits.push_async_callback(_bounded, what, stop)
+
+    async def _end_waits(self) -> None:
+        self.operator.close()
+        self.coordinator.end_waits()
+
+    def _fail(self, error: BaseException) -> None:
+        logger.error("the coordinator cannot go on: %s", error)
+        if not self._failure.done():
+            self._failure.set_result(error)
+
+
+async def _bounded(what: str, stop: Callable[[], Awaitable[None]]) -> None:
+    """One step of ending: neither its slowness nor its failure keeps the next from being taken."""
+    try:
+        async with asyncio.timeout(STEP_SECONDS):
+            await stop()
+    except TimeoutError:
+        logger.error("%s did not end within %g s", what, STEP_SECONDS)
+    except Exception:  # the boundary of each step: told, and the next ones go on
+        logger.exception("%s did not end cleanly", what)

@@ -1,0 +1,126 @@
+"""Watching the space that is left, and keeping some back for what must still be written.
+
+Below ``storage.min_free`` new jobs are refused. When the disk is nearly full, a reserve file goes,
+so that outcomes and stops of the work that runs can still be committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from server.configuration.kinds import size_words
+from server.folder import private_opener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+RESERVE_FILE = "reserve"
+RESERVE_BYTES = 16 * 1024 * 1024
+NEARLY_FULL_BYTES = 8 * 1024 * 1024
+INTERVAL_SECONDS = 3.0
+
+logger = logging.getLogger(__name__)
+
+
+def free_bytes(folder: Path) -> int:
+    """What this user may still write where ``folder`` lies."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+class DiskGuard:
+    """Looks every few seconds and says whether new jobs can be taken.
+
+    Args:
+        folder: the data folder.
+        min_free: bytes below which submits are refused.
+        tell: gets the reason to refuse submits, or an empty text when there is none (any more).
+        measure: the bytes that are free.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        min_free: int,
+        tell: Callable[[str], None],
+        *,
+        measure: Callable[[Path], int] = free_bytes,
+        interval_seconds: float = INTERVAL_SECONDS,
+    ) -> None:
+        self._folder = folder
+        self._reserve = folder / RESERVE_FILE
+        self.min_free = min_free
+        self._tell = tell
+        self._measure = measure
+        self._interval_seconds = interval_seconds
+        self._problem = ""
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Look once, then go on looking."""
+        self.look()
+        self._task = asyncio.create_task(self._watch(), name="disk guard")
+
+    async def stop(self) -> None:
+        """Stop looking. The reserve stays: space is short when nothing runs, too."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    def look(self) -> None:
+        """Measure once, and act on it."""
+        try:
+            free = self._measure(self._folder)
+        except OSError as error:
+            logger.error("the space left in %s cannot be told: %s", self._folder, error.strerror)
+            return
+        self._keep_reserve(free)
+        self._judge(free)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_seconds)
+            self.look()
+
+    def _judge(self, free: int) -> None:
+        problem = ""
+        if free < self.min_free:
+            problem = (
+                f"only {_rounded(free)} are free in {self._folder}, less than storage.min_free "
+                f"({size_words(self.min_free)}): new jobs are refused until there is more space"
+            )
+        if bool(problem) != bool(self._problem):
+            logger.warning(problem or f"there is space again in {self._folder}: jobs are taken")
+        self._problem = problem
+        self._tell(problem)
+
+    def _keep_reserve(self, free: int) -> None:
+        if self._reserve.exists():
+            if free < NEARLY_FULL_BYTES:
+                self._reserve.unlink(missing_ok=True)
+                logger.warning("the disk is nearly full: the reserve was given up for outcomes")
+        elif free > max(self.min_free, NEARLY_FULL_BYTES) + 2 * RESERVE_BYTES:
+            self._make_reserve()
+
+    def _make_reserve(self) -> None:
+        try:
+            with open(self._reserve, "wb", opener=private_opener) as file:
+                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+        except OSError as error:
+            self._reserve.unlink(missing_ok=True)
+            logger.warning("no reserve can be kept in %s: %s", self._folder, error.strerror)
+
+
+def _rounded(size: int) -> str:
+    """Bytes as people say them."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"

@@ -1,0 +1,138 @@
+"""uvicorn on sockets that are bound already, started, watched and ended by its owner."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from server.runtime.problems import RuntimeProblem
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Generator, Sequence
+
+    from server.settings import TlsSettings
+
+GRACE_SECONDS = 1
+"""How long requests under way may take once the coordinator stops. Streams are ended before."""
+KEEP_ALIVE_SECONDS = 75
+
+logger = logging.getLogger(__name__)
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves signals to whoever owns the process, and says when it serves."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_serving = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.is_serving.set()
+
+
+class HttpServer:
+    """Serves an ASGI application until stopped.
+
+    Args:
+        on_end: called with what went wrong when it ends without having been asked to.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        sockets: Sequence[socket.socket],
+        tls: TlsSettings,
+        on_end: Callable[[BaseException], None],
+    ) -> None:
+        self._sockets = list(sockets)
+        self._server = _Uvicorn(_config(app, tls))
+        self._on_end = on_end
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Returns once connections are answered.
+
+        Raises:
+            RuntimeProblem: it cannot serve, for example for a broken certificate.
+        """
+        _load(self._server.config)
+        self._task = asyncio.create_task(
+            self._server.serve(sockets=self._sockets), name="http server"
+        )
+        serving = asyncio.create_task(self._server.is_serving.wait())
+        await asyncio.wait([self._task, serving], return_when=asyncio.FIRST_COMPLETED)
+        serving.cancel()
+        if self._task.done():
+            await self._task
+            raise RuntimeProblem("the HTTP server ended before it served")
+        self._task.add_done_callback(self._ended)
+
+    async def stop(self) -> None:
+        """Take no more connections, let what is under way finish for a moment, then cut it."""
+        self._is_stopping = True
+        if self._task is None:
+            return
+        self._server.should_exit = True
+        await asyncio.wait([self._task], timeout=GRACE_SECONDS + 1)
+        if not self._task.done():
+            self._server.force_exit = True
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=0.5)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self._is_stopping:
+            return
+        error = None if task.cancelled() else task.exception()
+        self._on_end(error or RuntimeProblem("the HTTP server ended by itself"))
+
+
+def _config(app: Any, tls: TlsSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=2048,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_certfile=tls.certificate or None,
+        ssl_keyfile=tls.key or None,
+        ssl_ca_certs=tls.client_ca or None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if tls.client_ca else ssl.CERT_NONE,
+    )
+
+
+def _load(config: uvicorn.Config) -> None:
+    """Read certificates now, where their trouble can be put into words."""
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        files = ", ".join(
+            str(name)
+            for name in (config.ssl_certfile, config.ssl_keyfile, config.ssl_ca_certs)
+            if name
+        )
+        raise RuntimeProblem(
+            f"server.tls: the certificate cannot be used ({error.strerror or error}); it takes PEM "
+            f"files without a passphrase that fit each other: {files}"
+        ) from error
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -1,0 +1,142 @@
+"""``traffic-tui serve``: the coordinator as the whole of a process, under a person or systemd."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from server.configuration import ConfigurationError, load_settings
+from server.runtime.coordinator_server import CoordinatorServer
+from server.runtime.logs import CoordinatorLog
+from server.runtime.loops import new_event_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from server.settings import Settings
+
+STOP_SECONDS = 4.5
+"""After this the process ends whatever still waits: everything acknowledged is committed."""
+
+logger = logging.getLogger(__name__)
+
+
+class Service(NamedTuple):
+    """What to serve, and whom to tell."""
+
+    settings: Settings
+    folder: Path
+    configuration: Path | None
+    """The file the settings came from, read again on SIGHUP."""
+    adjust: Callable[[Settings], Settings]
+    """Puts the flags of the command line over what the file says."""
+    announce: Callable[[str], None]
+    """Gets the line ``ready URL`` once requests are answered."""
+    warn: Callable[[str], None]
+
+
+def serve(service: Service) -> int:
+    """Serve until SIGTERM or SIGINT. The answer is the exit code.
+
+    Raises:
+        RuntimeProblem: it cannot start, in words.
+    """
+    os.umask(0o077)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(_serve(service))
+
+
+async def _serve(service: Service) -> int:
+    loop = asyncio.get_running_loop()
+    stop_wanted, reload_wanted = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop_wanted.set)
+    loop.add_signal_handler(signal.SIGHUP, reload_wanted.set)
+    server = CoordinatorServer(service.settings, service.folder)
+    await server.start()
+    log = CoordinatorLog(service.folder, to_stderr=True)
+    log.start()
+    try:
+        for warning in server.warnings:
+            service.warn(warning)
+        service.announce(f"ready {server.listen_url}")
+        notify_systemd("READY=1")
+        return await _until_stopped(server, service, stop_wanted, reload_wanted)
+    finally:
+        end_within(STOP_SECONDS)
+        notify_systemd("STOPPING=1")
+        await server.stop()
+        logger.info("stopped")
+        log.stop()
+
+
+async def _until_stopped(
+    server: CoordinatorServer,
+    service: Service,
+    stop_wanted: asyncio.Event,
+    reload_wanted: asyncio.Event,
+) -> int:
+    """Wait for a signal or a failure, reloading meanwhile as often as asked."""
+    failed = asyncio.ensure_future(server.failed())
+    stopped = asyncio.ensure_future(stop_wanted.wait())
+    try:
+        while True:
+            reloaded = asyncio.ensure_future(reload_wanted.wait())
+            await asyncio.wait([failed, stopped, reloaded], return_when=asyncio.FIRST_COMPLETED)
+            reloaded.cancel()
+            if failed.done():
+                raise failed.result()
+            if stopped.done():
+                return 0
+            reload_wanted.clear()
+            reload(server, service)
+    finally:
+        failed.cancel()
+        stopped.cancel()
+
+
+def reload(server: CoordinatorServer, service: Service) -> None:
+    """Read the configuration again; one that is wrong changes nothing."""
+    try:
+        settings = service.adjust(load_settings(service.configuration))
+    except ConfigurationError as error:
+        for problem in error.problems:
+            logger.error("not reloaded: %s", problem)
+        return
+    applied, refused = server.reload(settings)
+    logger.info("reloaded; changed: %s", ", ".join(applied) or "nothing")
+    if refused:
+        logger.warning("changed only by a restart: %s", ", ".join(refused))
+
+
+def end_within(seconds: float) -> None:
+    """End the process after a while, should something hold it. What was acknowledged is synced,
+    so this is no more than a power cut would be, and exit code 0 is the truth."""
+
+    def give_up() -> None:
+        logger.error("something did not end within %g s; leaving without it", seconds)
+        os._exit(0)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+
+
+def notify_systemd(message: str) -> None:
+    """Tell the service manager, where there is one; it never matters to us whether it listens."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifier:
+            notifier.sendto(message.encode("ascii"), address)
+    except OSError as error:
+        logger.warning("systemd could not be told %s: %s", message, error.strerror)

@@ -1,0 +1,432 @@
+"""A coordinator over HTTP: its operator API as a :class:`traffic_tui.client.base.Client`."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+
+from server.wire.operator import (
+    CreatedKeyView,
+    EventsView,
+    EventView,
+    ExplainView,
+    FoundView,
+    JobDetailView,
+    JobsView,
+    KeysView,
+    LateWritesView,
+    LimitRequest,
+    NoticeView,
+    OneJobView,
+    OneQueueView,
+    OneRunnerView,
+    PriorityRequest,
+    QueuesView,
+    ReasonRequest,
+    RunnersView,
+    StatsView,
+    SubmittedListView,
+)
+from traffic_tui.client.base import KeepAlive, OutputPart, Resync, Unreachable
+from traffic_tui.client.messages import misunderstood, refusal, unreachable
+from traffic_tui.client.sse import EventStreamError, EventStreamParser
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
+
+    from server.wire.operator import (
+        DrainRequest,
+        KeyRequest,
+        QueueView,
+        ReassignRequest,
+        Request,
+        ResubmitRequest,
+        RunnerView,
+        StopRequest,
+        SubmitRequest,
+        SubmittedView,
+    )
+    from traffic_tui.client.base import StreamItem
+    from traffic_tui.client.sse import ServerSentEvent
+
+PREFIX = "/api/operator/v1"
+TIMEOUT_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
+SILENCE_SECONDS = 10.0
+"""An event stream without even a keep-alive for this long is dead."""
+
+T = TypeVar("T")
+
+
+class HttpClient:
+    """Talks to the coordinator at ``url`` with one key.
+
+    Args:
+        url: the coordinator, without a path.
+        key: sent as bearer; empty: none.
+        ca: a PEM file with the authority to trust; None: those of the system.
+        is_read_only: what the caller wants to be held to; the server enforces it by the key.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str = "",
+        *,
+        ca: Path | None = None,
+        is_read_only: bool = False,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._key = key
+        self._ca = ca
+        self._is_read_only = is_read_only
+        self._timeout = httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS)
+        self._http: httpx.AsyncClient | None = None
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    @property
+    def is_embedded(self) -> bool:
+        return False
+
+    @property
+    def is_read_only(self) -> bool:
+        return self._is_read_only
+
+    async def connect(self) -> None:
+        """Get ready to call. The first call tells whether anybody is there."""
+        if self._http is None:
+            self._http = self._open()
+
+    async def close(self) -> None:
+        http, self._http = self._http, None
+        if http is not None:
+            await http.aclose()
+
+    # jobs ------------------------------------------------------------------------------------
+
+    async def submit(
+        self, jobs: Sequence[SubmitRequest], *, idempotency_key: str = ""
+    ) -> list[SubmittedView]:
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        answer = await self._call(
+            "POST", "/jobs", SubmittedListView, body=list(jobs), headers=headers
+        )
+        return answer.jobs
+
+    async def jobs(
+        self,
+        *,
+        filter: str = "",
+        limit: int = 100,
+        after: str | None = None,
+        order: str = "-number",
+        numbers: Sequence[int] | None = None,
+    ) -> JobsView:
+        if numbers is not None and not numbers:
+            return JobsView(jobs=[], next=None, count=0, count_is_exact=True)
+        named = ",".join(map(str, numbers)) if numbers is not None else None
+        params = {"filter": filter or None, "limit": limit, "after": after, "order": order}
+        return await self._call("GET", "/jobs", JobsView, params={**params, "numbers": named})
+
+    async def job(self, job: str) -> JobDetailView:
+        return await self._call("GET", f"/jobs/{_part(job)}", JobDetailView)
+
+    async def output(
+        self,
+        job: str,
+        *,
+        attempt: str = "",
+        stream: str = "",
+        offset: int = 0,
+        limit: int = 262_144,
+    ) -> OutputPart:
+        response = await self._send(
+            "GET",
+            f"/jobs/{_part(job)}/output",
+            params={
+                "attempt": attempt or None,
+                "stream": stream or None,
+                "offset": offset,
+                "limit": limit,
+            },
+        )
+        return _output_part(self._url, response)
+
+    async def find_output(
+        self,
+        job: str,
+        text: str,
+        *,
+        attempt: str = "",
+        stream: str = "",
+        offset: int = 0,
+        backwards: bool = False,
+    ) -> int | None:
+        answer = await self._call(
+            "GET",
+            f"/jobs/{_part(job)}/output",
+            FoundView,
+            params={
+                "search": text,
+                "attempt": attempt or None,
+                "stream": stream or None,
+                "offset": offset,
+                "direction": "backward" if backwards else "forward",
+            },
+        )
+        return answer.offset
+
+    async def explain(self, job: str) -> ExplainView:
+        return await self._call("GET", f"/jobs/{_part(job)}/explain", ExplainView)
+
+    async def stop(self, job: str, request: StopRequest) -> OneJobView:
+        return await self._call("POST", f"/jobs/{_part(job)}/stop", OneJobView, body=request)
+
+    async def resubmit(self, job: str, request: ResubmitRequest) -> OneJobView:
+        return await self._call("POST", f"/jobs/{_part(job)}/resubmit", OneJobView, body=request)
+
+    async def reassign(self, job: str, request: ReassignRequest) -> OneJobView:
+        return await self._call("POST", f"/jobs/{_part(job)}/reassign", OneJobView, body=request)
+
+    async def set_priority(self, job: str, priority: int, *, reason: str = "") -> OneJobView:
+        body = PriorityRequest(priority=priority, reason=reason)
+        return await self._call("POST", f"/jobs/{_part(job)}/priority", OneJobView, body=body)
+
+    # runners and queues ----------------------------------------------------------------------
+
+    async def runners(self) -> RunnersView:
+        return await self._call("GET", "/runners", RunnersView)
+
+    async def runner(self, runner: str) -> RunnerView:
+        return (await self._call("GET", f"/runners/{_part(runner)}", OneRunnerView)).runner
+
+    async def drain(self, runner: str, request: DrainRequest) -> RunnerView:
+        path = f"/runners/{_part(runner)}/drain"
+        return (await self._call("POST", path, OneRunnerView, body=request)).runner
+
+    async def resume_runner(self, runner: str, *, reason: str = "") -> RunnerView:
+        path = f"/runners/{_part(runner)}/resume"
+        body = ReasonRequest(reason=reason)
+        return (await self._call("POST", path, OneRunnerView, body=body)).runner
+
+    async def forget(self, runner: str, *, reason: str = "") -> None:
+        params = {"reason": reason or None}
+        await self._send("DELETE", f"/runners/{_part(runner)}", params=params)
+
+    async def queues(self) -> QueuesView:
+        return await self._call("GET", "/queues", QueuesView)
+
+    async def pause_queue(self, queue: str, *, reason: str = "") -> QueueView:
+        return await self._change_queue(queue, "pause", ReasonRequest(reason=reason))
+
+    async def resume_queue(self, queue: str, *, reason: str = "") -> QueueView:
+        return await self._change_queue(queue, "resume", ReasonRequest(reason=reason))
+
+    async def limit_queue(self, queue: str, limit: int | None, *, reason: str = "") -> QueueView:
+        return await self._change_queue(queue, "limit", LimitRequest(limit=limit, reason=reason))
+
+    async def _change_queue(self, queue: str, action: str, body: Request) -> QueueView:
+        path = f"/queues/{_part(queue)}/{action}"
+        return (await self._call("POST", path, OneQueueView, body=body)).queue
+
+    # what happened ---------------------------------------------------------------------------
+
+    async def events(
+        self,
+        *,
+        job: str | None = None,
+        runner: str | None = None,
+        actor: str | None = None,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 100,
+    ) -> EventsView:
+        params = {"job": job, "runner": runner, "actor": actor, "before": before, "after": after}
+        return await self._call("GET", "/events", EventsView, params={**params, "limit": limit})
+
+    async def follow(self, *, after: int | None = None) -> AsyncIterator[StreamItem]:
+        """Events as they happen; ends with Unreachable when the stream does."""
+        http = await self._connected()
+        request = http.build_request(
+            "GET",
+            f"{PREFIX}/events",
+            params=_given({"after": after}),
+            headers={"Accept": "text/event-stream"},
+            timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
+        )
+        try:
+            response = await http.send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise unreachable(self._url, error) from error
+        try:
+            if response.status_code != httpx.codes.OK:
+                raise refusal(self._url, response, await response.aread())
+            async for item in self._stream_items(response):
+                yield item
+        except httpx.HTTPError as error:
+            raise unreachable(self._url, error) from error
+        finally:
+            await response.aclose()
+        raise Unreachable(f"{self._url} ended the stream of events; it may be stopping")
+
+    async def _stream_items(self, response: httpx.Response) -> AsyncIterator[StreamItem]:
+        parser = EventStreamParser()
+        try:
+            async for data in response.aiter_raw():
+                for event in parser.feed(data):
+                    yield _stream_item(event)
+        except (EventStreamError, msgspec.DecodeError) as error:
+            raise misunderstood(self._url, response.status_code, error) from error
+
+    async def late_writes(self, *, before: int | None = None, limit: int = 100) -> LateWritesView:
+        params = {"before": before, "limit": limit}
+        return await self._call("GET", "/late-writes", LateWritesView, params=params)
+
+    async def stats(self) -> StatsView:
+        return await self._call("GET", "/stats", StatsView)
+
+    # keys ------------------------------------------------------------------------------------
+
+    async def keys(self) -> KeysView:
+        return await self._call("GET", "/keys", KeysView)
+
+    async def create_key(self, request: KeyRequest) -> CreatedKeyView:
+        return await self._call("POST", "/keys", CreatedKeyView, body=request)
+
+    async def revoke_key(self, name: str) -> None:
+        await self._send("DELETE", f"/keys/{_part(name)}")
+
+    # underneath ------------------------------------------------------------------------------
+
+    def _open(self) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        try:
+            return httpx.AsyncClient(
+                base_url=self._url,
+                headers=headers,
+                timeout=self._timeout,
+                verify=self._trust(),
+                trust_env=not _is_this_box(self._url),
+                follow_redirects=False,
+            )
+        except (httpx.InvalidURL, ValueError, UnicodeError) as error:
+            raise unreachable(self._url, httpx.InvalidURL(str(error))) from error
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        """Whom to trust. Loading the system's authorities takes long, so only where needed."""
+        if not self._url.startswith("https:"):
+            return False
+        if self._ca is None:
+            return True
+        try:
+            return ssl.create_default_context(cafile=str(self._ca))
+        except (OSError, ssl.SSLError) as error:
+            raise Unreachable(
+                f"the CA file {self._ca} cannot be used ({error.strerror or error}); it has to be "
+                "a PEM file"
+            ) from error
+
+    async def _connected(self) -> httpx.AsyncClient:
+        await self.connect()
+        assert self._http is not None
+        return self._http
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        *,
+        body: Request | Sequence[Request] | None = None,
+        params: Mapping[str, str | int | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        response = await self._send(method, path, body=body, params=params, headers=headers)
+        try:
+            return msgspec.json.decode(response.content, type=answer)
+        except msgspec.DecodeError as error:
+            raise misunderstood(self._url, response.status_code, error) from error
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Request | Sequence[Request] | None = None,
+        params: Mapping[str, str | int | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        http = await self._connected()
+        sent = dict(headers or {})
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        try:
+            response = await http.request(
+                method,
+                f"{PREFIX}{path}",
+                params=_given(params or {}),
+                headers=sent,
+                content=None if body is None else msgspec.json.encode(body),
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise unreachable(self._url, error) from error
+        if not response.is_success:
+            raise refusal(self._url, response, response.content)
+        return response
+
+
+def _given(params: Mapping[str, str | int | None]) -> dict[str, str | int]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _part(text: str) -> str:
+    """A name as one part of a path."""
+    return quote(text, safe="") or "%20"
+
+
+def _is_this_box(url: str) -> bool:
+    """Whether a proxy makes no sense."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _output_part(url: str, response: httpx.Response) -> OutputPart:
+    headers = response.headers
+
+    def number(name: str) -> int:
+        return int(headers.get(name, "0"))
+
+    try:
+        return OutputPart(
+            offset=number("X-Output-Offset"),
+            data=response.content,
+            size=number("X-Output-Size"),
+            is_complete=headers["X-Output-Complete"] == "true",
+            generation=number("X-Output-Generation"),
+            gap_from=number("X-Output-Gap-From"),
+            gap_to=number("X-Output-Gap-To"),
+        )
+    except (KeyError, ValueError) as error:
+        raise misunderstood(url, response.status_code, error) from error
+
+
+def _stream_item(event: ServerSentEvent) -> StreamItem:
+    if event.is_comment:
+        return KeepAlive()
+    if event.event == "resync":
+        return Resync()
+    if event.event == "notice":
+        return msgspec.json.decode(event.data, type=NoticeView)
+    return msgspec.json.decode(event.data, type=EventView)

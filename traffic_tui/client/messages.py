@@ -1,0 +1,74 @@
+"""What went wrong between us and a coordinator, in words that say what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from server.wire.operator import ErrorBody
+from traffic_tui.client.base import ClientError, Unreachable
+
+if TYPE_CHECKING:
+    import httpx
+
+_LONGEST_ANSWER = 200
+
+
+def unreachable(url: str, error: Exception) -> Unreachable:
+    """No answer came: why, and what may help."""
+    words = str(error) or type(error).__name__
+    kind = type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in words:
+        return Unreachable(
+            f"the certificate of {url} is not trusted: name the CA that issued it with --ca or "
+            f"TRAFFIC_TUI_CA ({_shortened(words)})"
+        )
+    if "SSL" in words or "WRONG_VERSION" in words:
+        return Unreachable(f"{url} does not speak TLS with us ({_shortened(words)}); is it http?")
+    if kind == "ConnectError":
+        return Unreachable(
+            f"no coordinator answers at {url} ({_shortened(words)}); start one there with "
+            "`traffic-tui serve`, or name another with --url or TRAFFIC_TUI_URL"
+        )
+    if kind in ("ConnectTimeout", "PoolTimeout"):
+        return Unreachable(f"{url} cannot be reached: no connection came about in time")
+    if "Timeout" in kind:
+        return Unreachable(f"{url} did not answer in time; it may be busy, stopped or cut off")
+    if kind in ("UnsupportedProtocol", "InvalidURL", "LocalProtocolError"):
+        return Unreachable(f"{url!r} is no URL of a coordinator, such as http://127.0.0.1:8700")
+    return Unreachable(f"the connection to {url} broke ({_shortened(words)})")
+
+
+def refusal(url: str, response: httpx.Response, body: bytes) -> ClientError:
+    """An answer that is an error: the coordinator's own words where they are."""
+    try:
+        failure = msgspec.json.decode(body, type=ErrorBody).error
+    except msgspec.DecodeError:
+        return ClientError(
+            f"{url} answered {response.status_code} in a form that no coordinator uses; "
+            "is something else listening there?",
+            code="not_a_coordinator",
+            status=response.status_code,
+        )
+    return ClientError(
+        failure.message,
+        code=failure.code,
+        status=response.status_code,
+        details=failure.details,
+    )
+
+
+def misunderstood(url: str, status: int, error: Exception) -> ClientError:
+    """A good answer that we cannot read: another version, or another program."""
+    return ClientError(
+        f"the answer of {url} cannot be read ({_shortened(str(error))}); is it a coordinator, and "
+        "of this version?",
+        code="not_understood",
+        status=status,
+    )
+
+
+def _shortened(words: str) -> str:
+    text = "".join(letter if letter.isprintable() else " " for letter in words)
+    return text if len(text) <= _LONGEST_ANSWER else f"{text[: _LONGEST_ANSWER - 1]}…"
