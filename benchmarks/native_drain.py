@@ -74,7 +74,8 @@ async def drain(at: Service) -> float:
         welcome = json.loads(answer.body)
         path = f"{path}/{welcome['runner_id']}/sync"
         head = {"session": welcome["session"], "secret": welcome["secret"], "held": []}
-        sequence, attempts = 0, []
+        sequence = 0
+        attempts: list[str] = []
         while True:
             sequence += 1
             reports = [{"attempt": attempt, "state": "success"} for attempt in attempts]
