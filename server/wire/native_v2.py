@@ -11,6 +11,8 @@ from server.wire.operator import Name, Seconds, SubmitRequest
 
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 Text = Annotated[str, Meta(max_length=10_000)]
+ExitCode = Annotated[int, Meta(ge=-(2**31), le=2**32 - 1)]
+Signal = Annotated[int, Meta(ge=0, le=1_000)]
 
 
 class Message(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -68,8 +70,8 @@ class Report(Message):
     progress: ProgressReport | None = None
     result: msgspec.Raw = msgspec.Raw(b"")
     error: ErrorReport | None = None
-    exit_code: int | None = None
-    signal: int | None = None
+    exit_code: ExitCode | None = None
+    signal: Signal | None = None
     retry_after: Seconds | None = None
 
 
