@@ -1,0 +1,159 @@
+"""native-v2 messages to what the coordinator takes, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from server.coordinator.results import AttemptReport, Introduction, OutputPiece, Said
+from server.errors import InvalidInput
+from server.model import Outcome, Progress
+from server.payloads import check_payload
+from server.submission import milliseconds
+from server.traits import NATIVE_V2
+from server.wire.native_v2 import (
+    Assignment,
+    NextOffset,
+    Pace,
+    Refusal,
+    StopOrder,
+    SyncAnswer,
+)
+from server.wire.operator import SubmittedListView, SubmittedView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from server.coordinator.results import Assigned, Submitted, Told
+    from server.settings import Settings
+    from server.wire.native_v2 import Hello, OutputChunk, ProgressReport, Report, Sync
+
+MAX_CHUNK_BYTES = 256 * 1024
+"""Longest piece of output in one report, before base64."""
+FLUSH_SECONDS = 0.1
+"""How long output may gather at a runner: somebody may be watching."""
+MAX_HEARTBEAT_SECONDS = 15.0
+BEATS_PER_LEASE = 4
+"""So that two lost beats in a row do not yet make a runner suspect."""
+
+
+def introduction(hello: Hello, address: str) -> Introduction:
+    """Who says hello. Runners of this protocol are told apart by name."""
+    return Introduction(
+        protocol=NATIVE_V2.protocol,
+        identity=hello.name,
+        name=hello.name,
+        capacity=hello.capacity,
+        types=tuple(hello.types),
+        labels=hello.labels,
+        address=address,
+        version=hello.version,
+    )
+
+
+def pace(settings: Settings) -> Pace:
+    """How fast the coordinator wants to hear from runners."""
+    lease_seconds = settings.leases.heartbeat_timeout_ms / 1000
+    return Pace(
+        lease_seconds=lease_seconds,
+        heartbeat_seconds=min(MAX_HEARTBEAT_SECONDS, lease_seconds / BEATS_PER_LEASE),
+        flush_seconds=FLUSH_SECONDS,
+        max_chunk_bytes=MAX_CHUNK_BYTES,
+        max_output_bytes=settings.storage.max_output,
+    )
+
+
+def said(sync: Sync) -> Said:
+    """What a runner says.
+
+    Raises:
+        InvalidInput: one part makes no sense; then nothing of the message is taken in.
+    """
+    return Said(
+        held=sync.held,
+        free=sync.free,
+        reports=[_report(report) for report in sync.reports],
+        output=[_piece(chunk) for chunk in sync.output],
+    )
+
+
+def sync_answer(told: Told, current_pace: Pace) -> SyncAnswer:
+    """What a runner is told."""
+    return SyncAnswer(
+        assign=[_assignment(assigned) for assigned in told.assign],
+        stop=[StopOrder(order.attempt, order.grace_ms / 1000, order.kill) for order in told.stop],
+        output=[NextOffset(*wanted) for wanted in told.next_offsets],
+        refused=[Refusal(*refusal) for refusal in told.refused],
+        pace=current_pace,
+    )
+
+
+def submitted_list(submitted: Sequence[Submitted]) -> SubmittedListView:
+    """What whoever submitted jobs is told, in the order of the request."""
+    return SubmittedListView(
+        jobs=[
+            SubmittedView(id=job.uuid, number=job.id, state=job.state, cached=is_cached)
+            for job, is_cached in submitted
+        ]
+    )
+
+
+def _report(report: Report) -> AttemptReport:
+    progress = report.progress
+    return AttemptReport(
+        report.attempt,
+        None if report.state == "running" else _outcome(report),
+        None if progress is None else _progress(progress),
+    )
+
+
+def _progress(progress: ProgressReport) -> Progress:
+    return Progress(progress.current, progress.total, progress.text)
+
+
+def _outcome(report: Report) -> Outcome:
+    assert report.state != "running"
+    error, wait = report.error, report.retry_after
+    return Outcome(
+        kind=report.state,
+        message="" if error is None else error.message,
+        type="" if error is None else error.type,
+        details=b"" if error is None else _payload(error.details, report, "error.details"),
+        exit_code=report.exit_code,
+        signal=report.signal,
+        result=_payload(report.result, report, "result"),
+        retry_after_ms=None if wait is None else milliseconds(wait),
+    )
+
+
+def _payload(raw: msgspec.Raw, report: Report, what: str) -> bytes:
+    payload = bytes(raw)
+    if payload:
+        check_payload(payload, f"{what} of attempt {report.attempt[:40]}")
+    return payload
+
+
+def _piece(chunk: OutputChunk) -> OutputPiece:
+    if len(chunk.data) > MAX_CHUNK_BYTES:
+        raise InvalidInput(
+            f"output of attempt {chunk.attempt[:40]}: a piece of {len(chunk.data)} bytes, "
+            f"at most {MAX_CHUNK_BYTES} are accepted"
+        )
+    return OutputPiece(chunk.attempt, chunk.stream, chunk.offset, chunk.data)
+
+
+def _assignment(assigned: Assigned) -> Assignment:
+    job, attempt, details = assigned.job, assigned.attempt, assigned.details
+    trace = details.trace_context
+    return Assignment(
+        job=job.uuid,
+        attempt=attempt.uuid,
+        number=attempt.number,
+        type=assigned.type,
+        params=msgspec.Raw(details.params),
+        timeout_seconds=details.timeout_ms / 1000 if details.timeout_ms else None,
+        trace_context=None if trace is None else dict(trace),
+        queue=assigned.queue,
+        enqueued_at=job.created_at,
+    )
