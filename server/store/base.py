@@ -492,6 +492,8 @@ class Committed(NamedTuple):
     events: list[Event]
     ready: set[int]
     """Classes in which jobs became pending."""
+    seconds: float = 0.0
+    """How long the transaction took, the sync included."""
 
 
 class Store(Protocol):
