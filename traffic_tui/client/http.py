@@ -404,19 +404,16 @@ def _is_this_box(url: str) -> bool:
 
 def _output_part(url: str, response: httpx.Response) -> OutputPart:
     headers = response.headers
-
-    def number(name: str) -> int:
-        return int(headers.get(name, "0"))
-
     try:
+        gap_from, _, gap_to = headers.get("X-Output-Gap", "0-0").partition("-")
         return OutputPart(
-            offset=number("X-Output-Offset"),
+            offset=int(headers["X-Output-Offset"]),
             data=response.content,
-            size=number("X-Output-Size"),
+            size=int(headers["X-Output-Size"]),
             is_complete=headers["X-Output-Complete"] == "true",
-            generation=number("X-Output-Generation"),
-            gap_from=number("X-Output-Gap-From"),
-            gap_to=number("X-Output-Gap-To"),
+            generation=int(headers["X-Output-Generation"]),
+            gap_from=int(gap_from),
+            gap_to=int(gap_to),
         )
     except (KeyError, ValueError) as error:
         raise misunderstood(url, response.status_code, error) from error
