@@ -364,6 +364,8 @@ class JobQuery:
 
     filter: Filter | None = None
     ids: tuple[int, ...] | None = None
+    owner: str | None = None
+    """Only jobs that this one submitted; narrows filter and ids."""
     limit: int = 100
     after: str = ""
     order: JobOrder = "-number"
