@@ -28,7 +28,7 @@ _EMPTY_PARAMS = b"{}"
 
 
 def job_specs(requests: Sequence[SubmitRequest], settings: Settings) -> list[JobSpec]:
-    """Turn submit requests into specs, defaults filled in.
+    """Turn submit requests into specs.
 
     Raises:
         InvalidInput: a job's parameters are no sound JSON, or one of its maps is too large.
@@ -60,13 +60,13 @@ def _given_ms(seconds: float | None, default_ms: int) -> int:
 
 
 def _job_spec(request: SubmitRequest, settings: Settings, index: int) -> JobSpec:
-    """One spec; positional facts only, as this runs for every job of a batch."""
+    """One spec. Nothing said of attempts or retry stays so: the coordinator has the defaults."""
     params = bytes(request.params)
     if params != _EMPTY_PARAMS:
         check_payload(params, f"job {index}: params")
     if request.requires or request.trace_context:
         _check_maps(request.requires, request.trace_context, index)
-    retry, defaults = request.retry, settings.retry
+    retry = request.retry
     return JobSpec(
         type=request.type,
         params=params,
@@ -75,8 +75,8 @@ def _job_spec(request: SubmitRequest, settings: Settings, index: int) -> JobSpec
         requires=request.requires,
         run_at=request.run_at,
         timeout_ms=milliseconds(request.timeout_seconds),
-        max_attempts=request.max_attempts or defaults.max_attempts,
-        retry=defaults.policy if retry is None else retry_policy(retry, defaults.policy),
+        max_attempts=request.max_attempts,
+        retry=None if retry is None else retry_policy(retry, settings.retry.policy),
         cache_key=request.cache_key,
         trace_context=request.trace_context,
     )

@@ -87,12 +87,13 @@ class AuthThrottle:
     def __init__(self, clock: Clock, *, limit: int = FAILED_KEYS_PER_MINUTE) -> None:
         self._clock = clock
         self._failures = WindowLimiter(limit, MINUTE_MS, clock)
-        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._known: OrderedDict[int, None] = OrderedDict()
+        """Salted hashes: the keys themselves are not kept."""
 
     def check(self, address: str, authorization: str | None) -> None:
         """Raise TooManyRequests when the address has to wait before it may try this key."""
         until = self._failures.blocked_until(address)
-        if until is None or (address, authorization or "") in self._known:
+        if until is None or hash((address, authorization)) in self._known:
             return
         raise TooManyRequests(
             "too many wrong keys came from this address",
@@ -102,9 +103,9 @@ class AuthThrottle:
     def failed(self, address: str) -> None:
         self._failures.hit(address)
 
-    def passed(self, address: str, authorization: str) -> None:
+    def passed(self, address: str, authorization: str | None) -> None:
         """Remember a good key of an address."""
-        known = (address, authorization)
+        known = hash((address, authorization))
         if known in self._known:
             return
         self._known[known] = None

@@ -17,12 +17,12 @@ def request_of(params: bytes) -> SubmitRequest:
     return SubmitRequest(type="noop", params=msgspec.Raw(params))
 
 
-def test_what_is_left_out_comes_from_the_configuration() -> None:
+def test_what_is_left_out_stays_with_the_coordinator() -> None:
     [spec] = job_specs([SubmitRequest(type="noop")], SETTINGS)
     assert spec.params == b"{}"
     assert spec.queue == "default"
-    assert spec.max_attempts == 4
-    assert spec.retry == RetryPolicy(base_delay_ms=7)
+    assert spec.max_attempts is None
+    assert spec.retry is None
 
 
 def test_a_partial_retry_keeps_the_rest_of_the_configured_policy() -> None:

@@ -1,0 +1,51 @@
+"""Who is let in: the key of a request, its role, and patience with whoever tries keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.errors import Unauthenticated
+from server.http.exchange import Scope, header
+from server.http.limits import AuthThrottle
+from server.model import Actor
+from server.roles import require
+
+if TYPE_CHECKING:
+    from server.clock import Clock
+    from server.keyring import Keyring
+    from server.roles import Power
+
+VIA = "operator-api"
+
+
+class Gate:
+    """Turns a request into an actor, or an error that says what is missing."""
+
+    def __init__(self, keyring: Keyring, clock: Clock) -> None:
+        self._keyring = keyring
+        self._throttle = AuthThrottle(clock)
+
+    def admit(self, scope: Scope, power: Power) -> Actor:
+        """Who asks, if the key's role has the power.
+
+        Raises:
+            Unauthenticated, Forbidden, TooManyRequests.
+        """
+        authorization = header(scope, b"authorization")
+        address = address_of(scope)
+        self._throttle.check(address, authorization)
+        try:
+            holder = self._keyring.from_header(authorization)
+        except Unauthenticated:
+            if authorization is not None:
+                self._throttle.failed(address)
+            raise
+        self._throttle.passed(address, authorization)
+        require(holder.role, power)
+        return Actor(holder.name, holder.role, VIA, address)
+
+
+def address_of(scope: Scope) -> str:
+    """The caller's address; empty where the socket has none."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""

@@ -1,0 +1,220 @@
+"""Figures for Prometheus.
+
+Hot paths only add to plain numbers; the text is made when somebody asks. Labels are bounded:
+routes are those of the tables, queues beyond the first hundred are told as one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from prometheus_client.core import Metric
+
+    from server.operator import OperatorApi
+    from server.store.base import Committed
+    from server.wire.operator import QueueView, StatsView
+
+MAX_QUEUES = 100
+OTHER_QUEUES = "(others)"
+COMMIT_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+PREFIX = "traffic"
+
+
+class Request(NamedTuple):
+    """What requests are counted by."""
+
+    route: str
+    method: str
+    status: int
+
+
+class Tally:
+    """Numbers that grow while the coordinator serves."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[Request] = Counter()
+        self.events: Counter[str] = Counter()
+        self.output_bytes_served = 0
+        self.commits = 0
+        self.commit_seconds = 0.0
+        self.commit_buckets = [0] * (len(COMMIT_BUCKETS) + 1)
+
+    def note_commit(self, committed: Committed) -> None:
+        self.commits += 1
+        self.commit_seconds += committed.seconds
+        place = sum(committed.seconds > bound for bound in COMMIT_BUCKETS)
+        self.commit_buckets[place] += 1
+        for event in committed.events:
+            self.events[event.kind] += 1
+
+
+class Snapshot(NamedTuple):
+    """What was read for one answer."""
+
+    stats: StatsView
+    queues: Sequence[QueueView]
+    feeds: int
+    feed_lag_seconds: float
+
+
+class Metrics:
+    """Counts, and tells it in Prometheus' text form."""
+
+    def __init__(self, api: OperatorApi) -> None:
+        self._api = api
+        self.tally = Tally()
+        api.coordinator.store.on_commit(self.tally.note_commit)
+
+    def count_request(self, route: str, method: str, status: int) -> None:
+        self.tally.requests[Request(route, _known_method(method), status)] += 1
+
+    async def text(self) -> bytes:
+        """All figures, as of now."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Figures(self.tally, await self._snapshot()))
+        return generate_latest(registry)
+
+    async def _snapshot(self) -> Snapshot:
+        api = self._api
+        stats = await api.read_stats()
+        queues = (await api.read_queues()).queues
+        return Snapshot(stats, queues, api.feed_count, api.feed_lag_seconds())
+
+
+class _Figures(Collector):
+    """One answer's figures."""
+
+    def __init__(self, tally: Tally, snapshot: Snapshot) -> None:
+        self._tally = tally
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterable[Metric]:
+        yield from self._store()
+        yield from self._queues()
+        yield from self._server()
+
+    def _store(self) -> Iterable[Metric]:
+        stats, tally = self._snapshot.stats, self._tally
+        yield _gauges("jobs", "Jobs by state.", "state", stats.counts)
+        yield _gauges("runners", "Runners by state.", "state", stats.runners)
+        yield _counter("commits", "Commits that changed something.", tally.commits)
+        yield HistogramMetricFamily(
+            f"{PREFIX}_commit_seconds",
+            "How long commits took.",
+            buckets=_cumulated(tally.commit_buckets),
+            sum_value=tally.commit_seconds,
+        )
+        yield _counters("events", "Events by kind.", "kind", tally.events)
+        yield _counter(
+            "late_writes",
+            "What came for attempts that no longer counted.",
+            tally.events["late_write"],
+        )
+        if stats.free_bytes is not None:
+            yield _gauge("storage_free_bytes", "Space left for the store.", stats.free_bytes)
+
+    def _queues(self) -> Iterable[Metric]:
+        stats = self._snapshot.stats
+        jobs = GaugeMetricFamily(
+            f"{PREFIX}_queue_jobs", "Jobs of a queue.", labels=["queue", "state"]
+        )
+        ages = GaugeMetricFamily(
+            f"{PREFIX}_queue_oldest_pending_seconds",
+            "Age of a queue's oldest pending job.",
+            labels=["queue"],
+        )
+        paused = GaugeMetricFamily(
+            f"{PREFIX}_queue_paused", "1 while a queue is paused.", labels=["queue"]
+        )
+        by_size = sorted(self._snapshot.queues, key=lambda queue: -(queue.waiting + queue.active))
+        for queue in by_size[:MAX_QUEUES]:
+            _add_counts(jobs, queue.name, [queue])
+            paused.add_metric([queue.name], 1 if queue.paused_at else 0)
+            ages.add_metric([queue.name], _age(stats.now, [queue]))
+        others = by_size[MAX_QUEUES:]
+        if others:
+            _add_counts(jobs, OTHER_QUEUES, others)
+            ages.add_metric([OTHER_QUEUES], _age(stats.now, others))
+        yield from (jobs, ages, paused)
+
+    def _server(self) -> Iterable[Metric]:
+        requests = CounterMetricFamily(
+            f"{PREFIX}_http_requests",
+            "Requests answered; status 0: the client was gone first.",
+            labels=["route", "method", "status"],
+        )
+        for request, count in self._tally.requests.items():
+            requests.add_metric([request.route, request.method, str(request.status)], count)
+        yield requests
+        snapshot = self._snapshot
+        yield _counter(
+            "output_served_bytes", "Console bytes handed out.", self._tally.output_bytes_served
+        )
+        yield _gauge("event_streams", "Event streams that are open.", snapshot.feeds)
+        yield _gauge(
+            "event_lag_seconds",
+            "How far the slowest open stream is behind the newest event.",
+            snapshot.feed_lag_seconds,
+        )
+        yield _gauge("event_sequence", "Number of the newest event.", snapshot.stats.last_seq)
+        yield _gauge(
+            "started_seconds", "When the coordinator started.", snapshot.stats.started_at / 1000
+        )
+
+
+def _known_method(method: str) -> str:
+    """Methods come from outside, and labels must not grow with what is sent."""
+    return method if method in ("GET", "POST", "DELETE", "HEAD", "OPTIONS") else "other"
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", words, value=value)
+
+
+def _gauges(name: str, words: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", words, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _counter(name: str, words: str, value: float) -> Metric:
+    return CounterMetricFamily(f"{PREFIX}_{name}", words, value=value)
+
+
+def _counters(name: str, words: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"{PREFIX}_{name}", words, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _cumulated(buckets: Sequence[int]) -> list[tuple[str, float]]:
+    total = 0
+    named: list[tuple[str, float]] = []
+    for bound, count in zip([*map(str, COMMIT_BUCKETS), "+Inf"], buckets, strict=True):
+        total += count
+        named.append((bound, total))
+    return named
+
+
+def _add_counts(family: GaugeMetricFamily, name: str, queues: Sequence[QueueView]) -> None:
+    for state in ("waiting", "scheduled", "active"):
+        count = sum(getattr(queue, state) for queue in queues)
+        family.add_metric([name, state], count)
+
+
+def _age(now: int, queues: Iterable[QueueView]) -> float:
+    """Seconds since the oldest pending job of these came into the line."""
+    oldest = min(
+        (queue.oldest_pending_at for queue in queues if queue.oldest_pending_at), default=0
+    )
+    return max(0.0, (now - oldest) / 1000) if oldest else 0.0

@@ -1,0 +1,114 @@
+"""Calls about runners and queues."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.errors import NotFound
+from server.operator.line_views import RUNNER_STATES, queue_view, runner_view
+from server.operator.parts import OperatorParts
+from server.submission import milliseconds
+from server.wire.operator import OneQueueView, OneRunnerView, QueuesView, RunnersView
+
+if TYPE_CHECKING:
+    from server.model import Actor, Queue, Runner
+    from server.wire.operator import DrainRequest, LimitRequest, ReasonRequest, RunnerView
+
+
+class RunnerCalls(OperatorParts):
+    """Look at, drain, resume and forget runners."""
+
+    async def runners(self, actor: Actor) -> RunnersView:
+        """All runners, those with problems first."""
+        views = await self._runner_views(self.coordinator.runners())
+        views.sort(key=lambda view: (RUNNER_STATES.index(view.state), view.name))
+        return RunnersView(runners=views)
+
+    async def runner(self, actor: Actor, runner: str) -> OneRunnerView:
+        return await self._one_runner(self.find_runner(runner))
+
+    async def drain(self, actor: Actor, runner: str, request: DrainRequest) -> OneRunnerView:
+        """Give it nothing new; what it does may finish, or is moved."""
+        seconds = request.deadline_seconds
+        drained = await self.coordinator.drain(
+            actor,
+            self.find_runner(runner).id,
+            deadline_ms=None if seconds is None else milliseconds(seconds),
+            move=request.move,
+            reason=request.reason,
+        )
+        return await self._one_runner(drained)
+
+    async def resume_runner(
+        self, actor: Actor, runner: str, request: ReasonRequest
+    ) -> OneRunnerView:
+        resumed = await self.coordinator.resume_runner(
+            actor, self.find_runner(runner).id, reason=request.reason
+        )
+        return await self._one_runner(resumed)
+
+    async def forget(self, actor: Actor, runner: str, request: ReasonRequest) -> None:
+        """Take one that is gone off the lists."""
+        await self.coordinator.forget(actor, self.find_runner(runner).id, reason=request.reason)
+
+    async def _one_runner(self, runner: Runner) -> OneRunnerView:
+        return OneRunnerView(runner=(await self._runner_views([runner]))[0])
+
+    async def _runner_views(self, runners: list[Runner]) -> list[RunnerView]:
+        work = await self.reads.runner_work(self.coordinator.clock.now_ms())
+        silence_ms = await self.longest_silence_ms()
+        return [
+            runner_view(
+                runner,
+                self.runner_state(runner, work.get(runner.id), silence_ms),
+                self._connected_at(runner),
+                self.coordinator.busy(runner.id),
+                work.get(runner.id),
+            )
+            for runner in runners
+        ]
+
+    def _connected_at(self, runner: Runner) -> int:
+        sessions = self.coordinator.sessions_of(runner.id)
+        return max((session.started_at for session in sessions), default=0)
+
+
+class QueueCalls(OperatorParts):
+    """Look at, pause, resume and limit queues."""
+
+    async def queues(self, actor: Actor) -> QueuesView:
+        """All queues, by name."""
+        return await self.read_queues()
+
+    async def read_queues(self) -> QueuesView:
+        queues = await self.coordinator.queues()
+        work = await self.reads.queue_work(self.coordinator.clock.now_ms())
+        ordered = sorted(queues, key=lambda queue: queue.name)
+        return QueuesView(queues=[queue_view(queue, work.get(queue.name)) for queue in ordered])
+
+    async def queue(self, actor: Actor, name: str) -> OneQueueView:
+        found = await self.coordinator.store.apply(lambda tx: tx.queue(name))
+        if found is None:
+            raise NotFound(f"there is no queue {name[:60]}")
+        return await self._one_queue(found)
+
+    async def pause_queue(self, actor: Actor, name: str, request: ReasonRequest) -> OneQueueView:
+        """Start no more of its jobs; what runs goes on."""
+        return await self._one_queue(
+            await self.coordinator.pause_queue(actor, name, reason=request.reason)
+        )
+
+    async def resume_queue(self, actor: Actor, name: str, request: ReasonRequest) -> OneQueueView:
+        return await self._one_queue(
+            await self.coordinator.resume_queue(actor, name, reason=request.reason)
+        )
+
+    async def limit_queue(self, actor: Actor, name: str, request: LimitRequest) -> OneQueueView:
+        """Let at most so many of its jobs be active."""
+        return await self._one_queue(
+            await self.coordinator.limit_queue(actor, name, request.limit, reason=request.reason)
+        )
+
+    async def _one_queue(self, queue: Queue) -> OneQueueView:
+        work = await self.reads.queue_work(self.coordinator.clock.now_ms())
+        return OneQueueView(queue=queue_view(queue, work.get(queue.name)))
