@@ -38,11 +38,16 @@ class RetryRequest(Request):
     max_losses: Annotated[int, Meta(ge=0, le=1000)] | None = None
 
 
+def _no_params() -> msgspec.Raw:
+    """Made anew each time, as a schema could not tell a raw default."""
+    return msgspec.Raw(b"{}")
+
+
 class SubmitRequest(Request):
     """One job to submit."""
 
     type: Name
-    params: msgspec.Raw = msgspec.Raw(b"{}")
+    params: msgspec.Raw = field(default_factory=_no_params)
     queue: Name = "default"
     priority: Priority = 0
     requires: dict[Name, Annotated[str, Meta(max_length=MAX_NAME)]] = field(default_factory=dict)
