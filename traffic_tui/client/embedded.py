@@ -16,7 +16,7 @@ from server.model import Actor
 from server.operator import KeepAlive as FeedKeepAlive
 from server.operator import Resync as FeedResync
 from server.roles import require
-from server.runtime import CoordinatorGone, CoordinatorThread
+from server.runtime import CoordinatorGone, CoordinatorThread, RuntimeProblem
 from server.store.base import JobOrder
 from server.wire.operator import (
     DrainRequest,
@@ -57,6 +57,8 @@ if TYPE_CHECKING:
         SubmittedView,
     )
     from traffic_tui.client.base import StreamItem
+
+__all__ = ["EmbeddedClient", "RuntimeProblem", "open_embedded"]
 
 T = TypeVar("T")
 R = TypeVar("R", bound="Request")
