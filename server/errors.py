@@ -11,7 +11,9 @@ TrafficError
 ├── TooLarge          413
 ├── TooManyRequests   429
 ├── Busy              503  try again in ``retry_after`` seconds
-└── DiskFull          507
+├── DiskFull          507
+└── StoreError        500  the data cannot be opened, or storage failed
+    └── StoreLocked        another coordinator has it open
 """
 
 from __future__ import annotations
@@ -114,3 +116,15 @@ class DiskFull(TrafficError):
 
     status = 507
     default_code = "disk_full"
+
+
+class StoreError(TrafficError):
+    """The store cannot be opened, or its database failed."""
+
+    default_code = "store"
+
+
+class StoreLocked(StoreError):
+    """Another coordinator has the data open."""
+
+    default_code = "store_locked"

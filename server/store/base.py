@@ -475,6 +475,13 @@ class Reads(Protocol):
 
     async def state_counts(self) -> dict[JobState, int]: ...
 
+    async def finished_per_bucket(self, now: int, bucket_ms: int, count: int) -> list[int]:
+        """Jobs finished in each of the last ``count`` closed buckets, oldest first.
+
+        Buckets are whole minutes, counted from the epoch.
+        """
+        ...
+
     async def last_seq(self) -> int:
         """Sequence number of the newest event; 0: none yet."""
         ...

@@ -1,0 +1,189 @@
+"""Many operations, one commit.
+
+Operations handed in during a tick of the loop run in one transaction, each in a savepoint of its
+own, in the order they came. One sync then covers all of them, which is what makes durable answers
+affordable; whoever waits is answered after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from server.errors import Busy, DiskFull, StoreError
+from server.store.base import Committed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from server.events import Event
+    from server.store.base import Tx
+    from server.store.sqlite_tx import SqliteTx
+
+T = TypeVar("T")
+
+BATCH = 512
+"""Operations in one transaction; the loop breathes before the next."""
+
+
+class _Waiting(NamedTuple):
+    operation: Callable[[Tx], Any]
+    future: asyncio.Future[Any]
+
+
+class _Verdict(NamedTuple):
+    future: asyncio.Future[Any]
+    value: Any
+    error: BaseException | None
+
+
+class GroupCommit:
+    """The queue of operations of one loop, and the commit that empties it."""
+
+    def __init__(self, tx: SqliteTx, max_waiting: int) -> None:
+        self._tx = tx
+        self._db = tx.db
+        self._max_waiting = max_waiting
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Waiting] = deque()
+        self._is_scheduled = False
+        self._is_closed = False
+        self._listeners: list[Callable[[Committed], None]] = []
+
+    def on_commit(self, listener: Callable[[Committed], None]) -> None:
+        self._listeners.append(listener)
+
+    def apply(self, operation: Callable[[Tx], T]) -> asyncio.Future[T]:
+        if self._is_closed:
+            raise Busy("The coordinator is shutting down.")
+        if len(self._waiting) >= self._max_waiting:
+            raise Busy("The coordinator has more work queued than it accepts.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._waiting.append(_Waiting(operation, future))
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._flush)
+        return future
+
+    def close(self) -> None:
+        """Commit what is queued; refuse what comes later."""
+        self._is_closed = True
+        while self._waiting:
+            self._commit(self._take())
+
+    # one tick --------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        self._is_scheduled = False
+        if not self._waiting:
+            return
+        try:
+            self._commit(self._take())
+        finally:
+            if self._waiting and not self._is_scheduled:
+                self._is_scheduled = True
+                self._loop.call_soon(self._flush)
+
+    def _take(self) -> list[_Waiting]:
+        waiting = self._waiting
+        taken = [waiting.popleft() for _ in range(min(len(waiting), BATCH))]
+        # Whoever was cancelled before its operation began does not want it any more.
+        return [one for one in taken if not one.future.done()]
+
+    def _commit(self, batch: Sequence[_Waiting]) -> None:
+        if not batch:
+            return
+        try:
+            self._transact(batch)
+        except Exception as error:
+            if len(batch) == 1:
+                _answer([_Verdict(batch[0].future, None, in_words(error))])
+                return
+            for one in batch:  # alone, so that only the guilty one fails
+                self._commit([one])
+
+    def _transact(self, batch: Sequence[_Waiting]) -> None:
+        """Run a batch and commit it, or leave everything as it was and raise."""
+        tx = self._tx
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            verdicts = [self._run(one) for one in batch]
+            events = tx.write_pending()
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._abandon()
+            raise
+        self._announce(verdicts, events)
+
+    def _run(self, one: _Waiting) -> _Verdict:
+        tx, db = self._tx, self._db
+        mark = tx.mark()
+        db.execute("SAVEPOINT operation")
+        try:
+            value = one.operation(tx)
+        except Exception as error:
+            if not db.in_transaction:  # SQLite gave up the whole transaction (disk full)
+                raise
+            db.execute("ROLLBACK TO operation")
+            db.execute("RELEASE operation")
+            tx.rewind(mark)
+            return _Verdict(one.future, None, in_words(error))
+        db.execute("RELEASE operation")
+        return _Verdict(one.future, value, None)
+
+    def _abandon(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        self._tx.memory.rewind(0)
+        self._tx.memory.settle()
+        self._tx.reset()
+
+    def _announce(self, verdicts: Sequence[_Verdict], events: list[Event]) -> None:
+        tx = self._tx
+        callbacks, ready = tx.callbacks, tx.ready
+        tx.memory.settle()
+        tx.reset()
+        for call in callbacks:
+            self._call(call)
+        if events or ready:
+            committed = Committed(events, ready)
+            for listener in self._listeners:
+                self._call(listener, committed)
+        _answer(verdicts)
+
+    def _call(self, call: Callable[..., None], *values: Any) -> None:
+        """Run somebody's code after the commit; its failure is reported, and stops nobody."""
+        try:
+            call(*values)
+        except Exception as error:
+            self._loop.call_exception_handler(
+                {"message": "A call after a commit failed.", "exception": error}
+            )
+
+
+def _answer(verdicts: Sequence[_Verdict]) -> None:
+    for future, value, error in verdicts:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+
+
+def in_words(error: Exception) -> Exception:
+    """An error of SQLite as one for people; others as they are."""
+    if not isinstance(error, sqlite3.Error):
+        return error
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    told: Exception
+    if code == sqlite3.SQLITE_FULL:
+        told = DiskFull("The disk is full: nothing was stored.")
+    elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        told = Busy("The database is locked by another program.")
+    else:
+        told = StoreError(f"The database failed: {error}.")
+    told.__cause__ = error
+    return told

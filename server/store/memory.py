@@ -1,0 +1,173 @@
+"""What the writer keeps in memory, and how a change to it is taken back.
+
+Counters, names and the rows of live attempts are needed by every operation, so they are not read
+from the database again. Every change is logged until the commit: a failed operation takes back
+its own, a failed commit all of them. Nobody looks at this memory while a transaction is open, so
+to everyone outside it changes at the commit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from server.store.codes import FIRST_ACTIVE, LAST_ACTIVE
+
+if TYPE_CHECKING:
+    from server.model import Attempt, Job, JobClass, Queue, Runner, Session
+    from server.store.base import StoredKey
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_ABSENT: Final = object()
+
+ARRIVED: Final = 0
+"""Activity by class: jobs that came into a queue."""
+LEFT: Final = 1
+"""Activity by class: jobs that reached a final state."""
+DONE: Final = 2
+"""Activity by runner: attempts that ended well."""
+FAILED: Final = 3
+"""Activity by runner: attempts that ended in an error, a timeout or a loss."""
+
+ClassKey = tuple[str, str, str, int]
+ActivityKey = tuple[int, int, int]
+
+
+class Memory:
+    """The writer's memory, with a log of what to take back."""
+
+    def __init__(self) -> None:
+        self._log: list[tuple[dict[Any, Any], Any, Any]] = []
+        self.high: dict[str, int] = {"job": 0, "attempt": 0, "event": 0}
+        """The last id given out, by kind."""
+        self.classes: dict[int, JobClass] = {}
+        self.class_ids: dict[ClassKey, int] = {}
+        self.submitter_ids: dict[tuple[str, str, str], int] = {}
+        self.facet_ids: dict[tuple[int, int], int] = {}
+        self.event_kinds: dict[str, int] = {}
+        self.queues: dict[str, Queue] = {}
+        self.runners: dict[int, Runner] = {}
+        self.runner_uuids: dict[str, int] = {}
+        self.identities: dict[tuple[str, str], int] = {}
+        self.sessions: dict[int, Session] = {}
+        """Open ones."""
+        self.session_uuids: dict[str, int] = {}
+        self.keys: dict[str, StoredKey] = {}
+        self.counts: dict[tuple[int, int], int] = {}
+        """Jobs by class and state code."""
+        self.active: dict[str, int] = {}
+        """Active jobs by queue."""
+        self.activity: dict[ActivityKey, int] = {}
+        self.dirty_counts: set[tuple[int, int]] = set()
+        self.dirty_activity: set[ActivityKey] = set()
+        self.attempts: dict[int, Attempt] = {}
+        """Live ones."""
+        self.attempt_uuids: dict[str, int] = {}
+        self.by_session: dict[int, dict[int, None]] = {}
+        self.by_runner: dict[int, dict[int, None]] = {}
+        self.live_of_job: dict[int, int] = {}
+        """How many live attempts a job has."""
+        self.jobs: dict[int, Job] = {}
+        """Jobs with live attempts; one may be missing, none is ever out of date."""
+
+    # the log ---------------------------------------------------------------------------
+
+    def put(self, mapping: dict[K, V], key: K, value: V) -> None:
+        self._log.append((mapping, key, mapping.get(key, _ABSENT)))
+        mapping[key] = value
+
+    def drop(self, mapping: dict[K, V], key: K) -> None:
+        if key in mapping:
+            self._log.append((mapping, key, mapping.pop(key)))
+
+    def mark(self) -> int:
+        return len(self._log)
+
+    def rewind(self, mark: int) -> None:
+        """Take back everything since the mark, newest first."""
+        log = self._log
+        while len(log) > mark:
+            mapping, key, value = log.pop()
+            if value is _ABSENT:
+                mapping.pop(key, None)
+            else:
+                mapping[key] = value
+
+    def settle(self) -> None:
+        """What changed is committed."""
+        self._log.clear()
+        self.dirty_counts.clear()
+        self.dirty_activity.clear()
+
+    # ids and counters ------------------------------------------------------------------
+
+    def take_ids(self, kind: str, number: int) -> int:
+        """Give out ``number`` ids in a row; the answer is the first."""
+        last = self.high[kind]
+        self.put(self.high, kind, last + number)
+        return last + 1
+
+    def bump(self, cls: int, state: int, by: int) -> None:
+        key = (cls, state)
+        self.put(self.counts, key, self.counts.get(key, 0) + by)
+        self.dirty_counts.add(key)
+        if FIRST_ACTIVE <= state <= LAST_ACTIVE:
+            queue = self.classes[cls].queue
+            self.put(self.active, queue, self.active.get(queue, 0) + by)
+
+    def note_activity(self, kind: int, key: int, at: int, by: int = 1) -> None:
+        place = (at // 60_000, kind, key)
+        self.put(self.activity, place, self.activity.get(place, 0) + by)
+        self.dirty_activity.add(place)
+
+    # live attempts ---------------------------------------------------------------------
+
+    def add_live(self, attempt: Attempt) -> None:
+        put = self.put
+        put(self.attempts, attempt.id, attempt)
+        put(self.attempt_uuids, attempt.uuid, attempt.id)
+        put(self.live_of_job, attempt.job, self.live_of_job.get(attempt.job, 0) + 1)
+        self._group(self.by_session, attempt.session, attempt.id)
+        self._group(self.by_runner, attempt.runner, attempt.id)
+
+    def drop_live(self, attempt: Attempt) -> None:
+        drop = self.drop
+        drop(self.attempts, attempt.id)
+        drop(self.attempt_uuids, attempt.uuid)
+        drop(self.by_session[attempt.session], attempt.id)
+        drop(self.by_runner[attempt.runner], attempt.id)
+        left = self.live_of_job[attempt.job] - 1
+        if left:
+            self.put(self.live_of_job, attempt.job, left)
+        else:
+            drop(self.live_of_job, attempt.job)
+            drop(self.jobs, attempt.job)
+
+    def _group(self, groups: dict[int, dict[int, None]], key: int, attempt: int) -> None:
+        group = groups.get(key)
+        if group is None:
+            group = {}
+            self.put(groups, key, group)
+        self.put(group, attempt, None)
+
+    # whole facts -----------------------------------------------------------------------
+
+    def put_runner(self, runner: Runner) -> None:
+        self.put(self.runners, runner.id, runner)
+        self.put(self.runner_uuids, runner.uuid, runner.id)
+        self.put(self.identities, (runner.protocol, runner.identity), runner.id)
+
+    def drop_runner(self, runner: Runner) -> None:
+        self.drop(self.runners, runner.id)
+        self.drop(self.runner_uuids, runner.uuid)
+        self.drop(self.identities, (runner.protocol, runner.identity))
+
+    def put_session(self, session: Session) -> None:
+        """Keep an open session; forget one that has ended."""
+        if session.ended_at:
+            self.drop(self.sessions, session.id)
+            self.drop(self.session_uuids, session.uuid)
+        else:
+            self.put(self.sessions, session.id, session)
+            self.put(self.session_uuids, session.uuid, session.id)

@@ -1,0 +1,300 @@
+"""The tables, as numbered steps that only go forward.
+
+What is written often is small and has few indexes, each of which answers a query that would
+otherwise walk a million rows. States, kinds and streams are the integers of
+:mod:`server.store.codes`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FIRST = """
+-- Names that many jobs share, written once.
+CREATE TABLE classes (
+    id INTEGER PRIMARY KEY,
+    queue TEXT NOT NULL,
+    type TEXT NOT NULL,
+    requires TEXT NOT NULL,
+    pin INTEGER NOT NULL,
+    UNIQUE (queue, type, requires, pin)
+);
+CREATE TABLE submitters (
+    id INTEGER PRIMARY KEY,
+    owner TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    UNIQUE (owner, origin, namespace)
+);
+-- A class and a submitter: one index over these answers filters on all that is in either.
+CREATE TABLE facets (
+    id INTEGER PRIMARY KEY,
+    cls INTEGER NOT NULL,
+    submitter INTEGER NOT NULL,
+    UNIQUE (cls, submitter)
+);
+
+-- The hot row. What a scan looks at stands first.
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL,
+    facet INTEGER NOT NULL,
+    cls INTEGER NOT NULL,
+    runner INTEGER NOT NULL DEFAULT 0,
+    rank INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    run_at INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    max_attempts INTEGER NOT NULL,
+    losses INTEGER NOT NULL,
+    wanted INTEGER NOT NULL,
+    deadline INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    uuid TEXT NOT NULL
+);
+CREATE UNIQUE INDEX jobs_uuid ON jobs (uuid);
+CREATE INDEX jobs_facet ON jobs (facet);
+CREATE INDEX jobs_ready ON jobs (cls, rank, id) WHERE state = 1;
+CREATE INDEX jobs_due ON jobs (run_at) WHERE state = 0;
+CREATE INDEX jobs_deadline ON jobs (deadline) WHERE state < 2 AND deadline > 0;
+CREATE INDEX jobs_final ON jobs (state, since) WHERE state > 4;
+CREATE INDEX jobs_runner ON jobs (runner) WHERE runner > 0;
+
+CREATE TABLE job_details (
+    job INTEGER PRIMARY KEY,
+    submitter INTEGER NOT NULL,
+    timeout_ms INTEGER NOT NULL,
+    retry TEXT,
+    cache_key TEXT,
+    parent INTEGER NOT NULL,
+    resubmit_of INTEGER NOT NULL,
+    trace TEXT,
+    extra BLOB,
+    params BLOB NOT NULL
+);
+CREATE INDEX details_parent ON job_details (parent) WHERE parent > 0;
+CREATE INDEX details_resubmit ON job_details (resubmit_of) WHERE resubmit_of > 0;
+
+-- previous: the attempt before it of the same job; a job's attempts are that chain.
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL,
+    previous INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    runner INTEGER NOT NULL,
+    session INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    offered_at INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER NOT NULL,
+    deadline INTEGER NOT NULL,
+    stop_at INTEGER NOT NULL,
+    stop_grace INTEGER NOT NULL,
+    stop_kill INTEGER NOT NULL,
+    outcome INTEGER,
+    phase TEXT NOT NULL,
+    uuid TEXT NOT NULL
+);
+CREATE UNIQUE INDEX attempts_uuid ON attempts (uuid);
+CREATE INDEX attempts_live ON attempts (job) WHERE state < 4;
+
+-- Error texts repeat: each is kept once, with the form a filter searches in.
+CREATE TABLE causes (
+    id INTEGER PRIMARY KEY,
+    digest INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    message TEXT NOT NULL,
+    folded TEXT NOT NULL
+);
+CREATE INDEX causes_digest ON causes (digest);
+CREATE TABLE outcomes (
+    attempt INTEGER PRIMARY KEY,
+    cause INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    exit_code INTEGER,
+    signal INTEGER,
+    retry_after_ms INTEGER,
+    is_retryable INTEGER NOT NULL,
+    details BLOB,
+    result BLOB
+);
+CREATE INDEX outcomes_cause ON outcomes (cause) WHERE cause > 0;
+CREATE TABLE progress (
+    attempt INTEGER PRIMARY KEY,
+    heard_at INTEGER NOT NULL,
+    current REAL,
+    total REAL,
+    text TEXT
+);
+
+CREATE TABLE streams (
+    attempt INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    gap_from INTEGER NOT NULL,
+    gap_to INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    is_kept INTEGER NOT NULL DEFAULT 1,
+    PRIMARY KEY (attempt, stream)
+) WITHOUT ROWID;
+CREATE INDEX streams_kept ON streams (attempt) WHERE is_kept = 1;
+CREATE TABLE chunks (
+    attempt INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (attempt, stream, generation, offset)
+) WITHOUT ROWID;
+
+CREATE TABLE event_kinds (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    job INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    runner INTEGER NOT NULL,
+    queue TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    data BLOB,
+    members TEXT
+);
+CREATE INDEX events_runner ON events (runner) WHERE runner > 0;
+CREATE INDEX events_actor ON events (actor);
+CREATE INDEX events_kind ON events (kind);
+-- Which events concern which jobs, by blocks of 64 job ids: a batch of neighbours is one row.
+CREATE TABLE event_blocks (
+    block INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (block, seq)
+) WITHOUT ROWID;
+
+CREATE TABLE late_writes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    job INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    runner INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+CREATE INDEX late_writes_attempt ON late_writes (attempt);
+CREATE TABLE tombstones (
+    uuid TEXT PRIMARY KEY,
+    job INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    deleted_at INTEGER NOT NULL,
+    deleted_by TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX tombstones_age ON tombstones (deleted_at);
+
+CREATE TABLE cache (
+    key TEXT PRIMARY KEY,
+    job INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX cache_job ON cache (job);
+CREATE INDEX cache_expiry ON cache (expires_at) WHERE expires_at > 0;
+CREATE TABLE idempotency (
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    jobs TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (owner, key)
+) WITHOUT ROWID;
+CREATE INDEX idempotency_age ON idempotency (at);
+CREATE TABLE keys (
+    name TEXT PRIMARY KEY,
+    role TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE queues (
+    name TEXT PRIMARY KEY,
+    slots INTEGER,
+    stall_after_ms INTEGER NOT NULL,
+    paused_at INTEGER NOT NULL,
+    paused_by TEXT NOT NULL,
+    pause_reason TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE runners (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    uuid TEXT NOT NULL UNIQUE,
+    protocol TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    name TEXT NOT NULL,
+    capacity INTEGER NOT NULL,
+    types TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    address TEXT NOT NULL,
+    version TEXT NOT NULL,
+    registered_at INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    draining_since INTEGER NOT NULL,
+    drain_deadline INTEGER NOT NULL,
+    drain_reason TEXT NOT NULL,
+    drained_by TEXT NOT NULL,
+    is_forgotten INTEGER NOT NULL,
+    UNIQUE (protocol, identity)
+);
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    uuid TEXT NOT NULL UNIQUE,
+    runner INTEGER NOT NULL,
+    protocol TEXT NOT NULL,
+    nonce TEXT NOT NULL,
+    secret_digest TEXT NOT NULL,
+    coordinator TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER NOT NULL,
+    end_reason TEXT NOT NULL
+);
+CREATE INDEX sessions_nonce ON sessions (runner, nonce);
+CREATE INDEX sessions_open ON sessions (id) WHERE ended_at = 0;
+CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at > 0;
+
+-- Counters, kept in the transaction that changes what they count.
+CREATE TABLE counts (
+    cls INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    PRIMARY KEY (cls, state)
+) WITHOUT ROWID;
+CREATE TABLE activity (
+    minute INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    PRIMARY KEY (minute, kind, key)
+) WITHOUT ROWID;
+-- Highest ids ever given, where the rows that had them may be gone.
+CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (FIRST,)
+"""Step n brings a database from version n to n + 1. Steps that were released never change."""
+
+EVENT_BLOCK: Final = 64
+"""Job ids in one row of ``event_blocks``."""
+
+
+def event_blocks(job: int, members: Sequence[tuple[int, int]]) -> set[int]:
+    """Blocks of the jobs that an event concerns."""
+    if members:
+        return {member // EVENT_BLOCK for member, _ in members}
+    return {job // EVENT_BLOCK} if job else set()

@@ -1,0 +1,167 @@
+"""Attempts in a transaction. Live ones are answered from memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from server.model import Attempt
+from server.store.codes import (
+    ATTEMPT_COLUMNS,
+    attempt_of,
+    json_texts,
+    outcome_of,
+    progress_of,
+)
+from server.store.sqlite_jobs import JobOps
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from server.model import Job, Outcome, Progress
+    from server.store.base import NewAttempt
+    from server.store.codes import Row
+
+_INSERT: Final = (
+    "INSERT INTO attempts (id, job, previous, number, runner, session, state, offered_at,"
+    " started_at, ended_at, deadline, stop_at, stop_grace, stop_kill, phase, uuid)"
+    " VALUES (?,?,?,?,?,?,?,?,?,0,?,0,0,0,'',?)"
+)
+_SELECT: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts "  # noqa: S608
+_BY_IDS: Final = _SELECT + "WHERE id IN (SELECT value FROM json_each(?))"
+_BY_UUIDS: Final = _SELECT + "WHERE uuid IN (SELECT value FROM json_each(?))"
+ATTEMPT_CHAIN: Final = (
+    "WITH RECURSIVE chain (id) AS ("
+    " SELECT attempt FROM jobs WHERE id IN (SELECT value FROM json_each(?)) AND attempt > 0"
+    " UNION ALL SELECT a.previous FROM chain JOIN attempts a ON a.id = chain.id"
+    " WHERE a.previous > 0) "
+)
+"""All attempts of some jobs: each knows the one before it."""
+_OF_JOB: Final = ATTEMPT_CHAIN + _SELECT + "WHERE id IN (SELECT id FROM chain) ORDER BY id"
+_OUTCOME: Final = (
+    "SELECT a.outcome, c.message, c.type, o.code, o.details, o.exit_code, o.signal, o.result,"
+    " o.retry_after_ms, o.is_retryable FROM attempts a LEFT JOIN outcomes o ON o.attempt = a.id"
+    " LEFT JOIN causes c ON c.id = o.cause WHERE a.id = ?"
+)
+_HEARD: Final = (
+    "INSERT INTO progress (attempt, heard_at) VALUES (?,?)"
+    " ON CONFLICT (attempt) DO UPDATE SET heard_at = excluded.heard_at"
+)
+_PROGRESS: Final = (
+    "INSERT INTO progress (attempt, heard_at, current, total, text) VALUES (?,?,?,?,?)"
+    " ON CONFLICT (attempt) DO UPDATE SET heard_at = excluded.heard_at,"
+    " current = excluded.current, total = excluded.total, text = excluded.text"
+)
+
+
+class AttemptOps(JobOps):
+    """The part of a transaction that concerns attempts, their progress and outcomes."""
+
+    def insert_attempts(self, attempts: Sequence[NewAttempt], *, at: int) -> list[Attempt]:
+        if not attempts:
+            return []
+        first = self.memory.take_ids("attempt", len(attempts))
+        earlier = self._newest_attempts([a.job for a in attempts if a.number > 1])
+        rows: list[Row] = []
+        inserted: list[Attempt] = []
+        for number, attempt in enumerate(attempts, first):
+            rows.append(_row(number, attempt, earlier.get(attempt.job, 0), at))
+            made = _attempt(number, attempt, at)
+            self.memory.add_live(made)
+            inserted.append(made)
+        self.db.executemany(_INSERT, rows)
+        return inserted
+
+    def _newest_attempts(self, job_ids: Collection[int]) -> dict[int, int]:
+        sql = "SELECT id, attempt FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
+        return dict(self.rows_in(sql, job_ids))
+
+    def attempts(self, attempt_ids: Collection[int]) -> dict[int, tuple[Job, Attempt]]:
+        hot = self.memory.attempts
+        found = [hot[one] for one in attempt_ids if one in hot]
+        missing = [one for one in attempt_ids if one not in hot]
+        found += [attempt_of(row) for row in self.rows_in(_BY_IDS, missing)]
+        return {attempt.id: (job, attempt) for job, attempt in self._with_jobs(found)}
+
+    def attempts_by_uuid(self, uuids: Collection[str]) -> dict[str, tuple[Job, Attempt]]:
+        ids, hot = self.memory.attempt_uuids, self.memory.attempts
+        found = [hot[ids[uuid]] for uuid in uuids if uuid in ids]
+        missing = [uuid for uuid in uuids if uuid not in ids]
+        if missing:
+            rows = self.db.execute(_BY_UUIDS, (json_texts(missing),)).fetchall()
+            found += [attempt_of(row) for row in rows]
+        return {attempt.uuid: (job, attempt) for job, attempt in self._with_jobs(found)}
+
+    def attempts_of(self, job_id: int) -> list[Attempt]:
+        return [attempt_of(row) for row in self.rows_in(_OF_JOB, [job_id])]
+
+    def live_attempts(
+        self, *, session: int | None = None, runner: int | None = None
+    ) -> list[tuple[Job, Attempt]]:
+        memory = self.memory
+        ids: Iterable[int] = memory.attempts
+        if session is not None:
+            ids = memory.by_session.get(session, ())
+        elif runner is not None:
+            ids = memory.by_runner.get(runner, ())
+        found = [memory.attempts[one] for one in sorted(ids)]
+        if session is not None and runner is not None:
+            found = [attempt for attempt in found if attempt.runner == runner]
+        return self._with_jobs(found)
+
+    def _with_jobs(self, attempts: Sequence[Attempt]) -> list[tuple[Job, Attempt]]:
+        jobs = self.jobs([attempt.job for attempt in attempts])
+        return [(jobs[attempt.job], attempt) for attempt in attempts if attempt.job in jobs]
+
+    def outcome(self, attempt_id: int) -> Outcome | None:
+        row = self.db.execute(_OUTCOME, (attempt_id,)).fetchone()
+        return None if row is None else outcome_of(row[0], row[1:])
+
+    def progress(self, attempt_id: int) -> Progress | None:
+        sql = "SELECT current, total, text FROM progress WHERE attempt = ?"
+        row = self.db.execute(sql, (attempt_id,)).fetchone()
+        return None if row is None else progress_of(*row)
+
+    def set_progress(self, attempt_id: int, progress: Progress | None, *, at: int) -> None:
+        if progress is None:
+            self.db.execute(_HEARD, (attempt_id, at))
+        else:
+            current, total, text = progress
+            self.db.execute(_PROGRESS, (attempt_id, at, current, total, text))
+
+
+def _row(number: int, attempt: NewAttempt, previous: int, at: int) -> Row:
+    return (
+        number,
+        attempt.job,
+        previous,
+        attempt.number,
+        attempt.runner,
+        attempt.session,
+        1 if attempt.is_confirmed else 0,
+        at,
+        at if attempt.is_confirmed else 0,
+        attempt.deadline,
+        attempt.uuid,
+    )
+
+
+def _attempt(number: int, attempt: NewAttempt, at: int) -> Attempt:
+    is_confirmed = attempt.is_confirmed
+    return Attempt(
+        number,
+        attempt.uuid,
+        attempt.job,
+        attempt.number,
+        attempt.runner,
+        attempt.session,
+        "running" if is_confirmed else "offered",
+        "",
+        at,
+        at if is_confirmed else 0,
+        0,
+        attempt.deadline,
+        0,
+        0,
+        False,
+        None,
+    )

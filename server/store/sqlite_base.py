@@ -1,0 +1,80 @@
+"""What all parts of the SQLite transaction share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from server.store.codes import json_ids
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Collection
+
+    from server.store.codes import Row
+    from server.store.memory import Memory
+
+
+class PendingEvent(NamedTuple):
+    """An event that gets its number at the end of its transaction."""
+
+    row: tuple[int, int, int, int, int, str, str, str, bytes]
+    """(at, kind, job, attempt, runner, queue, actor, reason, data)."""
+    kind: str
+    members: tuple[tuple[int, int], ...]
+
+
+class TxMark(NamedTuple):
+    """How far a transaction was before an operation began."""
+
+    memory: int
+    events: int
+    callbacks: int
+    ready: set[int]
+
+
+class TxBase:
+    """The connection, the memory, and what is collected until the commit."""
+
+    def __init__(self, db: sqlite3.Connection, memory: Memory) -> None:
+        self.db = db
+        self.memory = memory
+        self.events: list[PendingEvent] = []
+        self.callbacks: list[Callable[[], None]] = []
+        self.ready: set[int] = set()
+        self.causes_seen = 0
+        """Last error text that retention looked at."""
+
+    def mark(self) -> TxMark:
+        return TxMark(self.memory.mark(), len(self.events), len(self.callbacks), set(self.ready))
+
+    def rewind(self, mark: TxMark) -> None:
+        """Forget what was collected and changed in memory since the mark."""
+        self.memory.rewind(mark.memory)
+        del self.events[mark.events :]
+        del self.callbacks[mark.callbacks :]
+        self.ready = mark.ready
+
+    def reset(self) -> None:
+        """Begin again with nothing collected."""
+        self.events = []
+        self.callbacks = []
+        self.ready = set()
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        self.callbacks.append(call)
+
+    def rows_in(self, sql: str, ids: Collection[int]) -> list[Row]:
+        """Rows of a statement whose only value is a set of ids."""
+        if not ids:
+            return []
+        return self.db.execute(sql, (json_ids(ids),)).fetchall()
+
+    def facet(self, cls: int, submitter: int) -> int:
+        """The number of a class and submitter together."""
+        key = (cls, submitter)
+        known = self.memory.facet_ids.get(key)
+        if known is None:
+            cursor = self.db.execute("INSERT INTO facets (cls, submitter) VALUES (?,?)", key)
+            known = cursor.lastrowid or 0
+            self.memory.put(self.memory.facet_ids, key, known)
+        return known

@@ -1,0 +1,163 @@
+"""What a transaction keeps beside jobs: events, cache, keys, late writes, repeated requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from server.events import Event
+from server.store.base import CachedJob, IdempotentAnswer, StoredKey, Tombstone
+from server.store.codes import ids_of, json_ids, members_text
+from server.store.schema import event_blocks
+from server.store.sqlite_base import PendingEvent, TxBase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from server.events import EventKind
+    from server.store.base import LateWrite
+    from server.store.codes import Row
+
+_INSERT_EVENT: Final = (
+    "INSERT INTO events (seq, at, kind, job, attempt, runner, queue, actor, reason, data, members)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+)
+_INSERT_BLOCK: Final = "INSERT OR IGNORE INTO event_blocks (block, seq) VALUES (?,?)"
+_PUT_COUNT: Final = "INSERT OR REPLACE INTO counts (cls, state, n) VALUES (?,?,?)"
+_PUT_ACTIVITY: Final = "INSERT OR REPLACE INTO activity (minute, kind, key, n) VALUES (?,?,?,?)"
+
+
+class LedgerOps(TxBase):
+    """The part of a transaction that concerns events and small records."""
+
+    # events ----------------------------------------------------------------------------
+
+    def append(
+        self,
+        kind: EventKind,
+        *,
+        at: int,
+        job: int = 0,
+        attempt: int = 0,
+        runner: int = 0,
+        queue: str = "",
+        actor: str = "coordinator",
+        reason: str = "",
+        data: bytes = b"",
+        members: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        code = self.memory.event_kinds.get(kind)
+        if code is None:
+            code = self._new_kind(kind)
+        row = (at, code, job, attempt, runner, queue, actor, reason, data)
+        self.events.append(PendingEvent(row, kind, tuple(members)))
+
+    def _new_kind(self, kind: str) -> int:
+        cursor = self.db.execute("INSERT INTO event_kinds (name) VALUES (?)", (kind,))
+        code = cursor.lastrowid or 0
+        self.memory.put(self.memory.event_kinds, kind, code)
+        return code
+
+    def write_pending(self) -> list[Event]:
+        """Write what waited for the end of the transaction: events and counters."""
+        events = self._write_events() if self.events else []
+        memory = self.memory
+        if memory.dirty_counts:
+            counts = memory.counts
+            self.db.executemany(
+                _PUT_COUNT, [(*key, counts.get(key, 0)) for key in memory.dirty_counts]
+            )
+        if memory.dirty_activity:
+            activity = memory.activity
+            self.db.executemany(
+                _PUT_ACTIVITY, [(*key, activity.get(key, 0)) for key in memory.dirty_activity]
+            )
+        return events
+
+    def _write_events(self) -> list[Event]:
+        first = self.memory.take_ids("event", len(self.events))
+        rows: list[Row] = []
+        blocks: list[tuple[int, int]] = []
+        events: list[Event] = []
+        for seq, (row, kind, members) in enumerate(self.events, first):
+            at, code, job, attempt, runner, queue, actor, reason, data = row
+            text = members_text(members) if members else None
+            rows.append(
+                (seq, at, code, job, attempt, runner, queue, actor, reason, data or None, text)
+            )
+            event = Event(
+                seq,
+                at,
+                kind,
+                job,
+                attempt,
+                runner,
+                queue,
+                actor,
+                reason,
+                data,
+                members,  # type: ignore[arg-type]
+            )
+            events.append(event)
+            blocks += [(block, seq) for block in event_blocks(job, members)]
+        self.db.executemany(_INSERT_EVENT, rows)
+        if blocks:
+            self.db.executemany(_INSERT_BLOCK, blocks)
+        return events
+
+    # cache -----------------------------------------------------------------------------
+
+    def cached(self, key: str) -> CachedJob | None:
+        row = self.db.execute(
+            "SELECT key, job, expires_at FROM cache WHERE key = ?", (key,)
+        ).fetchone()
+        return None if row is None else CachedJob(*row)
+
+    def put_cached(self, key: str, job_id: int, expires_at: int) -> None:
+        self.db.execute(
+            "INSERT OR REPLACE INTO cache (key, job, expires_at) VALUES (?,?,?)",
+            (key, job_id, expires_at),
+        )
+
+    def release_cached(self, key: str) -> None:
+        self.db.execute("DELETE FROM cache WHERE key = ?", (key,))
+
+    # repeated requests -----------------------------------------------------------------
+
+    def idempotent(self, owner: str, key: str) -> IdempotentAnswer | None:
+        row = self.db.execute(
+            "SELECT fingerprint, jobs FROM idempotency WHERE owner = ? AND key = ?", (owner, key)
+        ).fetchone()
+        return None if row is None else IdempotentAnswer(row[0], ids_of(row[1]))
+
+    def put_idempotent(self, owner: str, key: str, answer: IdempotentAnswer, at: int) -> None:
+        self.db.execute(
+            "INSERT OR REPLACE INTO idempotency (owner, key, fingerprint, jobs, at)"
+            " VALUES (?,?,?,?,?)",
+            (owner, key, answer.fingerprint, json_ids(answer.jobs), at),
+        )
+
+    # keys, late writes, tombstones -----------------------------------------------------
+
+    def keys(self) -> list[StoredKey]:
+        return list(self.memory.keys.values())
+
+    def put_key(self, key: StoredKey) -> None:
+        self.db.execute(
+            "INSERT OR REPLACE INTO keys (name, role, digest, created_at, expires_at, revoked_at)"
+            " VALUES (?,?,?,?,?,?)",
+            key,
+        )
+        self.memory.put(self.memory.keys, key.name, key)
+
+    def add_late_write(self, late: LateWrite) -> None:
+        self.db.execute(
+            "INSERT INTO late_writes (at, job, attempt, runner, kind, detail) VALUES (?,?,?,?,?,?)",
+            late[1:],
+        )
+
+    def tombstone(self, uuid: str) -> Tombstone | None:
+        row = self.db.execute(
+            "SELECT uuid, job, type, deleted_at, deleted_by FROM tombstones WHERE uuid = ?",
+            (uuid,),
+        ).fetchone()
+        return None if row is None else Tombstone(*row)

@@ -1,0 +1,14 @@
+"""The transaction that operations are given, put together from its parts."""
+
+from __future__ import annotations
+
+from server.store.sqlite_attempts import AttemptOps
+from server.store.sqlite_ledger import LedgerOps
+from server.store.sqlite_output import OutputOps
+from server.store.sqlite_prune import PruneOps
+from server.store.sqlite_registry import RegistryOps
+from server.store.sqlite_save import SaveOps
+
+
+class SqliteTx(AttemptOps, SaveOps, RegistryOps, OutputOps, LedgerOps, PruneOps):
+    """Implements :class:`server.store.base.Tx` on one SQLite connection."""

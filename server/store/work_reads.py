@@ -1,0 +1,119 @@
+"""What runners and queues did lately, from counters: history is never walked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from server.model import JOB_STATES
+from server.store.base import QueueWork, RunnerWork
+from server.store.codes import PENDING
+from server.store.memory import ARRIVED, DONE, FAILED, LEFT
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from server.model import JobState
+
+MINUTE_MS: Final = 60_000
+HOUR: Final = 60
+"""Minutes."""
+_LIVE: Final = (
+    "SELECT a.runner, count(*), max(max(a.started_at, coalesce(p.heard_at, 0), coalesce("
+    "(SELECT max(updated_at) FROM streams WHERE attempt = a.id), 0), a.offered_at))"
+    " FROM attempts a LEFT JOIN progress p ON p.attempt = a.id WHERE a.state < 4"
+    " GROUP BY a.runner"
+)
+_BY_RUNNER: Final = (
+    "SELECT key, sum(CASE kind WHEN ? THEN n ELSE 0 END), sum(CASE kind WHEN ? THEN n ELSE 0 END)"
+    " FROM activity WHERE minute > ? AND kind >= 2 GROUP BY key"
+)
+_BY_QUEUE: Final = (
+    "SELECT c.queue, sum(CASE y.kind WHEN ? THEN n ELSE 0 END),"
+    " sum(CASE y.kind WHEN ? THEN n ELSE 0 END)"
+    " FROM activity y JOIN classes c ON c.id = y.key"
+    " WHERE y.minute > ? AND y.kind < 2 GROUP BY c.queue"
+)
+
+
+def state_counts(db: sqlite3.Connection) -> dict[JobState, int]:
+    found = dict(db.execute("SELECT state, sum(n) FROM counts GROUP BY state"))
+    return {state: found.get(code, 0) for code, state in enumerate(JOB_STATES)}
+
+
+def runner_work(db: sqlite3.Connection, now: int) -> dict[int, RunnerWork]:
+    live = {row[0]: row[1:] for row in db.execute(_LIVE)}
+    past = {row[0]: row[1:] for row in db.execute(_BY_RUNNER, (DONE, FAILED, _hour_ago(now)))}
+    return {
+        runner: RunnerWork(
+            runner,
+            live.get(runner, (0, 0))[0],
+            *past.get(runner, (0, 0)),
+            live.get(runner, (0, 0))[1],
+        )
+        for runner in live.keys() | past.keys()
+    }
+
+
+def queue_work(db: sqlite3.Connection, now: int) -> dict[str, QueueWork]:
+    counts: dict[str, dict[JobState, int]] = {}
+    pending: dict[str, list[int]] = {}
+    for cls, queue, state, number in db.execute(
+        "SELECT c.id, c.queue, n.state, n.n FROM counts n JOIN classes c ON c.id = n.cls WHERE n > 0"
+    ):
+        of_queue = counts.setdefault(queue, {})
+        of_queue[JOB_STATES[state]] = of_queue.get(JOB_STATES[state], 0) + number
+        if state == PENDING:
+            pending.setdefault(queue, []).append(cls)
+    past = {row[0]: row[1:] for row in db.execute(_BY_QUEUE, (ARRIVED, LEFT, _hour_ago(now)))}
+    return {
+        queue: QueueWork(
+            queue,
+            counts.get(queue, {}),
+            _oldest_pending(db, pending.get(queue, [])),
+            *past.get(queue, (0, 0)),
+        )
+        for queue in counts.keys() | past.keys()
+    }
+
+
+def _oldest_pending(db: sqlite3.Connection, classes: list[int]) -> int:
+    return min((oldest for cls in classes if (oldest := _oldest_of_class(db, cls))), default=0)
+
+
+def _oldest_of_class(db: sqlite3.Connection, cls: int) -> int:
+    """``since`` of a class's oldest pending job: the first of each priority is looked at."""
+    oldest = 0
+    rank: int | None = None
+    for _ in range(RANKS):
+        row = db.execute(
+            "SELECT rank, since FROM jobs WHERE state = 1 AND cls = ? AND rank > ?"
+            " ORDER BY rank, id LIMIT 1",
+            (cls, -(2**62) if rank is None else rank),
+        ).fetchone()
+        if row is None:
+            break
+        rank = row[0]
+        oldest = min(oldest or row[1], row[1])
+    return oldest
+
+
+RANKS: Final = 50
+"""Priorities of a class that are looked at, from the highest down."""
+
+
+def finished_per_bucket(db: sqlite3.Connection, now: int, bucket_ms: int, count: int) -> list[int]:
+    """Jobs finished in each of the last closed buckets, oldest first."""
+    bucket = max(1, bucket_ms // MINUTE_MS)
+    end = now // MINUTE_MS // bucket
+    found = dict(
+        db.execute(
+            "SELECT minute / ?, sum(n) FROM activity WHERE kind = ? AND minute >= ?"
+            " AND minute < ? GROUP BY 1",
+            (bucket, LEFT, (end - count) * bucket, end * bucket),
+        )
+    )
+    return [found.get(one, 0) for one in range(end - count, end)]
+
+
+def _hour_ago(now: int) -> int:
+    return now // MINUTE_MS - HOUR
