@@ -7,24 +7,27 @@ same calls have over HTTP, so that a console cannot tell the two apart.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
-from server.errors import InvalidInput, TrafficError
+from server.errors import TrafficError
 from server.model import Actor
 from server.operator import KeepAlive as FeedKeepAlive
 from server.operator import Resync as FeedResync
 from server.roles import require
 from server.runtime import CoordinatorGone, CoordinatorThread, RuntimeProblem
-from server.store.base import JobOrder
 from server.wire.operator import (
     DrainRequest,
     LimitRequest,
     PriorityRequest,
     ReasonRequest,
 )
-from traffic_tui.client.base import ClientError, KeepAlive, OutputPart, Resync, Unreachable
+from traffic_tui.client.base import KeepAlive, OutputPart, Resync, Unreachable
+from traffic_tui.client.wire_bounds import (
+    as_client_error,
+    check_page,
+    checked_order,
+    checked_request,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -47,7 +50,6 @@ if TYPE_CHECKING:
         QueuesView,
         QueueView,
         ReassignRequest,
-        Request,
         ResubmitRequest,
         RunnersView,
         RunnerView,
@@ -61,11 +63,9 @@ if TYPE_CHECKING:
 __all__ = ["EmbeddedClient", "RuntimeProblem", "open_embedded"]
 
 T = TypeVar("T")
-R = TypeVar("R", bound="Request")
 
 ACTOR_NAME = "operator"
 VIA = "operator-api"
-MAX_PAGE = 1_000
 
 
 def open_embedded(
@@ -137,7 +137,7 @@ class EmbeddedClient:
     async def submit(
         self, jobs: Sequence[SubmitRequest], *, idempotency_key: str = ""
     ) -> list[SubmittedView]:
-        requests = [_checked(job) for job in jobs]
+        requests = [checked_request(job) for job in jobs]
         return await self._call(
             "submit",
             lambda api: api.submit(self._actor, requests, idempotency_key=idempotency_key),
@@ -152,12 +152,8 @@ class EmbeddedClient:
         order: str = "-number",
         numbers: Sequence[int] | None = None,
     ) -> JobsView:
-        _check_page(limit)
-        if order not in get_args(JobOrder):
-            raise _as_client_error(
-                InvalidInput(f"order is one of {', '.join(get_args(JobOrder))}, not {order[:60]!r}")
-            )
-        known_order = cast("JobOrder", order)
+        check_page(limit)
+        known_order = checked_order(order)
         return await self._call(
             "read_own",
             lambda api: api.jobs(
@@ -226,19 +222,19 @@ class EmbeddedClient:
         return await self._call("read_own", lambda api: api.explain(self._actor, job))
 
     async def stop(self, job: str, request: StopRequest) -> OneJobView:
-        body = _checked(request)
+        body = checked_request(request)
         return await self._call("operate", lambda api: api.stop(self._actor, job, body))
 
     async def resubmit(self, job: str, request: ResubmitRequest) -> OneJobView:
-        body = _checked(request)
+        body = checked_request(request)
         return await self._call("operate", lambda api: api.resubmit(self._actor, job, body))
 
     async def reassign(self, job: str, request: ReassignRequest) -> OneJobView:
-        body = _checked(request)
+        body = checked_request(request)
         return await self._call("operate", lambda api: api.reassign(self._actor, job, body))
 
     async def set_priority(self, job: str, priority: int, *, reason: str = "") -> OneJobView:
-        body = _checked(PriorityRequest(priority=priority, reason=reason))
+        body = checked_request(PriorityRequest(priority=priority, reason=reason))
         return await self._call("operate", lambda api: api.set_priority(self._actor, job, body))
 
     # runners and queues ----------------------------------------------------------------------
@@ -250,38 +246,38 @@ class EmbeddedClient:
         return (await self._call("read", lambda api: api.runner(self._actor, runner))).runner
 
     async def drain(self, runner: str, request: DrainRequest) -> RunnerView:
-        body = _checked(request)
+        body = checked_request(request)
         return (
             await self._call("operate", lambda api: api.drain(self._actor, runner, body))
         ).runner
 
     async def resume_runner(self, runner: str, *, reason: str = "") -> RunnerView:
-        body = _checked(ReasonRequest(reason=reason))
+        body = checked_request(ReasonRequest(reason=reason))
         return (
             await self._call("operate", lambda api: api.resume_runner(self._actor, runner, body))
         ).runner
 
     async def forget(self, runner: str, *, reason: str = "") -> None:
-        body = _checked(ReasonRequest(reason=reason))
+        body = checked_request(ReasonRequest(reason=reason))
         await self._call("operate", lambda api: api.forget(self._actor, runner, body))
 
     async def queues(self) -> QueuesView:
         return await self._call("read", lambda api: api.queues(self._actor))
 
     async def pause_queue(self, queue: str, *, reason: str = "") -> QueueView:
-        body = _checked(ReasonRequest(reason=reason))
+        body = checked_request(ReasonRequest(reason=reason))
         return (
             await self._call("operate", lambda api: api.pause_queue(self._actor, queue, body))
         ).queue
 
     async def resume_queue(self, queue: str, *, reason: str = "") -> QueueView:
-        body = _checked(ReasonRequest(reason=reason))
+        body = checked_request(ReasonRequest(reason=reason))
         return (
             await self._call("operate", lambda api: api.resume_queue(self._actor, queue, body))
         ).queue
 
     async def limit_queue(self, queue: str, limit: int | None, *, reason: str = "") -> QueueView:
-        body = _checked(LimitRequest(limit=limit, reason=reason))
+        body = checked_request(LimitRequest(limit=limit, reason=reason))
         return (
             await self._call("operate", lambda api: api.limit_queue(self._actor, queue, body))
         ).queue
@@ -298,7 +294,7 @@ class EmbeddedClient:
         after: int | None = None,
         limit: int = 100,
     ) -> EventsView:
-        _check_page(limit)
+        check_page(limit)
         return await self._call(
             "read",
             lambda api: api.events(
@@ -330,7 +326,7 @@ class EmbeddedClient:
         raise Unreachable("the coordinator of this process is stopping")
 
     async def late_writes(self, *, before: int | None = None, limit: int = 100) -> LateWritesView:
-        _check_page(limit)
+        check_page(limit)
         return await self._call(
             "read", lambda api: api.late_writes(self._actor, before=before, limit=limit)
         )
@@ -344,7 +340,7 @@ class EmbeddedClient:
         return await self._call("keys", lambda api: api.keys(self._actor))
 
     async def create_key(self, request: KeyRequest) -> CreatedKeyView:
-        body = _checked(request)
+        body = checked_request(request)
         return await self._call("keys", lambda api: api.create_key(self._actor, body))
 
     async def revoke_key(self, name: str) -> None:
@@ -365,7 +361,7 @@ class EmbeddedClient:
         try:
             return await self._thread.call(coroutine)
         except TrafficError as error:
-            raise _as_client_error(error) from error
+            raise as_client_error(error) from error
         except CoordinatorGone as error:
             raise Unreachable(str(error)) from error
 
@@ -390,22 +386,3 @@ def _stream_item(item: FeedItem) -> StreamItem:
     if isinstance(item, FeedResync):
         return Resync()
     return item
-
-
-def _checked(request: R) -> R:
-    """The request as the wire would carry it, so that the same bounds hold here as over HTTP."""
-    try:
-        return msgspec.json.decode(msgspec.json.encode(request), type=type(request))
-    except msgspec.DecodeError as error:
-        raise _as_client_error(
-            InvalidInput(f"the body is not what is expected here: {error}")
-        ) from error
-
-
-def _check_page(limit: int) -> None:
-    if not 1 <= limit <= MAX_PAGE:
-        raise _as_client_error(InvalidInput(f"limit is from 1 to {MAX_PAGE}, not {limit}"))
-
-
-def _as_client_error(error: TrafficError) -> ClientError:
-    return ClientError(error.message, code=error.code, status=error.status, details=error.details)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
-from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-import httpx
 import msgspec
 
 from server.wire.operator import (
@@ -32,12 +30,15 @@ from server.wire.operator import (
     SubmittedListView,
 )
 from traffic_tui.client.base import KeepAlive, OutputPart, Resync, Unreachable
-from traffic_tui.client.messages import misunderstood, refusal, unreachable
+from traffic_tui.client.messages import misunderstood
 from traffic_tui.client.sse import EventStreamError, EventStreamParser
+from traffic_tui.client.transport import TIMEOUT_SECONDS, Transport, given
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
+
+    import httpx
 
     from server.wire.operator import (
         DrainRequest,
@@ -53,14 +54,6 @@ if TYPE_CHECKING:
     )
     from traffic_tui.client.base import StreamItem
     from traffic_tui.client.sse import ServerSentEvent
-
-PREFIX = "/api/operator/v1"
-TIMEOUT_SECONDS = 10.0
-CONNECT_SECONDS = 5.0
-SILENCE_SECONDS = 10.0
-"""An event stream without even a keep-alive for this long is dead."""
-
-T = TypeVar("T")
 
 
 class HttpClient:
@@ -83,11 +76,8 @@ class HttpClient:
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self._url = url.rstrip("/")
-        self._key = key
-        self._ca = ca
         self._is_read_only = is_read_only
-        self._timeout = httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS)
-        self._http: httpx.AsyncClient | None = None
+        self._transport = Transport(self._url, key, ca, timeout_seconds)
 
     @property
     def url(self) -> str:
@@ -103,13 +93,10 @@ class HttpClient:
 
     async def connect(self) -> None:
         """Get ready to call. The first call tells whether anybody is there."""
-        if self._http is None:
-            self._http = self._open()
+        self._transport.open()
 
     async def close(self) -> None:
-        http, self._http = self._http, None
-        if http is not None:
-            await http.aclose()
+        await self._transport.close()
 
     # jobs ------------------------------------------------------------------------------------
 
@@ -117,7 +104,7 @@ class HttpClient:
         self, jobs: Sequence[SubmitRequest], *, idempotency_key: str = ""
     ) -> list[SubmittedView]:
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        answer = await self._call(
+        answer = await self._transport.call(
             "POST", "/jobs", SubmittedListView, body=list(jobs), headers=headers
         )
         return answer.jobs
@@ -135,10 +122,12 @@ class HttpClient:
             return JobsView(jobs=[], next=None, count=0, count_is_exact=True)
         named = ",".join(map(str, numbers)) if numbers is not None else None
         params = {"filter": filter or None, "limit": limit, "after": after, "order": order}
-        return await self._call("GET", "/jobs", JobsView, params={**params, "numbers": named})
+        return await self._transport.call(
+            "GET", "/jobs", JobsView, params={**params, "numbers": named}
+        )
 
     async def job(self, job: str) -> JobDetailView:
-        return await self._call("GET", f"/jobs/{_part(job)}", JobDetailView)
+        return await self._transport.call("GET", f"/jobs/{_part(job)}", JobDetailView)
 
     async def output(
         self,
@@ -149,7 +138,7 @@ class HttpClient:
         offset: int = 0,
         limit: int = 262_144,
     ) -> OutputPart:
-        response = await self._send(
+        response = await self._transport.send(
             "GET",
             f"/jobs/{_part(job)}/output",
             params={
@@ -171,7 +160,7 @@ class HttpClient:
         offset: int = 0,
         backwards: bool = False,
     ) -> int | None:
-        answer = await self._call(
+        answer = await self._transport.call(
             "GET",
             f"/jobs/{_part(job)}/output",
             FoundView,
@@ -186,44 +175,54 @@ class HttpClient:
         return answer.offset
 
     async def explain(self, job: str) -> ExplainView:
-        return await self._call("GET", f"/jobs/{_part(job)}/explain", ExplainView)
+        return await self._transport.call("GET", f"/jobs/{_part(job)}/explain", ExplainView)
 
     async def stop(self, job: str, request: StopRequest) -> OneJobView:
-        return await self._call("POST", f"/jobs/{_part(job)}/stop", OneJobView, body=request)
+        return await self._transport.call(
+            "POST", f"/jobs/{_part(job)}/stop", OneJobView, body=request
+        )
 
     async def resubmit(self, job: str, request: ResubmitRequest) -> OneJobView:
-        return await self._call("POST", f"/jobs/{_part(job)}/resubmit", OneJobView, body=request)
+        return await self._transport.call(
+            "POST", f"/jobs/{_part(job)}/resubmit", OneJobView, body=request
+        )
 
     async def reassign(self, job: str, request: ReassignRequest) -> OneJobView:
-        return await self._call("POST", f"/jobs/{_part(job)}/reassign", OneJobView, body=request)
+        return await self._transport.call(
+            "POST", f"/jobs/{_part(job)}/reassign", OneJobView, body=request
+        )
 
     async def set_priority(self, job: str, priority: int, *, reason: str = "") -> OneJobView:
         body = PriorityRequest(priority=priority, reason=reason)
-        return await self._call("POST", f"/jobs/{_part(job)}/priority", OneJobView, body=body)
+        return await self._transport.call(
+            "POST", f"/jobs/{_part(job)}/priority", OneJobView, body=body
+        )
 
     # runners and queues ----------------------------------------------------------------------
 
     async def runners(self) -> RunnersView:
-        return await self._call("GET", "/runners", RunnersView)
+        return await self._transport.call("GET", "/runners", RunnersView)
 
     async def runner(self, runner: str) -> RunnerView:
-        return (await self._call("GET", f"/runners/{_part(runner)}", OneRunnerView)).runner
+        return (
+            await self._transport.call("GET", f"/runners/{_part(runner)}", OneRunnerView)
+        ).runner
 
     async def drain(self, runner: str, request: DrainRequest) -> RunnerView:
         path = f"/runners/{_part(runner)}/drain"
-        return (await self._call("POST", path, OneRunnerView, body=request)).runner
+        return (await self._transport.call("POST", path, OneRunnerView, body=request)).runner
 
     async def resume_runner(self, runner: str, *, reason: str = "") -> RunnerView:
         path = f"/runners/{_part(runner)}/resume"
         body = ReasonRequest(reason=reason)
-        return (await self._call("POST", path, OneRunnerView, body=body)).runner
+        return (await self._transport.call("POST", path, OneRunnerView, body=body)).runner
 
     async def forget(self, runner: str, *, reason: str = "") -> None:
         params = {"reason": reason or None}
-        await self._send("DELETE", f"/runners/{_part(runner)}", params=params)
+        await self._transport.send("DELETE", f"/runners/{_part(runner)}", params=params)
 
     async def queues(self) -> QueuesView:
-        return await self._call("GET", "/queues", QueuesView)
+        return await self._transport.call("GET", "/queues", QueuesView)
 
     async def pause_queue(self, queue: str, *, reason: str = "") -> QueueView:
         return await self._change_queue(queue, "pause", ReasonRequest(reason=reason))
@@ -236,7 +235,7 @@ class HttpClient:
 
     async def _change_queue(self, queue: str, action: str, body: Request) -> QueueView:
         path = f"/queues/{_part(queue)}/{action}"
-        return (await self._call("POST", path, OneQueueView, body=body)).queue
+        return (await self._transport.call("POST", path, OneQueueView, body=body)).queue
 
     # what happened ---------------------------------------------------------------------------
 
@@ -251,31 +250,16 @@ class HttpClient:
         limit: int = 100,
     ) -> EventsView:
         params = {"job": job, "runner": runner, "actor": actor, "before": before, "after": after}
-        return await self._call("GET", "/events", EventsView, params={**params, "limit": limit})
+        return await self._transport.call(
+            "GET", "/events", EventsView, params={**params, "limit": limit}
+        )
 
     async def follow(self, *, after: int | None = None) -> AsyncIterator[StreamItem]:
         """Events as they happen; ends with Unreachable when the stream does."""
-        http = await self._connected()
-        request = http.build_request(
-            "GET",
-            f"{PREFIX}/events",
-            params=_given({"after": after}),
-            headers={"Accept": "text/event-stream"},
-            timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
-        )
-        try:
-            response = await http.send(request, stream=True)
-        except httpx.HTTPError as error:
-            raise unreachable(self._url, error) from error
-        try:
-            if response.status_code != httpx.codes.OK:
-                raise refusal(self._url, response, await response.aread())
+        params = given({"after": after})
+        async with self._transport.stream("/events", params) as response:
             async for item in self._stream_items(response):
                 yield item
-        except httpx.HTTPError as error:
-            raise unreachable(self._url, error) from error
-        finally:
-            await response.aclose()
         raise Unreachable(f"{self._url} ended the stream of events; it may be stopping")
 
     async def _stream_items(self, response: httpx.Response) -> AsyncIterator[StreamItem]:
@@ -289,117 +273,26 @@ class HttpClient:
 
     async def late_writes(self, *, before: int | None = None, limit: int = 100) -> LateWritesView:
         params = {"before": before, "limit": limit}
-        return await self._call("GET", "/late-writes", LateWritesView, params=params)
+        return await self._transport.call("GET", "/late-writes", LateWritesView, params=params)
 
     async def stats(self) -> StatsView:
-        return await self._call("GET", "/stats", StatsView)
+        return await self._transport.call("GET", "/stats", StatsView)
 
     # keys ------------------------------------------------------------------------------------
 
     async def keys(self) -> KeysView:
-        return await self._call("GET", "/keys", KeysView)
+        return await self._transport.call("GET", "/keys", KeysView)
 
     async def create_key(self, request: KeyRequest) -> CreatedKeyView:
-        return await self._call("POST", "/keys", CreatedKeyView, body=request)
+        return await self._transport.call("POST", "/keys", CreatedKeyView, body=request)
 
     async def revoke_key(self, name: str) -> None:
-        await self._send("DELETE", f"/keys/{_part(name)}")
-
-    # underneath ------------------------------------------------------------------------------
-
-    def _open(self) -> httpx.AsyncClient:
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        try:
-            return httpx.AsyncClient(
-                base_url=self._url,
-                headers=headers,
-                timeout=self._timeout,
-                verify=self._trust(),
-                trust_env=not _is_this_box(self._url),
-                follow_redirects=False,
-            )
-        except (httpx.InvalidURL, ValueError, UnicodeError) as error:
-            raise unreachable(self._url, httpx.InvalidURL(str(error))) from error
-
-    def _trust(self) -> ssl.SSLContext | bool:
-        """Whom to trust. Loading the system's authorities takes long, so only where needed."""
-        if not self._url.startswith("https:"):
-            return False
-        if self._ca is None:
-            return True
-        try:
-            return ssl.create_default_context(cafile=str(self._ca))
-        except (OSError, ssl.SSLError) as error:
-            raise Unreachable(
-                f"the CA file {self._ca} cannot be used ({error.strerror or error}); it has to be "
-                "a PEM file"
-            ) from error
-
-    async def _connected(self) -> httpx.AsyncClient:
-        await self.connect()
-        assert self._http is not None
-        return self._http
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        answer: type[T],
-        *,
-        body: Request | Sequence[Request] | None = None,
-        params: Mapping[str, str | int | None] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> T:
-        response = await self._send(method, path, body=body, params=params, headers=headers)
-        try:
-            return msgspec.json.decode(response.content, type=answer)
-        except msgspec.DecodeError as error:
-            raise misunderstood(self._url, response.status_code, error) from error
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Request | Sequence[Request] | None = None,
-        params: Mapping[str, str | int | None] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        http = await self._connected()
-        sent = dict(headers or {})
-        if body is not None:
-            sent["Content-Type"] = "application/json"
-        try:
-            response = await http.request(
-                method,
-                f"{PREFIX}{path}",
-                params=_given(params or {}),
-                headers=sent,
-                content=None if body is None else msgspec.json.encode(body),
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise unreachable(self._url, error) from error
-        if not response.is_success:
-            raise refusal(self._url, response, response.content)
-        return response
-
-
-def _given(params: Mapping[str, str | int | None]) -> dict[str, str | int]:
-    return {name: value for name, value in params.items() if value is not None}
+        await self._transport.send("DELETE", f"/keys/{_part(name)}")
 
 
 def _part(text: str) -> str:
     """A name as one part of a path."""
     return quote(text, safe="") or "%20"
-
-
-def _is_this_box(url: str) -> bool:
-    """Whether a proxy makes no sense."""
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        return False
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _output_part(url: str, response: httpx.Response) -> OutputPart:

@@ -1,0 +1,164 @@
+"""Requests to a coordinator and their answers, with every trouble on the way put into words."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from traffic_tui.client.base import Unreachable
+from traffic_tui.client.messages import misunderstood, refusal, unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
+
+    from server.wire.operator import Request
+
+PREFIX = "/api/operator/v1"
+TIMEOUT_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
+SILENCE_SECONDS = 10.0
+"""An event stream without even a keep-alive for this long is dead."""
+
+T = TypeVar("T")
+
+
+class Transport:
+    """One coordinator, one key, kept connections."""
+
+    def __init__(self, url: str, key: str, ca: Path | None, timeout_seconds: float) -> None:
+        self._url = url
+        self._key = key
+        self._ca = ca
+        self._timeout = httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS)
+        self._http: httpx.AsyncClient | None = None
+
+    def open(self) -> httpx.AsyncClient:
+        """The pool of connections, made at the first call.
+
+        Raises:
+            Unreachable: the URL or the CA file makes no sense.
+        """
+        if self._http is None:
+            self._http = self._make()
+        return self._http
+
+    async def close(self) -> None:
+        http, self._http = self._http, None
+        if http is not None:
+            await http.aclose()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        *,
+        body: Request | Sequence[Request] | None = None,
+        params: Mapping[str, str | int | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """Send a request and decode its answer."""
+        response = await self.send(method, path, body=body, params=params, headers=headers)
+        try:
+            return msgspec.json.decode(response.content, type=answer)
+        except msgspec.DecodeError as error:
+            raise misunderstood(self._url, response.status_code, error) from error
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Request | Sequence[Request] | None = None,
+        params: Mapping[str, str | int | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Send a request; the answer is a good one, or there is an error."""
+        sent = dict(headers or {})
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        try:
+            response = await self.open().request(
+                method,
+                f"{PREFIX}{path}",
+                params=given(params or {}),
+                headers=sent,
+                content=None if body is None else msgspec.json.encode(body),
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise unreachable(self._url, error) from error
+        if not response.is_success:
+            raise refusal(self._url, response, response.content)
+        return response
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, path: str, params: Mapping[str, str | int]
+    ) -> AsyncIterator[httpx.Response]:
+        """An answer that goes on and on, to be read inside the context."""
+        http = self.open()
+        request = http.build_request(
+            "GET",
+            f"{PREFIX}{path}",
+            params=dict(params),
+            headers={"Accept": "text/event-stream"},
+            timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
+        )
+        try:
+            response = await http.send(request, stream=True)
+            try:
+                if response.status_code != httpx.codes.OK:
+                    raise refusal(self._url, response, await response.aread())
+                yield response
+            finally:
+                await response.aclose()
+        except httpx.HTTPError as error:
+            raise unreachable(self._url, error) from error
+
+    def _make(self) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        try:
+            return httpx.AsyncClient(
+                base_url=self._url,
+                headers=headers,
+                timeout=self._timeout,
+                verify=self._trust(),
+                trust_env=not _is_this_box(self._url),
+                follow_redirects=False,
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise unreachable(self._url, httpx.InvalidURL(str(error))) from error
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        """Whom to trust. Loading the system's authorities takes long, so only where needed."""
+        if not self._url.startswith("https:"):
+            return False
+        if self._ca is None:
+            return True
+        try:
+            return ssl.create_default_context(cafile=str(self._ca))
+        except OSError as error:  # ssl's own errors are among these
+            raise Unreachable(
+                f"the CA file {self._ca} cannot be used ({error.strerror or error}); it has to be "
+                "a PEM file"
+            ) from error
+
+
+def given(params: Mapping[str, str | int | None]) -> dict[str, str | int]:
+    """Only those that have a value."""
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _is_this_box(url: str) -> bool:
+    """Whether a proxy makes no sense."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return host in ("localhost", "::1") or host.startswith("127.")
