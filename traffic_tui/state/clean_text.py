@@ -70,7 +70,7 @@ def crop(text: str, width: int, ellipsis: str = "…") -> str:
         return text
     if width <= 0:
         return ""
-    return _head(text, width - 1) + ellipsis
+    return head(text, width - 1) + ellipsis
 
 
 def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") -> str:
@@ -80,7 +80,7 @@ def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") ->
     return padding + cropped if right else cropped + padding
 
 
-def _head(text: str, width: int) -> str:
+def head(text: str, width: int) -> str:
     """The longest beginning of ``text`` that takes at most ``width`` cells."""
     if text.isascii():
         return text[:width]

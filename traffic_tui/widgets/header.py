@@ -113,7 +113,7 @@ def _narrow_parts(state: HeaderState, glyphs: GlyphSet) -> list[list[Span]]:
     parts: list[list[Span]] = []
     for mark, states in groups:
         number = _total(state.counts, states)
-        role = mark.role if number else "muted"
+        role: Role = mark.role if number else "muted"
         parts.append([Span(f" {glyphs.of(mark)} ", role), Span(f"{count(number)} ")])
     oldest = [Span(f" oldest {age(state.oldest_ms)}")] if state.oldest_ms else []
     return [*parts, _runners(state), oldest]
@@ -126,7 +126,7 @@ def _runners(state: HeaderState) -> list[Span]:
     if not total:
         return [Span("  no runners")]
     there = _total(state.runners, _WELL)
-    role = "warn" if there < total else "plain"
+    role: Role = "warn" if there < total else "plain"
     return [Span(" runners "), Span(f"{count(there)}/{count(total)}", role), Span(" ")]
 
 

@@ -128,7 +128,7 @@ class LineView(Widget, can_focus=True):
         styles = self.styles_now()
         width = self.body_width
         if y < self.HEADER_LINES:
-            return _joined(self.header_strip(y, width, styles), Segment(" ", styles.base))
+            return self.header_strip(y, self.size.width, styles)
         line = y - self.HEADER_LINES
         strip = self.body_strip(self.top + line, width, styles)
         if strip is None:
