@@ -168,7 +168,7 @@ async def test_sessions_and_jobs_go_on_after_a_restart(tmp_path: Path) -> None:
         runner = await before.runner()
         taken = await runner.take_one()
         clock = before.clock
-    async with a_world(path, clock=clock) as after:
+    async with a_world(path, clock=clock, is_settled=False) as after:
         runner.world = after
         assert after.coordinator.session(runner.session.uuid) is not None
         assert (await after.job(job)).state == "in_progress"

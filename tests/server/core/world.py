@@ -132,14 +132,19 @@ class FakeRunner:
 
 @asynccontextmanager
 async def a_world(
-    path: Path | None = None, *, settings: Settings = SETTINGS, clock: ManualClock | None = None
+    path: Path | None = None,
+    *,
+    settings: Settings = SETTINGS,
+    clock: ManualClock | None = None,
+    is_settled: bool = True,
 ) -> AsyncIterator[World]:
-    """A coordinator that was started, with the calm after the start behind it."""
+    """A coordinator that was started; settled: with the calm after the start behind it."""
     clock = clock or ManualClock()
     coordinator = Coordinator(SqliteStore(path, clock=clock), settings, clock)
     await coordinator.start()
     world = World(coordinator, clock)
-    await world.pass_seconds(LEASE_SECONDS + 1)
+    if is_settled:
+        await world.pass_seconds(LEASE_SECONDS + 1)
     try:
         yield world
     finally:
