@@ -7,7 +7,7 @@ it, so that they cannot disagree. It knows nothing of Textual.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -65,6 +65,8 @@ class Action:
     scope: frozenset[Scope]
     command: str = ""
     """The word that does it after ``:``; empty: none."""
+    takes: str = ""
+    """What may follow the word, as in ``:priority NUMBER``; empty: nothing does."""
     danger: Danger = "none"
     is_mutation: bool = False
     """Whether it changes anything at the coordinator; read-only mode drops those."""
@@ -102,7 +104,7 @@ ACTIONS: tuple[Action, ...] = (
         footer=1,
     ),
     Action("output", ("l",), "output", "Its output, full screen.", _on("jobs"), "output", footer=2),
-    Action("output", ("l",), "full", "Its output, full screen.", _on("job"), "output", footer=8),
+    Action("output", ("l",), "full", "Its output, full screen.", _on("job"), "output", footer=7),
     # acting on jobs
     Action(
         "stop",
@@ -150,15 +152,16 @@ ACTIONS: tuple[Action, ...] = (
         danger="confirm",
         is_mutation=True,
         undo="stop the new job",
-        footer=6,
+        footer=8,
     ),
     Action(
         "priority",
         (),
         "priority",
-        "Give the job, or all marked ones, a priority: `:priority 5`. Higher goes first.",
+        "Give the job, or all marked ones, a priority. Higher goes first.",
         _JOBS,
         "priority",
+        takes="NUMBER",
         danger="typed",
         is_mutation=True,
         undo="set the old priority",
@@ -170,7 +173,7 @@ ACTIONS: tuple[Action, ...] = (
         "Why the job is where it is, runner by runner.",
         _JOBS,
         "why",
-        footer=7,
+        footer=6,
     ),
     Action(
         "start_job",
@@ -259,13 +262,23 @@ ACTIONS: tuple[Action, ...] = (
         "Set how many of the queue's jobs may be active at once.",
         _on("queues"),
         "limit",
+        takes="[NUMBER or none]",
         danger="confirm",
         is_mutation=True,
         undo="set the old limit",
         footer=3,
     ),
     # finding, choosing, ordering
-    Action("filter", ("/",), "filter", "Filter the list.", _LISTS, "filter", footer=20),
+    Action("filter", ("/",), "filter", "Filter the list.", _LISTS, "filter", footer=7),
+    Action(
+        "place",
+        (),
+        "go to place",
+        "In output: a share (`50%`), a time (`14:05`), or a byte.",
+        _TAILS,
+        "offset",
+        takes="NUMBER",
+    ),
     Action("search", ("/",), "search", "Search the output.", _TAILS, "search", footer=20),
     Action("next_match", ("n",), "next", "To the next match.", _TAILS),
     Action("previous_match", ("N",), "previous", "To the match before.", _TAILS),
@@ -286,6 +299,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("sort_left", ("<",), "sort left", "Order by the column to the left.", _LISTS),
     Action("sort_right", (">",), "sort right", "Order by the column to the right.", _LISTS),
+    Action("sort", (), "sort by", "Order by a column.", _LISTS, "sort", takes="COLUMN"),
     Action("reverse", ("o",), "reverse", "Turn the order round.", _LISTS, "reverse"),
     Action(
         "problems",
@@ -327,7 +341,18 @@ ACTIONS: tuple[Action, ...] = (
         "copy",
     ),
     # going elsewhere
-    Action("go_jobs", (), "Jobs", "The list of jobs; a filter may follow.", EVERYWHERE, "jobs"),
+    Action(
+        "go_jobs",
+        (),
+        "Jobs",
+        "The list of jobs, or those a filter matches; `@NAME` is a saved one.",
+        EVERYWHERE,
+        "jobs",
+        takes="[FILTER]",
+    ),
+    Action(
+        "go_job", (), "Job", "One job; its number alone will do.", EVERYWHERE, "job", takes="NUMBER"
+    ),
     Action("go_runners", (), "Runners", "The list of runners.", EVERYWHERE, "runners"),
     Action("go_queues", (), "Queues", "The list of queues.", EVERYWHERE, "queues"),
     Action("go_events", (), "Events", "What happened, newest first.", EVERYWHERE, "events"),
@@ -347,7 +372,7 @@ ACTIONS: tuple[Action, ...] = (
         "palette", ("ctrl+p",), "palette", "Find a command by its words.", EVERYWHERE, "palette"
     ),
     Action("zone", ("T",), "zone", "Swap local time and UTC.", EVERYWHERE, "zone"),
-    Action("theme", (), "theme", "Change the colours: `:theme NAME`.", EVERYWHERE, "theme"),
+    Action("theme", (), "theme", "Change the colours.", EVERYWHERE, "theme", takes="NAME"),
     Action("repaint", ("ctrl+l",), "repaint", "Paint the screen anew.", EVERYWHERE, "repaint"),
     Action(
         "help", ("?",), "help", "The keys of this screen.", EVERYWHERE - {"help"}, "help", footer=22
@@ -390,7 +415,7 @@ def action_ids() -> tuple[str, ...]:
 def by_command(word: str, scope: Scope, *, read_only: bool = False) -> Action | None:
     """The action a ``:`` command names on a screen."""
     for action in available(scope, read_only=read_only):
-        if action.command == word:
+        if word and action.command == word:
             return action
     return None
 
@@ -434,7 +459,8 @@ def _section(title: str, actions: Iterable[Action]) -> str:
 
 def _row(action: Action) -> str:
     keys = " ".join(f"`{_escaped(key_words(key))}`" for key in action.keys)
-    command = f"`:{action.command}`" if action.command else ""
+    words = f":{action.command} {action.takes}".rstrip()
+    command = f"`{words}`" if action.command else ""
     undo = f" To undo: {action.undo}." if action.undo else ""
     return f"| {keys} | {command} | {action.help}{undo} | `{action.id}` |\n"
 
@@ -443,19 +469,27 @@ def _escaped(key: str) -> str:
     return key.replace("|", "\\|")
 
 
-def footer(
-    actions: Sequence[Action], keys_of: Callable[[str], Sequence[str]]
-) -> list[tuple[str, str]]:
-    """(key, words) in the footer's order; actions that share a place are told together."""
-    told: dict[int, tuple[str, str]] = {}
+class Hint(NamedTuple):
+    """A key and its words in the footer."""
+
+    action: Action
+    key: str
+    words: str
+
+
+def footer(actions: Sequence[Action], keys_of: Callable[[Action], Sequence[str]]) -> list[Hint]:
+    """The footer in its order; actions that share a place are told together."""
+    told: dict[int, Hint] = {}
     for action in sorted((a for a in actions if a.footer), key=lambda a: a.footer):
-        keys = keys_of(action.id)
+        keys = keys_of(action)
         if not keys:
             continue
         key = key_words(keys[0])
         before = told.get(action.footer)
         told[action.footer] = (
-            (key, action.words) if before is None else (f"{before[0]} {key}", "try")
+            Hint(action, key, action.words)
+            if before is None
+            else Hint(action, f"{before.key} {key}", "try")
         )
     return list(told.values())
 

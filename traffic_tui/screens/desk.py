@@ -10,20 +10,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from traffic_tui import actions
-from traffic_tui.client.base import ClientError
 from traffic_tui.keymap import DEFAULT_KEYMAP, Keymap
 from traffic_tui.state.clean_text import clean
+from traffic_tui.state.estimate import UsualGaps, UsualRunTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Iterable
 
     from server.clock import Clock
-    from server.wire.operator import QueueView, RunnerView
+    from server.wire.operator import JobView, RunnerView
     from traffic_tui.actions import Action, Scope
     from traffic_tui.client.base import Client
     from traffic_tui.config import ConsoleConfig
     from traffic_tui.link import Link
     from traffic_tui.state.row_context import RowContext
+
+
+PROBLEM_STATES = ("lost", "quiet", "suspect")
+"""Runner states that need somebody."""
 
 
 class Navigator(Protocol):
@@ -59,6 +63,10 @@ class Navigator(Protocol):
 
     def repaint(self) -> None: ...
 
+    def first_list_loaded(self, job_count: int) -> None:
+        """The first look at the jobs is done: is there anything at all?"""
+        ...
+
     def leave(self) -> None:
         """One screen back; on the first one, out of the console."""
         ...
@@ -79,10 +87,42 @@ class Desk:
     keymap: Keymap = DEFAULT_KEYMAP
     read_only: bool = False
     server_name: str = "local"
+    pace: str = ""
+    """Frames a second, where a slow line holds them down."""
+    clock_offset_ms: int = 0
+    """How far the coordinator's clock is ahead of this machine's."""
+    gaps: UsualGaps = field(default_factory=UsualGaps)
+    run_times: UsualRunTimes = field(default_factory=UsualRunTimes)
     runners: dict[str, RunnerView] = field(default_factory=dict)
     """By id, as last loaded."""
-    queues: dict[str, QueueView] = field(default_factory=dict)
-    """By name, as last loaded."""
+
+    def see(self, jobs: Iterable[JobView]) -> None:
+        """Learn from rows what is usual for their types."""
+        for job in jobs:
+            self.gaps.see(job)
+            self.run_times.see(job)
+
+    def problem_count(self) -> int:
+        """How much needs somebody: failed jobs and runners in trouble."""
+        stats = self.link.stats
+        if stats is None:
+            return 0
+        jobs = sum(stats.counts.get(state, 0) for state in ("failed", "expired"))
+        return jobs + sum(stats.runners.get(state, 0) for state in PROBLEM_STATES)
+
+    def emptiness(self, what: str, filter_text: str, *, is_loaded: bool) -> str:
+        """What an empty list says in its middle."""
+        link = self.link
+        if link.state == "lost" and not is_loaded:
+            return (
+                f"Not connected to {clean(self.client.url)}: {clean(link.problem)}; "
+                f"next try in {link.seconds_to_next_try()}s."
+            )
+        if not is_loaded:
+            return "Loading."
+        if filter_text:
+            return f"No {what} match {clean(filter_text, 200)}. esc clears the filter."
+        return f"No {what} yet."
 
     def actions(self, scope: Scope) -> list[Action]:
         """What can be done on a screen."""
@@ -102,18 +142,5 @@ class Desk:
             return ""
         if self.read_only:
             return f"{action.words}: this console is read-only"
-        if self.link.state == "lost":
-            return f"{action.words}: held back, there is no connection ({self.link.problem})"
-        if self.link.is_stale:
-            silent = round(self.link.silent_seconds())
-            return f"{action.words}: held back, nothing was heard for {silent}s"
-        return ""
-
-
-async def words_of_failure(call: Awaitable[object]) -> str:
-    """Wait for a call; what went wrong, in words, or nothing."""
-    try:
-        await call
-    except ClientError as error:
-        return clean(error.message)
-    return ""
+        reason = self.link.reason_to_hold_back()
+        return f"{action.words}: {reason}" if reason else ""

@@ -5,7 +5,7 @@ The same flows serve one job, all marked ones, and all a runner holds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
@@ -14,24 +14,18 @@ from server.wire.operator import ReassignRequest, ResubmitRequest, StopRequest
 from traffic_tui.actions import TYPED_ABOVE
 from traffic_tui.screens import wording
 from traffic_tui.screens.bulk import Outcomes, act_on_each
-from traffic_tui.screens.dialogs import (
-    Answer,
-    EditDialog,
-    PickDialog,
-    QuestionDialog,
-    StartDialog,
-    TextDialog,
-    TypedDialog,
-)
+from traffic_tui.screens.dialogs import Answer, QuestionDialog, TypedDialog
+from traffic_tui.screens.form_dialogs import EditDialog, StartDialog
+from traffic_tui.screens.pick_dialog import PickDialog
+from traffic_tui.screens.text_dialog import TextDialog
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from textual.screen import ModalScreen
-
     from server.wire.operator import JobView, OneJobView
     from traffic_tui.screens.desk import Desk
     from traffic_tui.state.glyphs import Role
+    from traffic_tui.widgets.dialog import DialogScreen
 
 GRACE_SECONDS = 10.0
 """Between asking a job to stop and killing it."""
@@ -42,7 +36,7 @@ T = TypeVar("T")
 class Operator(Protocol):
     """Who is asked and told: the screen on which the key was pressed."""
 
-    async def ask(self, dialog: ModalScreen[T]) -> T | None: ...
+    async def ask(self, dialog: DialogScreen[T]) -> T | None: ...
 
     def say(self, words: str, role: Role = "plain") -> None:
         """On the message line."""
@@ -60,6 +54,7 @@ class JobFlows:
         self._desk = desk
         self._client = desk.client
         self._operator = operator
+        self._glyphs = desk.context.glyphs
 
     async def stop(self, jobs: Sequence[JobView]) -> None:
         """Ask how, then stop each."""
@@ -95,7 +90,9 @@ class JobFlows:
         """Change the parameters, then run it as a new job."""
         detail = await self._client.job(job.id)
         text = msgspec.json.format(msgspec.json.encode(detail.job.params), indent=2).decode()
-        answer = await self._operator.ask(EditDialog(f"Resubmit {wording.named([job])}", text))
+        answer = await self._operator.ask(
+            EditDialog(f"Resubmit {wording.named([job])}", text, glyphs=self._glyphs)
+        )
         if answer is None:
             return
         request = ResubmitRequest(params=msgspec.Raw(answer.value.encode()), reason=answer.reason)
@@ -113,7 +110,7 @@ class JobFlows:
         options = wording.targets(jobs, explained.reasons, queues.queues)
         title = f"Reassign {wording.named(jobs)} to"
         facts = wording.job_facts(jobs, self._desk.context.now)
-        answer = await self._operator.ask(PickDialog(title, facts, options))
+        answer = await self._operator.ask(PickDialog(title, facts, options, glyphs=self._glyphs))
         if answer is None or not await self._typed(jobs):
             return
         kind, _, name = answer.value.partition(":")
@@ -138,12 +135,16 @@ class JobFlows:
         """Say why a job is where it is, runner by runner."""
         explained = await self._client.explain(job.id)
         title = f"Why {wording.named([job])} is {wording.state_words(job, self._desk.context.now)}"
-        await self._operator.ask(TextDialog(title, wording.explanation(explained)))
+        await self._operator.ask(
+            TextDialog(title, wording.explanation(explained), glyphs=self._glyphs)
+        )
 
     async def start(self) -> None:
         """Start a job of a type the operator names."""
         types = sorted({name for runner in self._desk.runners.values() for name in runner.types})
-        request = await self._operator.ask(StartDialog([t for t in types if "*" not in t]))
+        request = await self._operator.ask(
+            StartDialog([t for t in types if "*" not in t], glyphs=self._glyphs)
+        )
         if request is None:
             return
         submitted = await self._client.submit([request])
@@ -164,10 +165,8 @@ class JobFlows:
         detail = await self._client.job(jobs[0].id)
         return detail.job.can if detail.job.runner is not None else None
 
-    async def _confirm(
-        self, question: wording.Question, jobs: Sequence[JobView]
-    ) -> Answer | None:
-        answer = await self._operator.ask(QuestionDialog(question))
+    async def _confirm(self, question: wording.Question, jobs: Sequence[JobView]) -> Answer | None:
+        answer = await self._operator.ask(QuestionDialog(question, glyphs=self._glyphs))
         return answer if answer is not None and await self._typed(jobs) else None
 
     async def _typed(self, jobs: Sequence[JobView]) -> bool:
@@ -175,7 +174,8 @@ class JobFlows:
         if len(jobs) <= TYPED_ABOVE:
             return True
         facts = wording.job_facts(jobs, self._desk.context.now)
-        return bool(await self._operator.ask(TypedDialog(wording.named(jobs), facts, len(jobs))))
+        dialog = TypedDialog(wording.named(jobs), facts, len(jobs), glyphs=self._glyphs)
+        return await self._operator.ask(dialog) is True
 
     async def _each(
         self,
@@ -198,12 +198,3 @@ class JobFlows:
         if len(jobs) == 1 and outcomes.done:
             number = outcomes.done[0].job.number
             self._operator.say(f"{jobs[0].number}: runs again as {number}")
-
-
-def params_problem(text: str) -> str:
-    """What is wrong with parameters as typed, or nothing."""
-    try:
-        value: Any = msgspec.json.decode(text.encode("utf-8", "replace"))
-    except (msgspec.DecodeError, RecursionError) as error:
-        return f"not JSON: {error}"
-    return "" if isinstance(value, dict) else "an object is wanted: {...}"

@@ -1,83 +1,123 @@
-"""The rows of the Jobs list: pages of a filtered, ordered set, kept up to date in place."""
+"""The rows of the Jobs list: pages of a filtered, ordered set, kept up to date in place.
+
+The coordinator filters and orders; the console holds the pages it has looked at and, between
+them, trusts the event stream (:class:`~traffic_tui.state.mirror.Mirror`).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from traffic_tui.state.mirror import Mirror
+from traffic_tui.state.order import JOB_ORDERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from server.wire.operator import JobsView, JobView
+    from server.wire.operator import JobView
     from traffic_tui.client.base import Client
+    from traffic_tui.state.order import SortOrder
 
 PAGE = 200
 """Jobs a page: a screen or four, and small enough for an answer in milliseconds."""
+MAX_KEPT = 5 * PAGE
+"""Rows that are loaded anew at once; what was looked at beyond is loaded when scrolled to."""
 MAX_AT_ONCE = 200
 """Jobs asked for by number in one call."""
-DEFAULT_ORDER = "-number"
+SERVER_ORDERS = {"number": "number", "for": "since", "priority": "priority"}
+"""Orders the coordinator knows, by their name here; any other sorts the rows that are loaded."""
+NEWEST_FIRST = JOB_ORDERS["number"]
 
 
 class JobPages:
     """What is loaded of one filtered list, in its order."""
 
-    def __init__(self, client: Client, *, order: str = DEFAULT_ORDER) -> None:
+    def __init__(self, client: Client, *, filter_text: str = "") -> None:
         self._client = client
-        self.filter = ""
-        self.order = order
+        self.mirror = Mirror()
+        self.filter = filter_text
+        self.order: SortOrder[JobView] = NEWEST_FIRST
         self.numbers: list[int] = []
         """In the list's order."""
-        self.rows: dict[int, JobView] = {}
-        self.count = 0
-        self.count_is_exact = True
         self.is_loaded = False
-        self._next: str | None = None
 
-    async def load(self, filter_text: str | None = None, *, order: str | None = None) -> None:
-        """Load the list anew, as far down as it was loaded before. A filter that is refused
-        leaves the old one in place."""
-        is_other = filter_text is not None and filter_text != self.filter
-        is_other = is_other or (order is not None and order != self.order)
+    @property
+    def is_local_order(self) -> bool:
+        """Whether the rows are ordered here, among those that are loaded."""
+        return self.order.name not in SERVER_ORDERS
+
+    async def load(
+        self,
+        filter_text: str | None = None,
+        *,
+        order: SortOrder[JobView] | None = None,
+        may_place: bool = True,
+    ) -> set[int]:
+        """Load the list anew, as far down as it was loaded before; which rows look different.
+
+        A filter that is refused leaves the old one in place. Without ``may_place`` rows that
+        were listed keep their order, for as long as the order is by a moving value.
+        """
         filter_text = self.filter if filter_text is None else filter_text
         order = self.order if order is None else order
-        wanted = PAGE if is_other else max(PAGE, min(len(self.numbers), 5 * PAGE))
-        view = await self._client.jobs(filter=filter_text, limit=wanted, order=order)
+        is_same = (filter_text, order.wire) == (self.filter, self.order.wire)
+        view = await self._client.jobs(
+            filter=filter_text, limit=self._wanted(order, is_same=is_same), order=_wire(order)
+        )
         self.filter, self.order = filter_text, order
-        self.numbers = [job.number for job in view.jobs]
-        self.rows = {job.number: job for job in view.jobs}
-        self._take_counts(view)
+        before = self.mirror.jobs
+        self.mirror.load_jobs(view)
+        self._place(keep=is_same and order.is_moving and not may_place)
+        self.is_loaded = True
+        return {job.number for job in view.jobs if before.get(job.number) != job}
+
+    def _wanted(self, order: SortOrder[JobView], *, is_same: bool) -> int:
+        if order.name not in SERVER_ORDERS:
+            return MAX_KEPT
+        return max(PAGE, min(len(self.numbers), MAX_KEPT)) if is_same else PAGE
+
+    def _place(self, *, keep: bool) -> None:
+        """Bring the rows into order; with ``keep`` those listed before stay as they stand."""
+        jobs = self.mirror.jobs
+        numbers = list(jobs)
+        if self.is_local_order:
+            rank, descending = self.order.value, self.order.is_descending
+            numbers.sort(key=lambda number: rank(jobs[number]), reverse=descending)
+        if keep:
+            listed = [number for number in self.numbers if number in jobs]
+            known = set(listed)
+            numbers = [number for number in numbers if number not in known] + listed
+        self.numbers = numbers
 
     async def load_more(self) -> bool:
         """Load the next page; whether there was one."""
-        if self._next is None:
+        after, self.mirror.next_page = self.mirror.next_page, None
+        if after is None:
             return False
-        after, self._next = self._next, None
         view = await self._client.jobs(
-            filter=self.filter, limit=PAGE, after=after, order=self.order
+            filter=self.filter, limit=PAGE, after=after, order=_wire(self.order)
         )
-        fresh = [job for job in view.jobs if job.number not in self.rows]
-        self.numbers.extend(job.number for job in fresh)
-        self.rows.update((job.number, job) for job in fresh)
-        self._take_counts(view)
-        return bool(fresh)
-
-    def _take_counts(self, view: JobsView) -> None:
-        self.count, self.count_is_exact = view.count, view.count_is_exact
-        self._next = view.next
-        self.is_loaded = True
+        added = self.mirror.add_page(view)
+        self.numbers = [*self.numbers, *added]
+        return bool(added)
 
     @property
     def has_more(self) -> bool:
-        return self._next is not None
+        return self.mirror.next_page is not None
 
-    async def refresh(self, numbers: Iterable[int]) -> list[int]:
-        """Load some rows anew, without moving any; the numbers of those that changed."""
-        wanted = [number for number in numbers if number in self.rows][:MAX_AT_ONCE]
-        if not wanted:
-            return []
-        view = await self._client.jobs(numbers=wanted, limit=len(wanted))
-        changed = [job for job in view.jobs if self.rows.get(job.number) not in (None, job)]
-        self.rows.update((job.number, job) for job in changed)
-        return [job.number for job in changed]
+    async def refresh(self, numbers: Iterable[int]) -> None:
+        """Load some rows anew, without moving any."""
+        wanted = [number for number in numbers if number in self.mirror.jobs][:MAX_AT_ONCE]
+        if wanted:
+            view = await self._client.jobs(numbers=wanted, limit=len(wanted))
+            self.mirror.put_jobs(view.jobs)
+
+
+def _wire(order: SortOrder[JobView]) -> str:
+    """The order as it is asked for; newest first where the rows are ordered here."""
+    if order.name not in SERVER_ORDERS:
+        return NEWEST_FIRST.wire
+    return order._replace(name=SERVER_ORDERS[order.name]).wire
 
 
 async def jobs_by_number(client: Client, numbers: Iterable[int]) -> list[JobView]:

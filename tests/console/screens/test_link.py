@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from server.clock import ManualClock
 from server.wire.operator import EventView, NoticeView, StatsView
 from traffic_tui.client.base import Client, ClientError, KeepAlive, Resync, Unreachable
-from traffic_tui.link import MAX_EVENTS_KEPT, STALE_AFTER_SECONDS, Link
+from traffic_tui.link import MAX_ITEMS, Link
+from traffic_tui.state.freshness import STALE_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -88,26 +89,14 @@ async def until(condition: Any) -> None:
 
 async def test_what_is_heard_is_gathered_until_it_is_taken() -> None:
     link = linked(ScriptedClient([]))
+    notice = NoticeView(kind="output", number=3, attempt=1)
     link.hear(event(1, "submitted", [1, 2]))
-    link.hear(event(2, "runner_lost"))
-    link.hear(NoticeView(kind="output", number=3, attempt=1))
-    link.hear(NoticeView(kind="progress", number=4, attempt=1))
-    link.hear(NoticeView(kind="queue"))
-    changes = link.take()
-    assert changes.jobs == {1, 2, 3, 4}
-    assert changes.output == {3}
-    assert changes.finished_or_new and changes.runners and changes.queues
-    assert [e.seq for e in changes.events] == [1, 2]
-    assert not changes.reload
+    link.hear(KeepAlive())
+    link.hear(notice)
+    heard = link.take()
+    assert heard.items == [event(1, "submitted", [1, 2]), notice]
+    assert not heard.is_incomplete
     assert not link.take()
-
-
-async def test_progress_alone_moves_no_list() -> None:
-    link = linked(ScriptedClient([]))
-    link.hear(NoticeView(kind="progress", number=4, attempt=1))
-    changes = link.take()
-    assert changes.jobs == {4}
-    assert not changes.finished_or_new
 
 
 async def test_a_lost_stream_is_taken_up_again_from_where_the_counts_stand() -> None:
@@ -121,7 +110,7 @@ async def test_a_lost_stream_is_taken_up_again_from_where_the_counts_stand() -> 
         await asyncio.gather(task, return_exceptions=True)
     assert client.asked_after == [10, 11, 12]
     assert client.connects == 1
-    assert link.take().reload
+    assert link.take().is_incomplete
 
 
 async def test_what_went_wrong_is_told_and_the_next_try_announced() -> None:
@@ -133,7 +122,7 @@ async def test_what_went_wrong_is_told_and_the_next_try_announced() -> None:
     try:
         await until(lambda: link.state == "lost" and link.next_try_at > 0)
         assert link.problem == "nobody listens on http://127.0.0.1:1"
-        assert not link.was_heard
+        assert not link.freshness.has_heard
         assert link.is_stale
         assert link.seconds_to_next_try() <= 1
         client.failure = None
@@ -144,15 +133,14 @@ async def test_what_went_wrong_is_told_and_the_next_try_announced() -> None:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_refusal_is_told_but_is_a_sign_of_life() -> None:
+async def test_a_refusal_is_told_and_holds_actions_back() -> None:
     client = ScriptedClient([])
     client.failure = ClientError("the key is not known", code="unauthenticated", status=401)
     link = linked(client)
     task = asyncio.create_task(link.run())
     try:
         await until(lambda: link.state == "lost")
-        assert link.problem == "the key is not known"
-        assert link.was_heard
+        assert link.reason_to_hold_back() == "not connected: the key is not known"
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -164,9 +152,10 @@ async def test_silence_makes_stale_and_a_keep_alive_makes_live() -> None:
     link.hear(KeepAlive())
     clock.advance(STALE_AFTER_SECONDS)
     assert not link.is_stale
+    assert link.reason_to_hold_back() == ""
     clock.advance(9)
     assert link.is_stale
-    assert link.silent_seconds() == STALE_AFTER_SECONDS + 9
+    assert "14s" in link.reason_to_hold_back()
     link.hear(KeepAlive())
     assert not link.is_stale
 
@@ -174,9 +163,7 @@ async def test_silence_makes_stale_and_a_keep_alive_makes_live() -> None:
 async def test_a_resync_and_a_flood_ask_for_everything_anew() -> None:
     link = linked(ScriptedClient([]))
     link.hear(Resync())
-    assert link.take().reload
-    for seq in range(MAX_EVENTS_KEPT + 1):
+    assert link.take().is_incomplete
+    for seq in range(MAX_ITEMS + 1):
         link.hear(event(seq, "submitted", [seq]))
-    changes = link.take()
-    assert changes.reload
-    assert len(changes.events) == MAX_EVENTS_KEPT
+    assert link.take().is_incomplete

@@ -1,0 +1,110 @@
+"""A console on a made-up coordinator: start it, press keys, read the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from tests.console.screens.world import NOW, World, job, queue, runner
+from traffic_tui.app import TrafficApp
+from traffic_tui.config import DEFAULT_CONFIG, ConsoleConfig
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from textual.pilot import Pilot
+
+DEADLINE_SECONDS = 15.0
+
+
+def screen_text(app: TrafficApp) -> str:
+    """The screen as lines of text."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips) + "\n"
+
+
+class Seat:
+    """Where a test sits: the console, its keys, and the coordinator behind it."""
+
+    def __init__(self, app: TrafficApp, world: World, pilot: Pilot[Any]) -> None:
+        self.app = app
+        self.world = world
+        self.pilot = pilot
+
+    @property
+    def text(self) -> str:
+        return screen_text(self.app)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def type(self, text: str) -> None:
+        await self.press(*("space" if letter == " " else letter for letter in text))
+
+    async def until(self, condition: Callable[[], object], why: str = "") -> None:
+        """Wait for a condition; at the deadline the screen is told."""
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                while not condition():
+                    await self.pilot.pause(0.02)
+        except TimeoutError:
+            raise AssertionError(f"{why or 'never came'}; the screen says:\n{self.text}") from None
+
+    async def sees(self, *words: str) -> None:
+        """Wait until all these words are on the screen."""
+        await self.until(lambda: all(word in self.text for word in words), f"not seen: {words}")
+
+    async def asks(self, name: str, count: int = 1) -> list[tuple[Any, ...]]:
+        """Wait until the coordinator was asked for something."""
+        await self.until(lambda: len(self.world.asked(name)) >= count, f"{name} never asked")
+        return self.world.asked(name)
+
+    async def dialog(self, *words: str) -> None:
+        """Wait for a dialog that listens."""
+        await self.until(lambda: getattr(self.app.screen, "is_awake", False), "no dialog")
+        await self.sees(*words)
+
+
+@contextlib.asynccontextmanager
+async def console(
+    world: World,
+    size: tuple[int, int] = (80, 24),
+    config: ConsoleConfig | None = None,
+    **options: Any,
+) -> AsyncIterator[Seat]:
+    """A running console that has loaded its first list."""
+    config = config or ConsoleConfig(zone="utc", glyphs="unicode")
+    app = TrafficApp(world.client, config, clock=world.clock, **options)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        seat = Seat(app, world, pilot)
+        await seat.until(lambda: world.asked("jobs"), "the list was never loaded")
+        await pilot.pause()
+        yield seat
+        assert app.unforeseen == []
+
+
+def lab() -> World:
+    """A world with a bit of everything."""
+    world = World()
+    world.add_runners(
+        runner("lab-07"),
+        runner("lab-03", state="quiet", busy=4, quiet_since=NOW - 41 * 60_000),
+        runner("lab-19", state="draining", busy=1, draining_since=NOW, drained_by="sam"),
+        runner("lab-31", state="lost", busy=3, last_seen_at=NOW - 240_000),
+    )
+    world.add_queues(queue("gpu"), queue("cpu", waiting=0, oldest_pending_at=0, active=0))
+    world.add(
+        job(52131, "pending", type="train-nightly"),
+        job(52127, "claimed", progress=None),
+        job(52118),
+        job(52102, "stopping", type="train-nightly"),
+        job(52099, "scheduled", type="fetch-tiles"),
+        job(52090, "failed", type="train-nightly"),
+        job(52081, "completed"),
+    )
+    return world
+
+
+__all__ = ["DEFAULT_CONFIG", "Seat", "console", "lab", "screen_text"]

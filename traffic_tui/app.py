@@ -1,0 +1,197 @@
+"""The console's composition root: one client, one line to it, one clock for the screens."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+from textual.app import App
+from textual.worker import Worker, WorkerState
+
+from server.model import ACTIVE_STATES, WAITING_STATES
+from traffic_tui.client.base import ClientError
+from traffic_tui.config import DEFAULT_CONFIG, ConsoleConfig
+from traffic_tui.keymap import build_keymap
+from traffic_tui.link import Link
+from traffic_tui.navigation import Navigation
+from traffic_tui.screens.desk import Desk
+from traffic_tui.screens.dialogs import QuestionDialog
+from traffic_tui.screens.jobs import JobsScreen
+from traffic_tui.screens.wording import quit_question
+from traffic_tui.state.clean_text import clean
+from traffic_tui.state.freshness import FramePace
+from traffic_tui.state.glyphs import choose_glyphs
+from traffic_tui.state.row_context import RowContext
+
+if TYPE_CHECKING:
+    from pathlib import PurePath
+
+    from textual.screen import Screen
+
+    from server.clock import Clock
+    from traffic_tui.client.base import Client
+    from traffic_tui.screens.base import TrafficScreen
+
+DRAINS_A_SECOND = 10
+STATS_EVERY_SECONDS = 1.0
+LONGEST_STATS_PAUSE_SECONDS = 10.0
+
+Leaving: TypeAlias = Literal["detach", "stop", "keep", "hangup"]
+"""How the console was left: from a coordinator elsewhere; stopping its own; keeping its own
+running; because the terminal went away."""
+
+
+class TrafficApp(App[Leaving], inherit_bindings=False):
+    """See the module's words."""
+
+    TITLE = "traffic-tui"
+    ENABLE_COMMAND_PALETTE = False
+    CSS_PATH: ClassVar[str | PurePath | list[str | PurePath] | None] = ["styles/screens.tcss"]
+
+    def __init__(
+        self,
+        client: Client,
+        config: ConsoleConfig = DEFAULT_CONFIG,
+        *,
+        clock: Clock,
+        read_only: bool = False,
+        server_name: str = "local",
+        ascii_only: bool = False,
+    ) -> None:
+        keymap, self._key_problems = build_keymap(config.keys)
+        glyphs = choose_glyphs(
+            os.environ if config.glyphs != "unicode" else {"LANG": "C.UTF-8"},
+            force_ascii=ascii_only or config.glyphs == "ascii",
+        )
+        self.navigation = Navigation(self)
+        self.desk = Desk(
+            client=client,
+            clock=clock,
+            config=config,
+            link=Link(client, clock),
+            context=RowContext(now=clock.now_ms(), glyphs=glyphs, zone=config.zone),
+            navigator=self.navigation,
+            keymap=keymap,
+            read_only=read_only or client.is_read_only,
+            server_name=server_name,
+        )
+        self.navigation.desk = self.desk
+        self.desk.context.quiet_limit = self.desk.gaps.limit
+        self._pace = FramePace()
+        self.unforeseen: list[BaseException | None] = []
+        """Errors of the console itself."""
+        self._drains = 0
+        self._drained_at = clock.monotonic()
+        self._stats_due = False
+        self._stats_at = clock.monotonic()
+        super().__init__()
+        self.animation_level = "none"
+
+    def get_default_screen(self) -> Screen[None]:
+        return JobsScreen(self.desk)
+
+    def on_mount(self) -> None:
+        self.run_worker(self.desk.link.run(), group="link", exit_on_error=True)
+        self.set_interval(1 / DRAINS_A_SECOND, self._drain)
+        self.set_interval(1, self._tick)
+        for problem in self._key_problems:
+            self.notify(clean(problem), title="console.toml", severity="warning", markup=False)
+
+    # the two clocks ---------------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        """Ten times a second, fewer on a slow line: what was heard goes to the screens."""
+        self._measure_pace()
+        if self._drains % (DRAINS_A_SECOND // self._pace.frames_per_second):
+            return
+        heard = self.desk.link.take()
+        if heard:
+            self._stats_due = True
+        for screen in self.navigation.screens:
+            screen.heard(heard)
+        self._load_stats_when_due()
+
+    def _measure_pace(self) -> None:
+        """A terminal that takes its bytes slowly holds up this very loop."""
+        self._drains += 1
+        now = self.desk.clock.monotonic()
+        self._pace.wrote(max(0.0, now - self._drained_at - 1 / DRAINS_A_SECOND))
+        self._drained_at = now
+        self.desk.pace = self._pace.words
+
+    def _tick(self) -> None:
+        """Once a second: ages, the clock, whether anything is heard at all."""
+        context, link = self.desk.context, self.desk.link
+        context.now = self.desk.clock.now_ms() + self.desk.clock_offset_ms
+        context.is_stale = link.is_stale
+        self.navigation.screens[-1].tick()
+
+    def _load_stats_when_due(self) -> None:
+        waited = self.desk.clock.monotonic() - self._stats_at
+        limit = STATS_EVERY_SECONDS if self._stats_due else LONGEST_STATS_PAUSE_SECONDS
+        if waited >= limit and self.desk.link.state == "live":
+            self._stats_due, self._stats_at = False, self.desk.clock.monotonic()
+            self.run_worker(self._load_stats(), group="stats", exclusive=True, exit_on_error=False)
+
+    async def _load_stats(self) -> None:
+        try:
+            stats = await self.desk.link.load_stats()
+        except ClientError:
+            return  # the line to the coordinator finds out by itself, and says so
+        self.desk.clock_offset_ms = stats.now - self.desk.clock.now_ms()
+        self.navigation.screens[-1].show_lines()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """The boundary for what nobody foresaw: told, and kept for whoever looks into it."""
+        if event.state == WorkerState.ERROR:
+            error = event.worker.error
+            self.unforeseen.append(error)
+            self.notify(
+                f"this is a bug of the console: {error!r}"[:400],
+                severity="error",
+                timeout=30,
+                markup=False,
+            )
+
+    # what navigation asks for -----------------------------------------------------------------
+
+    def show_screen(self, screen: TrafficScreen) -> None:
+        self.push_screen(screen)
+
+    def drop_screen(self) -> None:
+        self.pop_screen()
+
+    def swap_zone(self) -> None:
+        context = self.desk.context
+        context.zone = "utc" if context.zone == "local" else "local"
+        for screen in self.navigation.screens:
+            screen.zone_changed()
+
+    def repaint(self) -> None:
+        self.refresh(layout=True, repaint=True)
+        self.screen.refresh(layout=True, repaint=True)
+
+    def use_theme(self, name: str) -> None:
+        if name not in self.available_themes:
+            known = ", ".join(sorted(self.available_themes))
+            self.navigation.screens[-1].say(f"themes: {known}", "warn")
+            return
+        self.theme = name
+
+    def leave_console(self) -> None:
+        self.run_worker(self._leave(), group="leave", exclusive=True, exit_on_error=False)
+
+    async def _leave(self) -> None:
+        """Ask first, if the coordinator would end with the console."""
+        client = self.desk.client
+        if not client.is_embedded:
+            self.exit("detach")
+            return
+        counts = self.desk.link.stats.counts if self.desk.link.stats else {}
+        active = sum(counts.get(state, 0) for state in ACTIVE_STATES)
+        waiting = sum(counts.get(state, 0) for state in WAITING_STATES)
+        question = quit_question(active, waiting, client.url)
+        dialog = QuestionDialog(question, with_reason=False, glyphs=self.desk.context.glyphs)
+        answer = await self.push_screen_wait(dialog)
+        if answer is not None:
+            self.exit("keep" if answer.value == "keep" else "stop")

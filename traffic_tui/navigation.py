@@ -1,0 +1,161 @@
+"""The ways between screens: a stack to go back through, and one step to the last view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from traffic_tui.actions import key_words
+from traffic_tui.screens.base import Place, TrafficScreen
+from traffic_tui.screens.jobs import JobsScreen
+from traffic_tui.screens.pick_dialog import PickDialog
+from traffic_tui.screens.wording import Target
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from traffic_tui.actions import Action, Scope
+    from traffic_tui.screens.desk import Desk
+    from traffic_tui.screens.dialogs import Answer
+
+
+class ScreenStack(Protocol):
+    """What navigation needs of the application."""
+
+    @property
+    def screen_stack(self) -> list[Screen[object]]: ...
+
+    def show_screen(self, screen: TrafficScreen) -> None: ...
+
+    def drop_screen(self) -> None: ...
+
+    def leave_console(self) -> None: ...
+
+    def use_theme(self, name: str) -> None: ...
+
+    def swap_zone(self) -> None: ...
+
+    def repaint(self) -> None: ...
+
+
+class Navigation:
+    """The :class:`~traffic_tui.screens.desk.Navigator` of the console."""
+
+    def __init__(self, stack: ScreenStack) -> None:
+        self._stack = stack
+        self._last: Place | None = None
+        self.desk: Desk | None = None
+        """Set once the desk is there: it holds this navigation in turn."""
+
+    # the stack --------------------------------------------------------------------------------
+
+    @property
+    def screens(self) -> list[TrafficScreen]:
+        """The console's own screens, without dialogs, the uppermost last."""
+        return [one for one in self._stack.screen_stack if isinstance(one, TrafficScreen)]
+
+    def go(self, place: Place) -> None:
+        """Go back to a screen that is open, else open it on top."""
+        here = self.screens[-1]
+        if here.place == place:
+            return
+        self._last = here.place
+        if any(one.place == place for one in self.screens):
+            while self.screens[-1].place != place:
+                self._stack.drop_screen()
+        else:
+            self._stack.show_screen(self._made(place))
+
+    def _made(self, place: Place) -> TrafficScreen:
+        assert self.desk is not None
+        return make_screen(self.desk, place)
+
+    # the navigator ----------------------------------------------------------------------------
+
+    def show_jobs(self, filter_text: str) -> None:
+        here = self.screens[-1]
+        if isinstance(here, JobsScreen) and filter_text:
+            here.set_filter(filter_text)
+        else:
+            self.go(Place("jobs", filter_text))
+
+    def show_job(self, number: int) -> None:
+        self.go(Place("job", str(number)))
+
+    def show_output(self, number: int, attempt: int) -> None:
+        self.go(Place("output", f"{number}/{attempt}"))
+
+    def show_runners(self) -> None:
+        self.go(Place("runners"))
+
+    def show_queues(self) -> None:
+        self.go(Place("queues"))
+
+    def show_events(self, job: int) -> None:
+        self.go(Place("events", str(job) if job else ""))
+
+    def show_late_writes(self) -> None:
+        self.go(Place("late_writes"))
+
+    def show_welcome(self) -> None:
+        self.go(Place("welcome"))
+
+    def show_help(self, scope: Scope) -> None:
+        self.go(Place("help", scope))
+
+    def show_last_view(self) -> None:
+        if self._last is None:
+            self.screens[-1].say("this is the first view")
+        else:
+            self.go(self._last)
+
+    def first_list_loaded(self, job_count: int) -> None:
+        assert self.desk is not None
+        stats = self.desk.link.stats
+        if job_count == 0 and stats is not None and not any(stats.runners.values()):
+            self.show_welcome()
+
+    def leave(self) -> None:
+        if len(self.screens) > 1:
+            self._last = self.screens[-1].place
+            self._stack.drop_screen()
+        else:
+            self._stack.leave_console()
+
+    def quit(self) -> None:
+        self._stack.leave_console()
+
+    def use_theme(self, name: str) -> None:
+        self._stack.use_theme(name)
+
+    def swap_zone(self) -> None:
+        self._stack.swap_zone()
+
+    def repaint(self) -> None:
+        self._stack.repaint()
+
+    # the palette ------------------------------------------------------------------------------
+
+    def show_palette(self, scope: Scope) -> None:
+        screen = self.screens[-1]
+        screen.act(self._palette(screen, scope))
+
+    async def _palette(self, screen: TrafficScreen, scope: Scope) -> None:
+        assert self.desk is not None
+        found = {action.id: action for action in self.desk.actions(scope) if not action.takes}
+        rows = [
+            Target(action.id, self._name(action), action.help, True) for action in found.values()
+        ]
+        dialog = PickDialog("Do what?", (), rows, verb="does it", glyphs=self.desk.context.glyphs)
+        answer: Answer | None = await screen.ask(dialog)
+        if answer is not None:
+            screen.perform(found[answer.value])
+
+    def _name(self, action: Action) -> str:
+        assert self.desk is not None
+        keys = self.desk.keymap.keys_of(action)
+        return f"{key_words(keys[0]) if keys else '':<7}{action.words}"
+
+
+def make_screen(desk: Desk, place: Place) -> TrafficScreen:
+    """The screen for a place."""
+    return JobsScreen(desk, place.about)

@@ -1,0 +1,291 @@
+"""What all screens share: four fixed lines, one way from a key to an act, one boundary for errors.
+
+A key goes to the registry (:mod:`traffic_tui.actions`) and from there to the method ``do_<id>``
+of the screen. Nothing else binds keys, so help, footer and read-only mode cannot be wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
+
+from textual.screen import Screen
+from textual.widgets import Input, Static, TextArea
+
+from traffic_tui import actions
+from traffic_tui.client.base import ClientError
+from traffic_tui.screens import commands
+from traffic_tui.screens.header import header_state
+from traffic_tui.state.clean_text import clean
+from traffic_tui.widgets.command_bar import CommandBar
+from traffic_tui.widgets.crumb import CrumbLine, CrumbState
+from traffic_tui.widgets.footer import FooterLine, KeyHint
+from traffic_tui.widgets.header import HeaderLine
+from traffic_tui.widgets.message_line import MessageLine
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.widget import Widget
+
+    from traffic_tui.actions import Action, Scope
+    from traffic_tui.link import Heard
+    from traffic_tui.screens.desk import Desk
+    from traffic_tui.state.glyphs import Role
+    from traffic_tui.widgets.dialog import DialogScreen
+
+T = TypeVar("T")
+
+MESSAGE_SECONDS = 8.0
+SMALLEST = (60, 15)
+"""Below this nothing useful fits."""
+
+
+class Place(NamedTuple):
+    """Where the operator is: a kind of screen, and what it is about."""
+
+    kind: Scope
+    about: str = ""
+
+
+class TrafficScreen(Screen[None], inherit_bindings=False):
+    """See the module's words."""
+
+    scope: ClassVar[Scope]
+    AUTO_FOCUS = None
+
+    def __init__(self, desk: Desk, about: str = "") -> None:
+        super().__init__()
+        self.desk = desk
+        self.place = Place(self.scope, about)
+        self._header = HeaderLine(id="header")
+        self._crumb = CrumbLine(id="crumb")
+        self._message = MessageLine(id="message")
+        self._footer = FooterLine(id="footer")
+        self._commands = CommandBar(self._suggest, id="commands")
+        for line in (self._header, self._crumb, self._message, self._footer):
+            line.glyphs = desk.context.glyphs
+
+    # what a screen says -----------------------------------------------------------------------
+
+    def body(self) -> Iterable[Widget]:
+        """What stands between crumb and message."""
+        raise NotImplementedError
+
+    def crumb(self) -> CrumbState:
+        raise NotImplementedError
+
+    def main_widget(self) -> Widget | None:
+        """What has the focus when nothing is typed."""
+        return None
+
+    def note(self) -> tuple[str, Role]:
+        """What the message line says while nothing happens."""
+        return "", "plain"
+
+    def heard(self, heard: Heard) -> None:
+        """News from the coordinator. Called ten times a second, news or not."""
+
+    def tick(self) -> None:
+        """A second went by."""
+        self.show_lines()
+        self._message.tick(self.desk.clock.monotonic())
+
+    def zone_changed(self) -> None:
+        """Times are to be shown in another zone."""
+
+    # the fixed lines --------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield self._header
+        yield self._crumb
+        yield from self.body()
+        yield self._commands
+        yield self._message
+        yield self._footer
+        yield Static("", id="too-small", markup=False)
+
+    def on_mount(self) -> None:
+        self.take_keyboard_back()
+        self.show_lines()
+
+    def on_screen_resume(self) -> None:
+        self.show_lines()
+
+    def on_resize(self, event: events.Resize) -> None:
+        width, height = event.size
+        is_small = width < SMALLEST[0] or height < SMALLEST[1]
+        self.set_class(is_small, "-too-small")
+        note = f"{width}x{height} is too small: {SMALLEST[0]}x{SMALLEST[1]} is needed"
+        self.query_one("#too-small", Static).update(note)
+
+    def show_lines(self) -> None:
+        """Paint header, crumb, note and footer again where they say something else now."""
+        if not self.is_current or not self.is_mounted:
+            return
+        self._header.show(header_state(self.desk))
+        self._crumb.show(self.crumb())
+        self._message.show(*self.note())
+        self._footer.show(self._hints())
+
+    def _hints(self) -> list[KeyHint]:
+        return [
+            KeyHint(
+                hint.key,
+                hint.words,
+                is_right=hint.action.id == "help",
+                is_enabled=not self.desk.held_back(hint.action),
+            )
+            for hint in actions.footer(self.desk.actions(self.scope), self.desk.keymap.keys_of)
+        ]
+
+    # telling and asking -----------------------------------------------------------------------
+
+    def say(self, words: str, role: Role = "plain") -> None:
+        """On the message line, for a while."""
+        if self.is_attached:
+            until = self.desk.clock.monotonic() + MESSAGE_SECONDS
+            self._message.say(clean(words), role, until=until)
+
+    def warn(self, words: str) -> None:
+        """As a toast: something was refused or failed."""
+        self.app.notify(clean(words, 600), severity="error", timeout=10, markup=False)
+
+    async def ask(self, dialog: DialogScreen[T]) -> T | None:
+        """Show a dialog and wait for its answer; None: it was left."""
+        return await self.app.push_screen_wait(dialog)
+
+    def act(self, work: Coroutine[object, object, None]) -> None:
+        """Do something for the operator; it goes on when the screen is left."""
+        self.app.run_worker(self._guarded(work), group="acts", exit_on_error=False)
+
+    def load(self, work: Coroutine[object, object, None], group: str = "load") -> None:
+        """Load something for this screen; it ends with the screen, or when asked for anew."""
+        self.run_worker(self._guarded(work), group=group, exclusive=True, exit_on_error=False)
+
+    async def _guarded(self, work: Coroutine[object, object, None]) -> None:
+        """The boundary where failed calls become words."""
+        try:
+            await work
+        except ClientError as error:
+            self.warn(error.message)
+
+    # from keys to acts ------------------------------------------------------------------------
+
+    async def on_key(self, event: events.Key) -> None:
+        if isinstance(self.focused, (Input, TextArea)):
+            return
+        if event.key == "ctrl+c":
+            event.stop()
+            self.say("q goes back, and leaves on the first screen; ctrl+q leaves at once")
+            return
+        action = self.desk.action_for_key(self.scope, event.key, event.character)
+        if action is not None:
+            event.stop()
+            event.prevent_default()
+            self.perform(action)
+
+    def perform(self, action: Action, argument: str = "") -> None:
+        """Do what an action says, unless it is held back now."""
+        reason = self.desk.held_back(action)
+        if reason:
+            self.say(reason, "warn")
+            return
+        method = getattr(self, f"do_{action.id}")
+        if action.takes:
+            method(argument)
+        else:
+            method()
+
+    def run_command(self, text: str) -> str:
+        """Do what was typed after ``:``; what is wrong with it, or nothing."""
+        try:
+            command = commands.parse(text, self.scope, read_only=self.desk.read_only)
+        except commands.CommandError as error:
+            return str(error)
+        self.perform(command.action, command.argument)
+        return ""
+
+    def _suggest(self, text: str) -> list[str]:
+        return commands.suggestions(text, self.scope, read_only=self.desk.read_only)
+
+    def on_command_bar_entered(self, event: CommandBar.Entered) -> None:
+        self.take_keyboard_back()
+        problem = self.run_command(event.text) if event.text else ""
+        if problem:
+            self.say(problem, "warn")
+
+    def on_command_bar_closed(self) -> None:
+        self.take_keyboard_back()
+
+    def take_keyboard_back(self) -> None:
+        """A line of text was left: keys mean actions again."""
+        self.set_focus(self.main_widget())
+
+    def copy(self, text: str, what: str) -> None:
+        """To the terminal's clipboard."""
+        self.app.copy_to_clipboard(clean(text))
+        self.say(f"copied {what}")
+
+    # what every screen can do -----------------------------------------------------------------
+
+    def do_go_jobs(self, argument: str) -> None:
+        try:
+            filter_text = commands.saved_filter(argument, self.desk.config.filters)
+        except commands.CommandError as error:
+            self.say(str(error), "warn")
+            return
+        self.desk.navigator.show_jobs(filter_text)
+
+    def do_go_job(self, argument: str) -> None:
+        self.act(self._go_job(argument))
+
+    async def _go_job(self, text: str) -> None:
+        detail = await self.desk.client.job(text)
+        self.desk.navigator.show_job(detail.job.number)
+
+    def do_go_runners(self) -> None:
+        self.desk.navigator.show_runners()
+
+    def do_go_queues(self) -> None:
+        self.desk.navigator.show_queues()
+
+    def do_go_events(self) -> None:
+        self.desk.navigator.show_events(0)
+
+    def do_go_late_writes(self) -> None:
+        self.desk.navigator.show_late_writes()
+
+    def do_go_welcome(self) -> None:
+        self.desk.navigator.show_welcome()
+
+    def do_last_view(self) -> None:
+        self.desk.navigator.show_last_view()
+
+    def do_help(self) -> None:
+        self.desk.navigator.show_help(self.scope)
+
+    def do_palette(self) -> None:
+        self.desk.navigator.show_palette(self.scope)
+
+    def do_command(self) -> None:
+        self._commands.open()
+
+    def do_zone(self) -> None:
+        self.desk.navigator.swap_zone()
+
+    def do_theme(self, argument: str) -> None:
+        self.desk.navigator.use_theme(argument)
+
+    def do_repaint(self) -> None:
+        self.desk.navigator.repaint()
+
+    def do_back(self) -> None:
+        self.desk.navigator.leave()
+
+    def do_leave(self) -> None:
+        self.desk.navigator.leave()
+
+    def do_quit(self) -> None:
+        self.desk.navigator.quit()

@@ -1,0 +1,76 @@
+"""Loading what is out of date: one thing at a time, and never faster than answers come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from traffic_tui.client.base import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+    from traffic_tui.screens.desk import Desk
+
+SHORTEST_PAUSE_SECONDS = 0.3
+PAUSE_SHARE = 4.0
+"""After a load, the next waits at least this many times as long as the load took."""
+
+
+class CatchUp:
+    """Keeps one list up to date; :meth:`step` is called ten times a second."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        start: Callable[[Coroutine[object, object, None]], object],
+        *,
+        reload: Callable[[], Awaitable[None]],
+        failed: Callable[[str], None],
+        refresh: Callable[[Sequence[int]], Awaitable[None]] | None = None,
+        shortest_pause: float = SHORTEST_PAUSE_SECONDS,
+    ) -> None:
+        self._desk = desk
+        self._start = start
+        self._reload = reload
+        self._refresh = refresh
+        self._failed = failed
+        self._shortest_pause = shortest_pause
+        self._is_busy = False
+        self._not_before = 0.0
+        self.is_outdated = True
+        """Whether the list as a whole is to be loaded anew."""
+        self.rows: set[int] = set()
+        """Rows of which something is not known."""
+
+    def step(self, in_view: Sequence[int] = ()) -> None:
+        """Start what is most wanted now, if nothing is under way."""
+        if self._is_busy or self._desk.link.state != "live":
+            return
+        if self.is_outdated and self._desk.clock.monotonic() >= self._not_before:
+            self._is_busy = True
+            self._start(self._load())
+        elif self._refresh is not None and (rows := [n for n in in_view if n in self.rows]):
+            self._is_busy = True
+            self._start(self._load_rows(rows))
+
+    async def _load(self) -> None:
+        self.is_outdated = False
+        started = self._desk.clock.monotonic()
+        try:
+            await self._reload()
+        except ClientError as error:
+            self._failed(error.message)
+        finally:
+            now = self._desk.clock.monotonic()
+            self._not_before = now + max(self._shortest_pause, PAUSE_SHARE * (now - started))
+            self._is_busy = False
+
+    async def _load_rows(self, rows: Sequence[int]) -> None:
+        self.rows.difference_update(rows)
+        assert self._refresh is not None
+        try:
+            await self._refresh(rows)
+        except ClientError as error:
+            self._failed(error.message)
+        finally:
+            self._is_busy = False

@@ -1,0 +1,191 @@
+"""Dialogs in which parameters are written: edit-and-resubmit, and start a job."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+from textual.app import SuspendNotSupported
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.suggester import SuggestFromList
+from textual.widgets import Input, TextArea
+
+from server.model import MAX_NAME
+from server.wire.operator import SubmitRequest
+from traffic_tui.screens.dialogs import Answer
+from traffic_tui.state.glyphs import DRAWN, GlyphSet, Role, Span
+from traffic_tui.widgets.dialog import DialogScreen
+from traffic_tui.widgets.facts import FactsBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+
+MAX_EDITED = 1_000_000
+"""Characters of parameters that are edited here; larger ones are for a file and the CLI."""
+
+
+def params_problem(text: str) -> str:
+    """What is wrong with parameters as typed, or nothing."""
+    try:
+        value: Any = msgspec.json.decode(text.encode("utf-8", "replace"))
+    except (msgspec.DecodeError, RecursionError) as error:
+        return f"not JSON: {error}"
+    return "" if isinstance(value, dict) else "an object is wanted: {...}"
+
+
+class _ParamsDialog(DialogScreen[Any]):
+    """Parameters in an editor, judged while they are typed."""
+
+    DEFAULT_CSS = """
+    _ParamsDialog TextArea { height: 10; border: none; padding: 0 1; }
+    _ParamsDialog FactsBlock { width: 100%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,ctrl+c", "leave", "leave", show=False, priority=True),
+        Binding("ctrl+r,f2", "submit", "submit", show=False, priority=True),
+        Binding("ctrl+e", "external", "$EDITOR", show=False, priority=True),
+    ]
+
+    def __init__(self, title: str, params: str, *, glyphs: GlyphSet = DRAWN) -> None:
+        super().__init__(glyphs=glyphs)
+        self._title = title
+        self._head = FactsBlock()
+        self._foot = FactsBlock()
+        self._params = TextArea(
+            params[:MAX_EDITED],
+            soft_wrap=True,
+            tab_behavior="focus",
+            show_line_numbers=False,
+            highlight_cursor_line=False,
+        )
+
+    @property
+    def params(self) -> str:
+        return self._params.text
+
+    @property
+    def problem(self) -> str:
+        return params_problem(self._params.text)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._head.show([[Span(self._title, "title")]])
+        self._judge()
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        self._judge()
+
+    def _judge(self) -> None:
+        problem = self.problem
+        verdict: tuple[str, Role] = (problem, "bad") if problem else ("good JSON", "good")
+        self._foot.show(
+            [
+                [Span(*verdict)],
+                [
+                    Span("ctrl+r", "title"), Span(" submits  "),
+                    Span("ctrl+e", "title"), Span(" $EDITOR  "),
+                    Span("tab", "title"), Span(" next field  "),
+                    Span("esc", "title"), Span(" leaves it alone"),
+                ],
+            ]
+        )  # fmt: skip
+
+    def action_submit(self) -> None:
+        if self.is_awake and not self.problem:
+            self.dismiss(self.result())
+
+    def result(self) -> object:
+        raise NotImplementedError
+
+    def action_external(self) -> None:
+        """Write the parameters in the operator's own editor."""
+        try:
+            with self.app.suspend():
+                self._params.text = edited(self._params.text)
+        except SuspendNotSupported:
+            self.notify("this terminal cannot be lent to an editor", markup=False)
+        except OSError as error:
+            self.notify(f"the editor did not start: {error}", severity="error", markup=False)
+
+
+def edited(text: str) -> str:
+    """``text`` after the operator's editor; as it was where the editor fails."""
+    command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    with tempfile.TemporaryDirectory(prefix="traffic-tui-") as folder:
+        path = Path(folder) / "params.json"
+        path.write_text(text, encoding="utf-8")
+        done = subprocess.run([*command, str(path)], check=False)  # noqa: S603 - the operator's own
+        if done.returncode != 0:
+            return text
+        return path.read_text(encoding="utf-8", errors="replace")[:MAX_EDITED]
+
+
+class EditDialog(_ParamsDialog):
+    """The parameters of a job, before it runs again as a new one."""
+
+    def __init__(self, title: str, params: str, *, glyphs: GlyphSet = DRAWN) -> None:
+        super().__init__(title, params, glyphs=glyphs)
+        self._reason = Input(placeholder="reason (may stay empty)", max_length=500)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield self._head
+            yield self._params
+            yield self._reason
+            yield self._foot
+
+    def result(self) -> Answer:
+        return Answer(self.params, reason=self._reason.value.strip())
+
+
+class StartDialog(_ParamsDialog):
+    """A new job: its type, its queue, its parameters."""
+
+    def __init__(
+        self, types: Sequence[str], *, queue: str = "default", glyphs: GlyphSet = DRAWN
+    ) -> None:
+        super().__init__("Start a job", "{}", glyphs=glyphs)
+        self._types = list(types)
+        self._type = Input(
+            placeholder=f"type, for example {', '.join(self._types[:4]) or 'noop'}",
+            suggester=SuggestFromList(self._types, case_sensitive=False),
+            max_length=MAX_NAME,
+            id="type",
+        )
+        self._queue = Input(queue, placeholder="queue", max_length=MAX_NAME, id="queue")
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield self._head
+            yield self._type
+            yield self._queue
+            yield self._params
+            yield self._foot
+
+    @property
+    def problem(self) -> str:
+        if not self._type.value.strip():
+            return "which type?"
+        return super().problem
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._judge()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_submit()
+
+    def result(self) -> SubmitRequest:
+        return SubmitRequest(
+            type=self._type.value.strip(),
+            queue=self._queue.value.strip() or "default",
+            params=msgspec.Raw(self.params.encode()),
+        )

@@ -1,0 +1,283 @@
+"""The Jobs screen: what waits, runs and ended, and everything one can do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from traffic_tui.screens.catch_up import CatchUp
+from traffic_tui.screens.filters import COUNT_FILTERS, JOB_PROBLEMS, job_filter_problem
+from traffic_tui.screens.job_flows import JobFlows
+from traffic_tui.screens.job_pages import JobPages, jobs_by_number
+from traffic_tui.screens.list_screen import ListScreen
+from traffic_tui.screens.rows import job_rows
+from traffic_tui.state.formats import count
+from traffic_tui.state.job_columns import job_note, job_wants
+from traffic_tui.state.order import JOB_ORDERS, PlacingPace
+from traffic_tui.widgets.crumb import CrumbState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from textual import events
+
+    from server.wire.operator import JobView
+    from traffic_tui.actions import Scope
+    from traffic_tui.link import Heard
+    from traffic_tui.screens.desk import Desk
+    from traffic_tui.state.glyphs import Role
+    from traffic_tui.state.order import SortOrder
+    from traffic_tui.widgets.filter_bar import FilterProblem
+    from traffic_tui.widgets.line_table import LineTable, RowKey
+
+
+class JobsScreen(ListScreen["JobView"]):
+    """See the module's words."""
+
+    scope: ClassVar[Scope] = "jobs"
+    orders: ClassVar[Mapping[str, SortOrder[JobView]]] = JOB_ORDERS
+
+    def __init__(self, desk: Desk, filter_text: str = "") -> None:
+        self.pages = JobPages(desk.client, filter_text=filter_text)
+        columns = desk.config.columns.get("jobs", ())
+        source = job_rows(lambda: self.pages.mirror.jobs, desk.context, columns)
+        super().__init__(desk, source, about=filter_text, order="number")
+        self._flows = JobFlows(desk, self)
+        self._first_filter = filter_text
+        self._pace = PlacingPace()
+        self._wants: Mapping[str, int] = {}
+        self._catch_up = CatchUp(
+            desk,
+            lambda work: self.run_worker(work, group="catch-up", exit_on_error=False),
+            reload=self._reload,
+            refresh=self._refresh,
+            failed=lambda words: self.say(words, "warn"),
+        )
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        if self._first_filter:
+            self.set_filter(self._first_filter)
+
+    def on_screen_resume(self) -> None:
+        self.desk.context.notes = self.pages.mirror.notes
+        super().on_screen_resume()
+
+    # what is shown ----------------------------------------------------------------------------
+
+    def crumb(self) -> CrumbState:
+        return CrumbState(
+            path=("Jobs",),
+            filter=self.filter_text,
+            count=self._count_words() if self.pages.is_loaded else "",
+            marked=len(self.table.selection.marks),
+            order=self.order_words(),
+        )
+
+    def _count_words(self) -> str:
+        mirror, stats = self.pages.mirror, self.desk.link.stats
+        counted = count(mirror.count, is_estimate=not mirror.count_is_exact)
+        if self.pages.is_local_order and self.pages.has_more:
+            return f"newest {count(len(self.pages.numbers))} of {counted}"
+        if self.filter_text and stats is not None:
+            return f"{counted} of {count(sum(stats.counts.values()))}"
+        return f"{counted} jobs"
+
+    def note(self) -> tuple[str, Role]:
+        job = self.cursor_job()
+        if job is None:
+            return "", "plain"
+        where = f" on {job.runner.name}" if job.runner is not None else ""
+        words = job_note(job, self.desk.context)
+        role: Role = "bad" if job.state in ("failed", "expired") else "plain"
+        return (f"{job.number}{where}: {words}" if words else ""), role
+
+    def cursor_job(self) -> JobView | None:
+        """The job under the cursor."""
+        key = self.table.cursor_key
+        return self.pages.mirror.jobs.get(int(key)) if key is not None else None
+
+    def tick(self) -> None:
+        if not self.pages.numbers:
+            words = self.desk.emptiness("jobs", self.filter_text, is_loaded=self.pages.is_loaded)
+            self.table.set_empty([words])
+        super().tick()
+
+    # news -------------------------------------------------------------------------------------
+
+    def heard(self, heard: Heard) -> None:
+        mirror = self.pages.mirror
+        for item in heard.items:
+            mirror.apply(item)
+        changes = mirror.take_changes()
+        self.table.rows_changed(changes.jobs)
+        self._catch_up.rows |= changes.outdated
+        if heard.is_incomplete or changes.arrived or changes.gone:
+            self._catch_up.is_outdated = True
+        elif changes.jobs and self.filter_text:
+            self._catch_up.is_outdated = True
+        if self.is_current:
+            self._catch_up.step(self._in_view())
+
+    def _in_view(self) -> list[int]:
+        keys = self.table.keys
+        return [int(keys[index]) for index in self.table.visible_range()]
+
+    async def _refresh(self, rows: Sequence[int]) -> None:
+        await self.pages.refresh(rows)
+        self._show_rows()
+
+    async def _reload(self) -> None:
+        now = self.desk.clock.monotonic()
+        may_place = self._pace.may_place(now)
+        is_first = not self.pages.is_loaded
+        changed = await self.pages.load(may_place=may_place)
+        if may_place:
+            self._pace.placed(now)
+        self._show_list(changed)
+        if is_first:
+            self.desk.navigator.first_list_loaded(self.pages.mirror.count)
+
+    def _show_rows(self) -> None:
+        """Some rows were loaded anew, where they stand."""
+        mirror = self.pages.mirror
+        changes = mirror.take_changes()
+        self.desk.see(mirror.jobs[number] for number in changes.jobs if number in mirror.jobs)
+        self.table.rows_changed(changes.jobs)
+        self.show_lines()
+
+    def _show_list(self, changed: set[int]) -> None:
+        """The list was loaded anew: rows may have come, gone, or stand elsewhere."""
+        jobs = self.pages.mirror.jobs
+        self.pages.mirror.take_changes()
+        self.desk.see(jobs[number] for number in changed)
+        self.table.selection.forget(self.table.selection.marks - jobs.keys())
+        wants = job_wants(jobs.values())
+        if wants != self._wants:
+            self._wants = wants
+            self.table.all_changed()
+        else:
+            self.table.rows_changed(changed)
+        self.table.set_order(self.pages.numbers)
+        self.tick()
+
+    async def _load_more(self) -> None:
+        if await self.pages.load_more():
+            self.desk.see(self.pages.mirror.jobs.values())
+            self.table.set_order(self.pages.numbers)
+            self.show_lines()
+
+    def on_line_table_near_end(self, event: LineTable.NearEnd) -> None:
+        if self.pages.has_more and not self.pages.is_local_order:
+            self.load(self._load_more(), group="more")
+
+    def on_line_table_marks_changed(self, event: LineTable.MarksChanged) -> None:
+        self.show_lines()
+
+    # filter and order -------------------------------------------------------------------------
+
+    def filter_problem(self, text: str) -> FilterProblem | None:
+        return job_filter_problem(text)
+
+    def filter_changed(self, text: str) -> None:
+        self.load(self._load_filter(text), group="filter")
+
+    async def _load_filter(self, text: str) -> None:
+        changed = await self.pages.load(text)
+        self._show_list(changed)
+
+    def order_changed(self) -> None:
+        self.load(self._load_order(), group="filter")
+
+    async def _load_order(self) -> None:
+        changed = await self.pages.load(order=self.order)
+        self._show_list(changed)
+
+    def do_problems(self) -> None:
+        self.set_filter("" if self.filter_text == JOB_PROBLEMS else JOB_PROBLEMS)
+
+    def do_count_1(self) -> None:
+        self.set_filter(COUNT_FILTERS[1])
+
+    def do_count_2(self) -> None:
+        self.set_filter(COUNT_FILTERS[2])
+
+    def do_count_3(self) -> None:
+        self.set_filter(COUNT_FILTERS[3])
+
+    def do_count_4(self) -> None:
+        self.set_filter(COUNT_FILTERS[4])
+
+    def do_count_5(self) -> None:
+        self.set_filter(COUNT_FILTERS[5])
+
+    # acts -------------------------------------------------------------------------------------
+
+    async def on_key(self, event: events.Key) -> None:
+        self._pace.key_pressed(self.desk.clock.monotonic())
+        await super().on_key(event)
+
+    def open_row(self, key: RowKey) -> None:
+        self.desk.navigator.show_job(int(key))
+
+    def row_text(self, key: RowKey) -> str:
+        return self.pages.mirror.jobs[int(key)].id
+
+    def do_output(self) -> None:
+        if job := self.cursor_job():
+            self.desk.navigator.show_output(job.number, job.attempts)
+
+    def do_events(self) -> None:
+        if job := self.cursor_job():
+            self.desk.navigator.show_events(job.number)
+
+    def do_mark(self) -> None:
+        self.table.toggle_mark()
+
+    def do_mark_all(self) -> None:
+        self.table.mark_all()
+        if self.pages.has_more:
+            listed, total = len(self.pages.numbers), self.pages.mirror.count
+            self.say(f"marked the {count(listed)} listed of {count(total)}", "warn")
+
+    def do_clear_marks(self) -> None:
+        self.table.clear_marks()
+
+    def do_stop(self) -> None:
+        self._on_chosen(self._flows.stop)
+
+    def do_reassign(self) -> None:
+        self._on_chosen(self._flows.reassign)
+
+    def do_resubmit(self) -> None:
+        self._on_chosen(self._flows.resubmit)
+
+    def do_priority(self, argument: str) -> None:
+        try:
+            priority = int(argument)
+        except ValueError:
+            self.say(f"a priority is a whole number, not {argument!r}", "warn")
+            return
+        self._on_chosen(lambda jobs: self._flows.set_priority(jobs, priority))
+
+    def do_edit(self) -> None:
+        if job := self.cursor_job():
+            self.act(self._flows.edit(job))
+
+    def do_explain(self) -> None:
+        if job := self.cursor_job():
+            self.act(self._flows.explain(job))
+
+    def do_start_job(self) -> None:
+        self.act(self._flows.start())
+
+    def _on_chosen(self, flow: Callable[[Sequence[JobView]], Awaitable[None]]) -> None:
+        self.act(self._with_chosen(flow))
+
+    async def _with_chosen(self, flow: Callable[[Sequence[JobView]], Awaitable[None]]) -> None:
+        """Act on the marked jobs, else on the one under the cursor, as they are now."""
+        numbers = [int(key) for key in self.table.selection.chosen()]
+        jobs = await jobs_by_number(self.desk.client, numbers)
+        if jobs:
+            await flow(jobs)
+        else:
+            self.say("no job is chosen")
