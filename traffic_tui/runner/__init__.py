@@ -1,0 +1,34 @@
+"""The library for building runners: a registry of handlers, and what serves coordinators with it.
+
+from traffic_tui.runner import ExecutionRequest, Registry, run
+
+registry = Registry()
+
+@registry.handler("greet")
+async def greet(request: ExecutionRequest) -> dict[str, str]:
+    request.print("hello")
+    return {"message": "hi"}
+
+run(registry, url="http://127.0.0.1:8700", key="...")
+"""
+
+from __future__ import annotations
+
+from traffic_tui.runner.agent import run
+from traffic_tui.runner.errors import JobError, JobErrorKind
+from traffic_tui.runner.outcome import ExecutionOutcome
+from traffic_tui.runner.registry import Registry
+from traffic_tui.runner.request import ExecutionRequest
+from traffic_tui.runner.seam import SupervisorConnector
+from traffic_tui.runner.supervisor import Supervisor
+
+__all__ = [
+    "ExecutionOutcome",
+    "ExecutionRequest",
+    "JobError",
+    "JobErrorKind",
+    "Registry",
+    "Supervisor",
+    "SupervisorConnector",
+    "run",
+]

@@ -1,0 +1,246 @@
+"""The agent: a supervisor, a connector and a person's signals, as one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from traffic_tui.runner.errors import NeverReached, RunnerError
+from traffic_tui.runner.handlers import load_handlers
+from traffic_tui.runner.jobs import COMMAND, built_in
+from traffic_tui.runner.journal import Journal
+from traffic_tui.runner.options import AgentOptions
+from traffic_tui.runner.processes import ProcessGroups
+from traffic_tui.runner.registry import Registry
+from traffic_tui.runner.supervisor import Supervisor
+from traffic_tui.runner.words import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from traffic_tui.runner.options import AgentProtocol
+    from traffic_tui.runner.seam import SupervisorConnector
+
+log = logging.getLogger(__name__)
+
+DONE, REFUSED, NEVER_REACHED = 0, 1, 3
+STOP_GRACE_SECONDS = 10.0
+"""Between the second signal and killing what runs."""
+REPORT_SECONDS = 10.0
+"""After that, how long the coordinator may take to hear of it."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_agent(options: AgentOptions) -> int:
+    """Run an agent until it is told to end; the answer is the process's exit code.
+
+    0: drained; 1: refused, or not everything could be told; 3: the coordinator was never reached.
+    """
+    _log_for_people()
+    groups = ProcessGroups()
+    try:
+        options.check()
+        registry = registry_for(options, groups)
+        return _serve(options, registry)
+    except RunnerError as error:
+        log.error("%s", error)
+        return NEVER_REACHED if isinstance(error, NeverReached) else REFUSED
+    finally:
+        groups.close()
+
+
+def run(
+    registry: Registry,
+    *,
+    url: str,
+    key: str = "",
+    protocol: AgentProtocol = "native-v2",
+    name: str = "",
+    capacity: int | None = None,
+    data_dir: Path | None = None,
+) -> None:
+    """Serve a coordinator with one's own handlers until a signal ends it.
+
+    Raises:
+        SystemExit: with the agent's exit code, where that is not 0.
+    """
+    _log_for_people()
+    options = AgentOptions(url, name, capacity, key=key, protocol=protocol, data_dir=data_dir)
+    try:
+        options.check()
+        code = _serve(options, registry)
+    except RunnerError as error:
+        log.error("%s", error)
+        code = NEVER_REACHED if isinstance(error, NeverReached) else REFUSED
+    if code:
+        raise SystemExit(code)
+
+
+def registry_for(options: AgentOptions, groups: ProcessGroups) -> Registry:
+    """The built-in types and one's own, cut down to the types asked for."""
+    may_command = options.allow_command or COMMAND in options.types
+    registry = built_in(groups, allow_command=may_command)
+    if options.handlers is not None:
+        for entry in load_handlers(options.handlers).entries.values():
+            if entry.name in registry:
+                log.info("the built-in type %r is replaced by %s", entry.name, options.handlers)
+            registry.add(entry)
+    if not options.types:
+        return registry
+    chosen = Registry()
+    for name in options.types:
+        wanted = registry.get(name)
+        if wanted is None:
+            known = ", ".join(registry.names)
+            raise RunnerError(f"there is no handler for {plain(name, 60)!r}; there are: {known}")
+        chosen.add(wanted)
+    return chosen
+
+
+class Agent:
+    """One supervisor with its connector, and the ladder of signals that ends them."""
+
+    def __init__(self, supervisor: Supervisor, connector: SupervisorConnector) -> None:
+        self._supervisor = supervisor
+        self._connector = connector
+        self._signals = 0
+
+    async def run(self) -> None:
+        """Serve until drained or stopped. Raises RunnerError where the coordinator refuses."""
+        with self._listening():
+            async with self._supervisor:
+                await self._connector.run(self._supervisor)
+
+    def signalled(self) -> None:
+        """First drain, then stop, then die; a person who asks again means it."""
+        self._signals += 1
+        running = len(self._supervisor.running)
+        if self._signals == 1:
+            log.info("draining: %d jobs run on, nothing new is taken; again to stop them", running)
+            self._supervisor.drain()
+            self._connector.drain()
+        elif self._signals == 2:
+            log.info("stopping %d jobs, %g s for them to end", running, STOP_GRACE_SECONDS)
+            self._supervisor.stop_all(grace_seconds=STOP_GRACE_SECONDS)
+            self._connector.stop(STOP_GRACE_SECONDS + REPORT_SECONDS)
+        else:
+            log.warning("killed with %d jobs running", running)
+            _end_now(REFUSED)  # the guard kills their processes
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        added: list[signal.Signals] = []
+        for number in SIGNALS:
+            with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
+                loop.add_signal_handler(number, self.signalled)
+                added.append(number)
+        try:
+            yield
+        finally:
+            for number in added:
+                loop.remove_signal_handler(number)
+
+
+def _serve(options: AgentOptions, registry: Registry) -> int:
+    """Run the agent on a loop of its own."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        agent_ended = runner.run(_serve_on_loop(options, registry))
+        if agent_ended.left:
+            _end_now(REFUSED)  # a handler that cannot be ended would keep the loop from closing
+    return DONE if agent_ended.is_told else REFUSED
+
+
+class _Ended:
+    """How serving ended."""
+
+    def __init__(self, *, is_told: bool, left: list[str]) -> None:
+        self.is_told = is_told
+        self.left = left
+
+
+async def _serve_on_loop(options: AgentOptions, registry: Registry) -> _Ended:
+    folder = options.folder
+    journal = Journal(folder / "spool" / f"{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        journal.open()
+    except OSError as error:
+        raise RunnerError(f"the folder {folder} cannot be used: {error}") from None
+    try:
+        connector = connector_for(options, registry, journal)
+        supervisor = Supervisor(registry, connector, slots=options.slots)
+        await Agent(supervisor, connector).run()
+        return _Ended(is_told=connector.is_told, left=supervisor.running)
+    finally:
+        journal.close()
+
+
+def connector_for(
+    options: AgentOptions, registry: Registry, journal: Journal
+) -> SupervisorConnector:
+    """The connector of the protocol asked for. HTTP is loaded only here: it takes long."""
+    from traffic_tui.runner.connectors.link import Address
+
+    address = Address(options.url, options.key, options.ca, options.cert, options.key_file)
+    if options.protocol == "runpack":
+        from traffic_tui.runner.connectors.runpack import RunpackConnector
+
+        return RunpackConnector(
+            address,
+            registry.names,
+            folder=options.folder,
+            name=options.name,
+            notify_relay=options.notify_relay,
+        )
+    from traffic_tui.runner.connectors.native_v2 import (
+        Introduction,
+        NativeV2Connector,
+    )
+
+    introduction = Introduction(
+        options.full_name, options.slots, registry.names, options.labels, _version()
+    )
+    return NativeV2Connector(address, introduction, journal)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("traffic-tui")
+    except PackageNotFoundError:
+        return ""
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _log_for_people() -> None:
+    """Log lines on standard error, unless the program around us has arranged for its own."""
+    if logging.getLogger().handlers:
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(message)s", "%H:%M:%S"))
+    ours = logging.getLogger("traffic_tui.runner")
+    if not ours.handlers:
+        ours.addHandler(handler)
+        ours.setLevel(logging.INFO)
+        ours.propagate = False
+
+
+def _end_now(code: int) -> None:
+    logging.shutdown()
+    os._exit(code)

@@ -1,0 +1,102 @@
+"""What an agent is told when it is started."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from server.model import MAX_NAME
+from traffic_tui.runner.errors import RunnerError
+from traffic_tui.runner.words import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+AgentProtocol: TypeAlias = Literal["native-v2", "runpack"]
+AGENT_PROTOCOLS: tuple[AgentProtocol, ...] = get_args(AgentProtocol)
+MAX_CAPACITY = 10_000
+APPLICATION = "traffic-tui"
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyRelay:
+    """Where a Runpack runner hears of new jobs without asking."""
+
+    url: str
+    key: str
+    subscriber: str
+
+    @classmethod
+    def from_environment(cls) -> NotifyRelay | None:
+        """As the Runpack runner is told; None where one of the three is missing."""
+        url, key, subscriber = (
+            os.environ.get(f"NOTIFY_RELAY_{name}", "")
+            for name in ("BASE_URL", "SUBSCRIBE_KEY", "SUBSCRIBE_ID")
+        )
+        return cls(url, key, subscriber) if url and key and subscriber else None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOptions:
+    """Everything an agent can be told; only the address is needed."""
+
+    url: str
+    name: str = ""
+    """Empty: the host's name."""
+    capacity: int | None = None
+    """How many jobs at once; None: as many as there are processors."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    types: tuple[str, ...] = ()
+    """The only job types it takes; empty: all it has a handler for."""
+    key: str = ""
+    """The coordinator's runner key itself."""
+    ca: str | None = None
+    cert: str | None = None
+    key_file: str | None = None
+    """The private key of ``cert``."""
+    protocol: AgentProtocol = "native-v2"
+    handlers: str | None = None
+    """``module:registry`` with handlers of one's own."""
+    allow_command: bool = False
+    """Let the coordinator run programs here; naming ``command`` in ``types`` says the same."""
+    data_dir: Path | None = None
+    """None: the user's data folder."""
+    notify_relay: NotifyRelay | None = None
+    """Only for Runpack."""
+
+    @property
+    def full_name(self) -> str:
+        return self.name or socket.gethostname() or "runner"
+
+    @property
+    def slots(self) -> int:
+        return self.capacity if self.capacity is not None else len(os.sched_getaffinity(0))
+
+    @property
+    def folder(self) -> Path:
+        """Where agents of this user keep what they need."""
+        if self.data_dir is not None:
+            return self.data_dir
+        import platformdirs
+
+        return Path(platformdirs.user_data_dir(APPLICATION)) / "agent"
+
+    def check(self) -> None:
+        """Raise RunnerError in words where something cannot be."""
+        if self.protocol not in AGENT_PROTOCOLS:
+            known = " and ".join(AGENT_PROTOCOLS)
+            raise RunnerError(f"there is no protocol {plain(self.protocol)!r}; there are {known}")
+        if not 1 <= self.slots <= MAX_CAPACITY:
+            raise RunnerError(f"the capacity is {self.slots}, 1 to {MAX_CAPACITY} slots are needed")
+        if len(self.full_name) > MAX_NAME:
+            raise RunnerError(f"the name has more than {MAX_NAME} characters")
+        for name, value in self.labels.items():
+            if not name or len(name) > MAX_NAME or len(value) > MAX_NAME:
+                raise RunnerError(
+                    f"the label {plain(name, 60)!r} is empty or longer than {MAX_NAME} characters"
+                )
+        if self.key_file is not None and self.cert is None:
+            raise RunnerError("a certificate's key was given, but no certificate")

@@ -1,0 +1,20 @@
+"""Text from outside, made fit for a log line: one line, no control bytes, bounded."""
+
+from __future__ import annotations
+
+import re
+
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+MAX_WORDS = 300
+
+
+def plain(text: object, limit: int = MAX_WORDS) -> str:
+    """``text`` on one line; what was cut off is told."""
+    line = _UNSEEN.sub(" ", str(text)[: limit * 4]).strip()
+    return line if len(line) <= limit else f"{line[:limit]} ..."
+
+
+def fitting(text: str, limit: int) -> str:
+    """``text`` that can be told as UTF-8 JSON and is at most ``limit`` characters long."""
+    sound = text.encode("utf-8", "replace").decode("utf-8")
+    return sound if len(sound) <= limit else sound[: limit - 4] + " ..."
