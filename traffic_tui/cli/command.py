@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias
 
 import typer
 
+from traffic_tui.cli.failures import EXIT_USAGE
 from traffic_tui.cli.options import (
     CaOption,
+    DataDirOption,
     DebugOption,
     FormatOption,
     JsonOption,
@@ -26,6 +28,8 @@ from traffic_tui.cli.printing import Printer
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
+    from server.model import Role
+    from traffic_tui.cli.options import Format
     from traffic_tui.client.base import Client
 
 P = ParamSpec("P")
@@ -45,10 +49,10 @@ class Call:
     printer: Printer
 
 
-def group(help_text: str) -> typer.Typer:
+def group(help_text: str, *examples: str) -> typer.Typer:
     """An application with subcommands."""
-    app = standalone(help=help_text, no_args_is_help=True)
-    app.callback()(_nothing_before_the_subcommand)
+    app = standalone(help=help_text, invoke_without_command=True, epilog=example_text(examples))
+    app.callback()(_show_help_without_subcommand)
     return app
 
 
@@ -63,8 +67,11 @@ def standalone(**settings: Any) -> typer.Typer:
     )
 
 
-def _nothing_before_the_subcommand() -> None:
-    """Keeps a group a group, even with a single subcommand."""
+def _show_help_without_subcommand(context: typer.Context) -> None:
+    """What there is, for whoever typed the group's name alone; still wrong usage to a script."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(EXIT_USAGE)
 
 
 def local(
@@ -88,18 +95,23 @@ def talking(
     name: str,
     *examples: str,
     aliases: tuple[str, ...] = (),
+    role: Role = "operator",
     **settings: Any,
 ) -> Callable[[Body[P]], Body[P]]:
-    """Declare a command that talks to a coordinator, with its other names."""
+    """Declare a command that talks to a coordinator.
+
+    Args:
+        aliases: other names it has; they are not listed.
+        role: which of this user's own keys it needs.
+    """
 
     def declare(body: Body[P]) -> Body[P]:
-        def run(
-            url: Any, key_file: Any, ca: Any, output: Any, as_json: bool, debug: bool, **given: Any
-        ) -> None:
+        def run(output: Format, as_json: bool, debug: bool, **given: Any) -> None:
             from traffic_tui.cli.connection import talk
 
+            where = Where(**{each.name: given.pop(each.name) for each in _WHERE})
             printer = Printer.for_stdout("json" if as_json else output)
-            talk(Where(url, key_file, ca), lambda client: body(Call(client, printer), **given))  # type: ignore[call-arg]
+            talk(where, lambda client: body(Call(client, printer), **given), role=role)  # type: ignore[call-arg]
 
         own = parameters_of(body)[1:]
         command = _shaped(run, body, [*own, *_FORMAT, *_WHERE, _DEBUG])
@@ -120,6 +132,7 @@ _WHERE = (
     _option("url", UrlOption, None),
     _option("key_file", KeyFileOption, None),
     _option("ca", CaOption, None),
+    _option("data_dir", DataDirOption, None),
 )
 _FORMAT = (_option("output", FormatOption, "table"), _option("as_json", JsonOption, False))
 
@@ -159,13 +172,13 @@ def _register(
     for number, name in enumerate(names):
         app.command(
             name,
-            epilog=_example_text(examples),
+            epilog=example_text(examples),
             hidden=number > 0,
             context_settings=HELP_SETTINGS,
             **settings,
         )(command)
 
 
-def _example_text(examples: tuple[str, ...]) -> str:
+def example_text(examples: tuple[str, ...]) -> str:
     title = "Example:" if len(examples) == 1 else "Examples:"
     return "\n".join(["\b", title, *(f"  traffic-tui {each}" for each in examples)])

@@ -72,7 +72,7 @@ async def list_jobs(
     terms: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILTER]", help="Which, as in the console.", autocompletion=completion.filters
+            metavar="FILTER", help="Which, as in the console.", autocompletion=completion.filters
         ),
     ] = None,
     limit: Annotated[

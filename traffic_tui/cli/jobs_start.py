@@ -12,7 +12,7 @@ from traffic_tui.cli.failures import WrongUsage
 from traffic_tui.cli.submission import Order, submitting
 from traffic_tui.cli.typed import duration_of
 
-app = group("Start a job of a built-in type.")
+app = group("Start a job of a built-in type.", "jobs start wait 30 --follow")
 
 
 def _order(type_name: str, **params: object) -> Order:
@@ -37,11 +37,11 @@ def fib(
 def evaluate(
     expression: Annotated[str, typer.Argument(metavar="EXPR", help="What to compute.")],
     variables: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=NUMBER]...", help="Values of its names.")
+        list[str] | None, typer.Argument(metavar="NAME=NUMBER", help="Values of its names.")
     ] = None,
 ) -> Order:
     """Compute an expression. 2x means 2*x."""
-    return _order("eval", expression=expression, variables=_numbers(variables or []))
+    return _order("eval", expression=expression, args=_numbers(variables or []))
 
 
 def _numbers(items: list[str]) -> dict[str, float | int]:

@@ -100,8 +100,10 @@ def root(
     """
     if context.invoked_subcommand is None:
         from traffic_tui.cli.console import ConsoleWish, open_console
+        from traffic_tui.cli.settings import StartFlags
 
-        open_console(ConsoleWish(config, data_dir, host, port, read_only, ascii_only))
+        flags = StartFlags(config, data_dir, host, port)
+        open_console(flags, ConsoleWish(read_only, ascii_only))
 
 
 def wants_debug(arguments: Sequence[str]) -> bool:

@@ -21,6 +21,10 @@ CaOption: TypeAlias = Annotated[
     Path | None,
     typer.Option("--ca", metavar="FILE", help="Certificate authority of the coordinator."),
 ]
+DataDirOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--data-dir", metavar="DIR", help="Or the one that serves this data folder."),
+]
 DebugOption: TypeAlias = Annotated[
     bool, typer.Option("--debug", help="Show where an error came from.")
 ]
@@ -41,3 +45,4 @@ class Where(NamedTuple):
     url: str | None = None
     key_file: Path | None = None
     ca: Path | None = None
+    data_dir: Path | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,15 +25,38 @@ async def offset_of_last_lines(
     end, missing, is_last_block = size, line_count, True
     while end > 0:
         start = max(0, end - BLOCK_BYTES)
-        part = await read(start, end - start)
-        data = part.data[: max(0, end - part.offset)]
-        found, missing = _line_start(data, missing, is_last_block)
+        block = await _block_before(read, start, end)
+        found, missing = _line_start(block.data, missing, is_last_block)
         if found is not None:
-            return part.offset + found
-        if part.offset > start:
-            return part.offset
+            return block.offset + found
+        if block.offset > start:
+            return block.offset
         end, is_last_block = start, False
     return 0
+
+
+class Block(NamedTuple):
+    """Bytes without a hole."""
+
+    offset: int
+    data: bytes
+
+
+async def _block_before(
+    read: Callable[[int, int], Awaitable[OutputPart]], start: int, end: int
+) -> Block:
+    """The bytes that end at ``end``, back to ``start`` or to the last hole behind that."""
+    pieces: list[bytes] = []
+    offset = place = start
+    while place < end:
+        part = await read(place, end - place)
+        if not part.data or part.offset >= end:
+            return Block(end, b"")
+        if part.offset != place:
+            offset, pieces = part.offset, []
+        pieces.append(part.data[: end - part.offset])
+        place = part.offset + len(part.data)
+    return Block(offset, b"".join(pieces))
 
 
 def _line_start(data: bytes, missing: int, is_last_block: bool) -> tuple[int | None, int]:

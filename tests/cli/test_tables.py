@@ -1,0 +1,60 @@
+"""Tables: aligned, cut where they have to be, harmless."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from traffic_tui.cli.tables import Column, Fact, Look, lay_out, sheet, span
+from traffic_tui.state.formats import cells
+from traffic_tui.state.glyphs import ASCII, JOB_MARKS, Span
+
+
+class Thing(NamedTuple):
+    name: str
+    size: int
+
+
+COLUMNS: tuple[Column[Thing], ...] = (
+    Column("NAME", lambda thing, _: span(thing.name), is_flexible=True),
+    Column("SIZE", lambda thing, _: span(thing.size), is_right=True),
+)
+
+
+def texts(lines: list[list[Span]]) -> list[str]:
+    return ["".join(part.text for part in line) for line in lines]
+
+
+def test_columns_are_aligned() -> None:
+    lines = lay_out(COLUMNS, [Thing("a", 5), Thing("bcdef", 1234)], Look(), None)
+    assert texts(lines) == ["NAME   SIZE", "a         5", "bcdef  1234"]
+
+
+def test_a_flexible_column_gives_way() -> None:
+    lines = lay_out(COLUMNS, [Thing("x" * 50, 5)], Look(), 24)
+    assert [cells(text) for text in texts(lines)] == [24, 24]
+    assert "…" in texts(lines)[1]
+
+
+def test_wide_characters_count_as_they_are_shown() -> None:
+    lines = lay_out(COLUMNS, [Thing("日本語", 1), Thing("abc", 2)], Look(), None)
+    assert len({cells(text) for text in texts(lines)}) == 1
+
+
+def test_hostile_names_stay_one_harmless_line() -> None:
+    [_, line] = texts(lay_out(COLUMNS, [Thing("x\x1b[2J[/nope]\nY", 1)], Look(), None))
+    assert line == "x[/nope] Y     1"
+
+
+def test_an_empty_cell_is_a_dash_so_that_columns_can_be_counted() -> None:
+    assert span("").text == "-"
+
+
+def test_states_have_glyphs_on_terminals_only() -> None:
+    mark = JOB_MARKS["in_progress"]
+    assert Look().mark(mark).text == "running"
+    assert Look(is_terminal=True).mark(mark).text == "▸ running"
+    assert Look(is_terminal=True, glyphs=ASCII).mark(mark).text == "> running"
+
+
+def test_a_sheet_has_its_values_below_each_other() -> None:
+    assert texts(sheet([Fact("a", span("1")), Fact("long", span("2"))])) == ["a     1", "long  2"]

@@ -1,0 +1,115 @@
+"""``traffic-tui agent``: our runner on this box."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 (Typer reads annotations)
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import typer
+
+from traffic_tui.cli.command import local, standalone
+from traffic_tui.cli.failures import EXIT_DONE
+from traffic_tui.cli.options import CaOption, DataDirOption, KeyFileOption, UrlOption, Where
+
+if TYPE_CHECKING:
+    from traffic_tui.client.locate import Located
+
+app = standalone()
+
+Protocol: TypeAlias = Literal["native-v2", "runpack"]
+
+
+@local(
+    app,
+    "agent",
+    "agent --capacity 4 --label rack=r12",
+    "agent --url https://control.example:8700 --key-file lab-07.key --type command",
+    "agent --handlers myjobs:registry",
+)
+def agent(
+    url: UrlOption = None,
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="Else this host's name.")
+    ] = "",
+    capacity: Annotated[
+        int | None,
+        typer.Option("--capacity", metavar="N", help="Jobs at once; else one a processor.", min=1),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="NAME=VALUE", help="What jobs may ask for; repeat it."),
+    ] = None,
+    job_type: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="TYPE", help="Only these; command has to be named."),
+    ] = None,
+    key_file: KeyFileOption = None,
+    ca: CaOption = None,
+    cert: Annotated[
+        str | None, typer.Option("--cert", metavar="FILE", help="This runner's certificate.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="FILE", help="That certificate's key.")
+    ] = None,
+    protocol: Annotated[
+        Protocol, typer.Option("--protocol", help="Which kind of coordinator to serve.")
+    ] = "native-v2",
+    handlers: Annotated[
+        str | None,
+        typer.Option("--handlers", metavar="MODULE:REGISTRY", help="Job types of your own."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Its part is [agent].")
+    ] = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Run jobs on this box for a coordinator.
+
+    The key comes from --key-file, from TRAFFIC_TUI_KEY, or from the data folder of this user's own
+    coordinator. The first SIGINT or SIGTERM lets it finish what runs, the second stops that.
+    """
+    from traffic_tui.cli.settings import StartFlags, read_start
+    from traffic_tui.cli.typed import pairs_of
+    from traffic_tui.runner.agent import run_agent
+    from traffic_tui.runner.options import AgentOptions, NotifyRelay
+
+    labels = pairs_of(label or [], "--label")
+    settings = read_start(StartFlags(config)).settings
+    located = locate_coordinator(Where(url, key_file, ca, data_dir))
+    code = run_agent(
+        AgentOptions(
+            located.url,
+            name,
+            capacity,
+            labels,
+            tuple(job_type or ()),
+            located.key,
+            ca=str(located.ca) if located.ca else None,
+            cert=cert,
+            key_file=key,
+            protocol=protocol,
+            handlers=handlers,
+            allow_command=settings.agent.allow_command,
+            notify_relay=NotifyRelay.from_environment() if protocol == "runpack" else None,
+        )
+    )
+    if code != EXIT_DONE:
+        raise typer.Exit(code)
+
+
+def locate_coordinator(where: Where) -> Located:
+    """Where to report to, and the runner's key for it."""
+    from traffic_tui.cli.connection import failure_of
+    from traffic_tui.client.base import ClientError
+    from traffic_tui.client.locate import locate
+
+    try:
+        return locate(
+            url=where.url,
+            key_file=where.key_file,
+            ca=where.ca,
+            data_dir=where.data_dir,
+            role="runner",
+        )
+    except ClientError as error:
+        raise failure_of(error) from error

@@ -1,0 +1,31 @@
+"""``traffic-tui attach``: the console alone, on a coordinator that runs elsewhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from traffic_tui.cli.command import local, standalone
+from traffic_tui.cli.options import CaOption, DataDirOption, KeyFileOption, Where
+
+app = standalone()
+
+
+@local(app, "attach", "attach", "attach https://control.example:8700 --read-only")
+def attach(
+    url: Annotated[
+        str | None,
+        typer.Argument(metavar="URL", help="Else TRAFFIC_TUI_URL, else the one of this user."),
+    ] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Look, change nothing.")] = False,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Plain letters, no glyphs.")] = False,
+    key_file: KeyFileOption = None,
+    ca: CaOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Open the console on a running coordinator. Closing it ends nothing there."""
+    from traffic_tui.cli.console import ConsoleWish, attach_console, require_terminal
+
+    require_terminal()
+    attach_console(Where(url, key_file, ca, data_dir), ConsoleWish(read_only, ascii_only))
