@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from server.store.sqlite import SqliteStore
-
 from server.clock import ManualClock
 from server.coordinator import (
     AttemptReport,
@@ -19,6 +17,7 @@ from server.coordinator import (
 )
 from server.model import Actor, JobSpec, Outcome
 from server.settings import LeaseSettings, Settings
+from server.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
