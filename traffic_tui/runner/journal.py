@@ -110,7 +110,7 @@ class StreamJournal:
         path = self._prefix.with_name(f"{self._prefix.name}.{self._tail_start}")
         end = self.end
         try:
-            path.write_bytes(self._tail)
+            path.write_bytes(bytes(self._tail))
         except OSError:
             path.unlink(missing_ok=True)
             raise
