@@ -56,7 +56,7 @@ def service(*, durability: str = "full", folder: Path | None = None) -> Iterator
         config = base / "bench.toml"
         config.write_text(CONFIGURATION.format(durability=durability))
         data = base / "data"
-        command = [sys.executable, "-m", "traffic_tui.cli.main", "serve", "--port", "0"]
+        command = [sys.executable, "-m", "traffic_tui", "serve", "--port", "0"]
         command += ["--config", str(config), "--data-dir", str(data)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:

@@ -1,4 +1,4 @@
-"""``python -m traffic_tui``: the program without its installed script."""
+"""``python -m traffic_tui`` is the same as the installed program."""
 
 from __future__ import annotations
 

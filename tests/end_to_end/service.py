@@ -77,7 +77,7 @@ class Service:
     def _spawn(self) -> subprocess.Popen[str]:
         config = self.folder / "config.toml"
         config.write_text(CONFIGURATION.format(lease=self.lease_seconds))
-        command = [sys.executable, "-m", "traffic_tui.cli.main", "serve"]
+        command = [sys.executable, "-m", "traffic_tui", "serve"]
         command += ["--port", str(self.port), "--config", str(config)]
         command += ["--data-dir", str(self.data_dir)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TRAFFIC_")}
