@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from server.wire.operator import StatsView
     from traffic_tui.cli.options import Where
     from traffic_tui.cli.settings import Start
-    from traffic_tui.client.base import Client
 
 MAX_SKEW_MS = 5_000
 
@@ -43,13 +42,15 @@ def _running_finding(url: str, pid: int) -> Finding:
 def answer_finding(where: Where) -> Finding:
     """Whether the coordinator that a command would talk to answers, with the key it would use."""
     from server.clock import SystemClock
-    from traffic_tui.cli.connection import talk
+    from traffic_tui.cli.connection import Connection, talk
 
-    async def ask(client: Client) -> tuple[str, StatsView]:
-        return client.url, await client.stats()
+    connection = Connection(where)
+
+    async def ask() -> tuple[str, StatsView]:
+        return connection.client.url, await connection.client.stats()
 
     try:
-        url, stats = talk(where, ask)
+        url, stats = talk(connection, ask())
     except CommandFailed as failure:
         return Finding("bad", "answers", failure.message, "see --url, --key-file and --ca")
     skew_ms = abs(stats.now - SystemClock().now_ms())

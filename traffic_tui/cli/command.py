@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from server.model import Role
+    from traffic_tui.cli.connection import Connection
     from traffic_tui.cli.options import Format
     from traffic_tui.client.base import Client
 
@@ -45,8 +46,12 @@ HELP_SETTINGS: dict[Any, Any] = {
 class Call:
     """What the body of a command works with."""
 
-    client: Client
+    connection: Connection
     printer: Printer
+
+    @property
+    def client(self) -> Client:
+        return self.connection.client
 
 
 def group(help_text: str, *examples: str) -> typer.Typer:
@@ -107,11 +112,12 @@ def talking(
 
     def declare(body: Body[P]) -> Body[P]:
         def run(output: Format, as_json: bool, debug: bool, **given: Any) -> None:
-            from traffic_tui.cli.connection import talk
+            from traffic_tui.cli.connection import Connection, talk
 
             where = Where(**{each.name: given.pop(each.name) for each in _WHERE})
-            printer = Printer.for_stdout("json" if as_json else output)
-            talk(where, lambda client: body(Call(client, printer), **given), role=role)  # type: ignore[call-arg]
+            connection = Connection(where, role)
+            call = Call(connection, Printer.for_stdout("json" if as_json else output))
+            talk(connection, body(call, **given))  # type: ignore[call-arg]
 
         own = parameters_of(body)[1:]
         command = _shaped(run, body, [*own, *_FORMAT, *_WHERE, _DEBUG])

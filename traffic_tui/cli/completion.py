@@ -22,23 +22,21 @@ def _ask(question: Callable[[Client], Coroutine[Any, Any, list[str]]]) -> list[s
     """Names from the coordinator that variables or the discovery file lead to."""
     import asyncio
 
-    from traffic_tui.cli.connection import find_client
-    from traffic_tui.cli.failures import CommandFailed
+    from traffic_tui.cli.connection import Connection
     from traffic_tui.cli.options import Where
     from traffic_tui.client.base import ClientError
 
     async def ask() -> list[str]:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            client = find_client(Where())
-            try:
-                await client.connect()
-                return await question(client)
-            finally:
-                await client.close()
+        connection = Connection(Where())
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await question(connection.client)
+        finally:
+            await connection.close()
 
     try:
         return asyncio.run(ask())
-    except (ClientError, CommandFailed, TimeoutError, OSError):
+    except (ClientError, TimeoutError, OSError):
         return []
 
 

@@ -9,7 +9,7 @@ from traffic_tui.cli.failures import EXIT_FAILED, EXIT_UNREACHABLE, CommandFaile
 from traffic_tui.client.base import ClientError, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
     from server.model import Role
     from traffic_tui.cli.options import Where
@@ -18,27 +18,46 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def talk(
-    where: Where, body: Callable[[Client], Coroutine[Any, Any, T]], *, role: Role = "operator"
-) -> T:
-    """Run ``body`` against the coordinator that ``where`` names, with its errors as exit codes.
+class Connection:
+    """The way to one coordinator, taken only when something is first asked of it.
 
-    Args:
-        role: which of this user's own keys to show, where no other one is named.
+    So what was typed is looked at before anybody is called, and wrong usage is told as such even
+    where no coordinator runs.
     """
-    return asyncio.run(_talk(where, body, role))
+
+    def __init__(self, where: Where, role: Role = "operator") -> None:
+        self._where = where
+        self._role = role
+        self._client: Client | None = None
+
+    @property
+    def client(self) -> Client:
+        """The client, found at first use.
+
+        Raises:
+            ClientError: no coordinator is named and none runs here, or a named file is no good.
+        """
+        if self._client is None:
+            self._client = find_client(self._where, role=self._role)
+        return self._client
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
 
 
-async def _talk(where: Where, body: Callable[[Client], Coroutine[Any, Any, T]], role: Role) -> T:
+def talk(connection: Connection, conversation: Coroutine[Any, Any, T]) -> T:
+    """Run ``conversation``, which uses ``connection``, with client errors as exit codes."""
+    return asyncio.run(_talk(connection, conversation))
+
+
+async def _talk(connection: Connection, conversation: Coroutine[Any, Any, T]) -> T:
     try:
-        client = find_client(where, role=role)
-        await client.connect()
-        try:
-            return await body(client)
-        finally:
-            await client.close()
+        return await conversation
     except ClientError as error:
         raise failure_of(error) from error
+    finally:
+        await connection.close()
 
 
 def failure_of(error: ClientError) -> CommandFailed:

@@ -53,7 +53,8 @@ async def limit(
     """Limit how many jobs of a queue run at once."""
     from traffic_tui.cli.typed import limit_of
 
-    print_queue(call, await call.client.limit_queue(queue, limit_of(number), reason=reason))
+    wanted = limit_of(number)
+    print_queue(call, await call.client.limit_queue(queue, wanted, reason=reason))
 
 
 def print_queue(call: Call, queue: QueueView) -> None:
