@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from server.clock import SystemClock
 from server.coordinator import Coordinator
 from server.discovery import Discovery, find_running, remove_discovery, write_discovery
+from server.errors import StoreError
 from server.folder import FolderProblem, prepare_folder
-from server.keyring import Keyring
+from server.keyring import GivenKey, Keyring
 from server.operator import OperatorApi
 from server.runtime.application import build_application
 from server.runtime.disk import DiskGuard
@@ -25,7 +26,7 @@ from server.runtime.http_server import HttpServer
 from server.runtime.problems import RuntimeProblem
 from server.runtime.reload import changed_settings, merged_settings
 from server.runtime.sockets import bind_sockets, exposure_warnings, plain_url, reachable_url
-from server.runtime.stores import open_store
+from server.runtime.stores import make_store
 
 if TYPE_CHECKING:
     import socket
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from server.clock import Clock
+    from server.runtime.logs import CoordinatorLog
     from server.settings import Settings
 
 STEP_SECONDS = 2.5
@@ -48,6 +50,7 @@ class CoordinatorServer:
         settings: the configuration.
         folder: the data folder; made where it is missing.
         environment: where configured keys are looked up.
+        log: where this process logs to while the coordinator runs; None: as it is set up already.
         clock: for tests.
     """
 
@@ -64,6 +67,7 @@ class CoordinatorServer:
         folder: Path,
         *,
         environment: Mapping[str, str] = os.environ,
+        log: CoordinatorLog | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.settings = settings
@@ -71,8 +75,10 @@ class CoordinatorServer:
         self.warnings: list[str] = []
         """What whoever started it should know, in words."""
         self._environment = environment
+        self._log = log
         self._clock = clock or SystemClock()
         self._exits = contextlib.AsyncExitStack()
+        self._is_serving = False
         self._failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
@@ -90,6 +96,9 @@ class CoordinatorServer:
     async def stop(self) -> None:
         """End everything, in bounded time. May be called again."""
         exits, self._exits = self._exits, contextlib.AsyncExitStack()
+        if self._is_serving:
+            self._is_serving = False
+            logger.info("stopping")
         await exits.aclose()
 
     async def failed(self) -> BaseException:
@@ -113,15 +122,20 @@ class CoordinatorServer:
 
     async def _start(self) -> None:
         self._claim_folder()
+        self._start_log()
         sockets = self._bind()
-        keyring = self._open_keyring()
+        configured, filed = self._given_keys()
         await self._start_coordinator()
+        keyring = Keyring(
+            self._clock, configured=configured, filed=filed, stored=self.coordinator.keys
+        )
         self.operator = OperatorApi(self.coordinator, self.coordinator.store.reads, keyring)
         await self._start_guard()
-        await self._start_http(sockets, keyring)
+        await self._start_http(sockets)
         self._announce()
         for warning in self.warnings:
             logger.warning(warning)
+        self._is_serving = True
         logger.info("serving %s from %s", self.listen_url, self.folder)
 
     def _claim_folder(self) -> None:
@@ -136,6 +150,17 @@ class CoordinatorServer:
                 "another folder with --data-dir"
             )
 
+    def _start_log(self) -> None:
+        if self._log is None:
+            return
+        try:
+            self._log.start()
+        except OSError as error:
+            raise RuntimeProblem(
+                f"the log in {self.folder} cannot be written: {error.strerror}"
+            ) from error
+        self._exits.callback(self._log.stop)
+
     def _bind(self) -> list[socket.socket]:
         server = self.settings.server
         sockets = bind_sockets(server.host, server.port)
@@ -148,26 +173,25 @@ class CoordinatorServer:
         self.warnings += exposure_warnings(server, sockets)
         return sockets
 
-    def _open_keyring(self) -> Keyring:
+    def _given_keys(self) -> tuple[list[GivenKey], list[GivenKey]]:
+        """The keys of the configuration and those of the data folder."""
         configured = configured_keys(self.settings.keys, self._environment)
         filed = filed_keys(self.folder)
         if not (configured or filed):
             raise RuntimeProblem(
-                f"there is no key at all, so nobody could use it: remove "
+                "there is no key at all, so nobody could use it: remove "
                 f"{self.folder}/keys.toml to have keys made, or name some under [keys]"
             )
-        return Keyring(
-            self._clock,
-            configured=configured,
-            filed=filed,
-            stored=lambda: self.coordinator.keys(),
-        )
+        return configured, filed
 
     async def _start_coordinator(self) -> None:
-        store = open_store(self.folder, self.settings)
+        store = make_store(self.folder, self.settings, self._clock)
         self.coordinator = Coordinator(store, self.settings, self._clock)
         self._end_with("the store", store.close)
-        await self.coordinator.start()
+        try:
+            await self.coordinator.start()
+        except StoreError as error:
+            raise RuntimeProblem(str(error)) from error
         self._end_with("the coordinator", self.coordinator.stop)
 
     async def _start_guard(self) -> None:
@@ -177,12 +201,17 @@ class CoordinatorServer:
         self._end_with("the disk guard", self._guard.stop)
         await self._guard.start()
 
-    async def _start_http(self, sockets: list[socket.socket], keyring: Keyring) -> None:
-        app = build_application(self.coordinator, self.operator, keyring, self.settings)
+    async def _start_http(self, sockets: list[socket.socket]) -> None:
+        app = build_application(self.operator, self.settings)
         http = HttpServer(app, sockets, self.settings.server.tls, self._fail)
         self._end_with("the HTTP server", http.stop)
         await http.start()
-        self._end_with("streams and polls", self._end_waits)
+
+        async def end_waits() -> None:
+            app.close()
+            self.coordinator.end_waits()
+
+        self._end_with("streams and polls", end_waits)
 
     def _announce(self) -> None:
         discovery = Discovery(
@@ -202,10 +231,6 @@ class CoordinatorServer:
     def _end_with(self, what: str, stop: Callable[[], Awaitable[None]]) -> None:
         """Have ``stop`` called when this server ends, after what was started later."""
         self._exits.push_async_callback(_bounded, what, stop)
-
-    async def _end_waits(self) -> None:
-        self.operator.close()
-        self.coordinator.end_waits()
 
     def _fail(self, error: BaseException) -> None:
         logger.error("the coordinator cannot go on: %s", error)

@@ -38,7 +38,6 @@ class Service(NamedTuple):
     """Puts the flags of the command line over what the file says."""
     announce: Callable[[str], None]
     """Gets the line ``ready URL`` once requests are answered."""
-    warn: Callable[[str], None]
 
 
 def serve(service: Service) -> int:
@@ -58,13 +57,10 @@ async def _serve(service: Service) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop_wanted.set)
     loop.add_signal_handler(signal.SIGHUP, reload_wanted.set)
-    server = CoordinatorServer(service.settings, service.folder)
-    await server.start()
     log = CoordinatorLog(service.folder, to_stderr=True)
-    log.start()
+    server = CoordinatorServer(service.settings, service.folder, log=log)
+    await server.start()
     try:
-        for warning in server.warnings:
-            service.warn(warning)
         service.announce(f"ready {server.listen_url}")
         notify_systemd("READY=1")
         return await _until_stopped(server, service, stop_wanted, reload_wanted)
@@ -72,8 +68,6 @@ async def _serve(service: Service) -> int:
         end_within(STOP_SECONDS)
         notify_systemd("STOPPING=1")
         await server.stop()
-        logger.info("stopped")
-        log.stop()
 
 
 async def _until_stopped(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import logging
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,8 +27,6 @@ T = TypeVar("T")
 START_SECONDS = 60.0
 """A migration of a large store may take long."""
 STOP_SECONDS = 5.0
-
-logger = logging.getLogger(__name__)
 
 
 class CoordinatorThread:
@@ -133,24 +130,19 @@ class CoordinatorThread:
             self._report(error, ready)
         finally:
             self._server = None
-            if self._log is not None:
-                self._log.stop()
 
     def _report(self, error: BaseException, ready: concurrent.futures.Future[None]) -> None:
         if not ready.done():
             ready.set_exception(error)
             return
-        logger.error("the coordinator ended: %s", error, exc_info=error)
         self._server = None
         self._on_crash(error)
 
     async def _serve(self, ready: concurrent.futures.Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop_wanted = asyncio.Event()
-        server = CoordinatorServer(self._settings, self._folder)
+        server = CoordinatorServer(self._settings, self._folder, log=self._log)
         await server.start()
-        if self._log is not None:
-            self._log.start()
         self._server = server
         ready.set_result(None)
         try:
