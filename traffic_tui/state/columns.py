@@ -53,7 +53,7 @@ class Column(NamedTuple):
     order: str = ""
     """Name of the order that sorts by it; empty: none does."""
     wide_width: int = 0
-    """Width in lists of 120 cells and more; 0: the same."""
+    """Width it would like in lists of 120 cells and more; 0: no other."""
 
 
 class PlacedColumn(NamedTuple):
@@ -77,20 +77,29 @@ def fit_columns(
     is left over brings columns to the width their contents want (``wants``, by key), then goes
     to the growing ones.
     """
-    base = [_narrowest(column, width, wants or {}) for column in columns]
+    wants = _wants(columns, width, wants or {})
+    base = [_narrowest(column, wants) for column in columns]
     kept = _kept(columns, base, width)
     chosen = [columns[index] for index in kept]
     widths = [base[index] for index in kept]
     spare = width - _row_width(widths)
-    spare = _give_wanted(chosen, widths, spare, wants or {})
+    spare = _give_wanted(chosen, widths, spare, wants)
     _share_out(chosen, widths, spare)
     return tuple(_placed(chosen, widths))
 
 
-def _narrowest(column: Column, width: int, wants: Mapping[str, int]) -> int:
+def _wants(columns: Sequence[Column], width: int, wants: Mapping[str, int]) -> dict[str, int]:
+    """What contents want, and in wide lists the wider form of some columns."""
+    wide = {column.key: column.wide_width for column in columns if column.wide_width}
+    wanted = dict(wants)
+    if width >= WIDE_FROM:
+        for key, more in wide.items():
+            wanted[key] = max(more, wanted.get(key, 0))
+    return wanted
+
+
+def _narrowest(column: Column, wants: Mapping[str, int]) -> int:
     """Numbers must not be cropped, so a right-aligned column is as wide as its contents."""
-    if column.wide_width and width >= WIDE_FROM:
-        return column.wide_width
     if column.is_right and column.key in wants:
         return max(column.width, min(wants[column.key], column.max_width))
     return column.width

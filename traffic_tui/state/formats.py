@@ -54,7 +54,7 @@ def age(milliseconds: int) -> str:
     days = seconds // 86_400
     if days < 100:
         return f"{days}d{seconds // 3600 % 24:02}"
-    return f"{days}d" if days < 10_000 else ">27y"
+    return f"{days}d" if days < 1_000 else f"{min(days // 365, 999)}y"
 
 
 def marked_age(milliseconds: int, mark: str) -> str:
