@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
 """Lines of job lists and everything about one job, from rows."""
 
 from __future__ import annotations
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 
     from server.store.codes import Row
 
-_SAID: Final = "c.message, c.type, o.code, o.details, o.exit_code, o.signal, {result}, o.retry_after_ms, o.is_retryable"
+_SAID: Final = (
+    "c.message, c.type, o.code, o.details, o.exit_code, o.signal, {result}, o.retry_after_ms,"
+    " o.is_retryable"
+)
 _ROWS: Final = (
-    f"SELECT {JOB_COLUMNS_J}, k.type, k.queue, k.requires, k.pin, s.owner, s.origin,"  # noqa: S608
+    f"SELECT {JOB_COLUMNS_J}, k.type, k.queue, k.requires, k.pin, s.owner, s.origin,"
     " a.uuid, a.runner, r.uuid, r.name, a.state, a.phase, a.started_at, a.ended_at,"
     " p.current, p.total, p.text, p.heard_at,"
     " (SELECT max(updated_at) FROM streams WHERE attempt = a.id), a.outcome,"
@@ -43,7 +47,7 @@ _ROWS: Final = (
 )
 _ATTEMPT_A: Final = ", ".join(f"a.{name}" for name in ATTEMPT_COLUMNS.split(", "))
 _ATTEMPTS: Final = (
-    ATTEMPT_CHAIN + f"SELECT {_ATTEMPT_A}, r.uuid, r.name, coalesce(n.protocol, r.protocol),"  # noqa: S608
+    ATTEMPT_CHAIN + f"SELECT {_ATTEMPT_A}, r.uuid, r.name, coalesce(n.protocol, r.protocol),"
     " p.current, p.total, p.text, p.heard_at,"
     f" {_SAID.format(result='o.result')},"
     " (SELECT count(*) FROM late_writes WHERE attempt = a.id)"
@@ -96,7 +100,7 @@ def job_detail(db: sqlite3.Connection, job_id: int) -> JobDetail | None:
         return None
     details = details_of(
         db.execute(
-            f"SELECT {DETAIL_COLUMNS} FROM job_details d"  # noqa: S608
+            f"SELECT {DETAIL_COLUMNS} FROM job_details d"
             " JOIN submitters s ON s.id = d.submitter WHERE d.job = ?",
             (job_id,),
         ).fetchone()
@@ -130,7 +134,7 @@ def _attempt_row(db: sqlite3.Connection, row: Row) -> AttemptRow:
     streams = tuple(
         stream_state_of(found)
         for found in db.execute(
-            f"SELECT {STREAM_COLUMNS} FROM streams WHERE attempt = ? ORDER BY stream",  # noqa: S608
+            f"SELECT {STREAM_COLUMNS} FROM streams WHERE attempt = ? ORDER BY stream",
             (attempt.id,),
         )
     )

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
 """Filling the writer's memory from an open database."""
 
 from __future__ import annotations
@@ -48,11 +49,9 @@ def _drop_unused_classes(db: sqlite3.Connection) -> None:
         " WHERE a.state < 4)"
     )
     db.execute("BEGIN IMMEDIATE")
-    db.execute(f"DELETE FROM facets WHERE cls IN ({unused})")  # noqa: S608
-    db.execute(
-        f"DELETE FROM activity WHERE kind < 2 AND key IN ({unused})"  # noqa: S608
-    )
-    db.execute(f"DELETE FROM classes WHERE id IN ({unused})")  # noqa: S608
+    db.execute(f"DELETE FROM facets WHERE cls IN ({unused})")
+    db.execute(f"DELETE FROM activity WHERE kind < 2 AND key IN ({unused})")
+    db.execute(f"DELETE FROM classes WHERE id IN ({unused})")
     db.execute("DELETE FROM counts WHERE n = 0")
     db.execute("COMMIT")
 
@@ -84,13 +83,10 @@ def _load_counters(db: sqlite3.Connection, memory: Memory, now: int) -> None:
 
 
 def _load_live(db: sqlite3.Connection, memory: Memory) -> None:
-    for row in db.execute(
-        f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE state < 4 ORDER BY id"  # noqa: S608
-    ):
+    for row in db.execute(f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE state < 4 ORDER BY id"):
         memory.add_live(attempt_of(row))
     for row in db.execute(
-        f"SELECT {JOB_COLUMNS} FROM jobs"  # noqa: S608
-        " WHERE id IN (SELECT job FROM attempts WHERE state < 4)"
+        f"SELECT {JOB_COLUMNS} FROM jobs WHERE id IN (SELECT job FROM attempts WHERE state < 4)"
     ):
         memory.jobs[row[0]] = job_of(row)
 
@@ -102,5 +98,5 @@ def _load_high_marks(db: sqlite3.Connection, memory: Memory) -> None:
         ("attempt", "attempts", "id"),
         ("event", "events", "seq"),
     ):
-        newest = db.execute(f"SELECT coalesce(max({column}), 0) FROM {table}").fetchone()[0]  # noqa: S608
+        newest = db.execute(f"SELECT coalesce(max({column}), 0) FROM {table}").fetchone()[0]
         memory.high[kind] = max(newest, marks.get(kind, 0))

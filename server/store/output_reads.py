@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
 """Reading and searching console output."""
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from server.model import Stream
 
-_STATE: Final = f"SELECT {STREAM_COLUMNS} FROM streams WHERE attempt = ? AND stream = ?"  # noqa: S608
+_STATE: Final = f"SELECT {STREAM_COLUMNS} FROM streams WHERE attempt = ? AND stream = ?"
 _OF: Final = "FROM chunks WHERE attempt = ? AND stream = ? AND generation = ?"
 _FIRST: Final = f"SELECT max(offset) {_OF} AND offset <= ?"
 _FORWARD: Final = f"SELECT offset, at, data {_OF} AND offset >= ? ORDER BY offset"
@@ -77,7 +78,7 @@ def _find_on(db: sqlite3.Connection, state: StreamState, needle: bytes, offset: 
         text = held + data
         found = text.find(needle, max(0, offset - held_at))
         if found >= 0:
-            return held_at + found
+            return int(held_at + found)
         kept = min(len(text), len(needle) - 1)
         held, held_at = text[len(text) - kept :], held_at + len(text) - kept
     return None

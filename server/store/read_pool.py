@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from server.errors import Busy
+from server.store.filter_sql import install_functions
 from server.store.group_commit import in_words
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class ReadPool:
         db.execute("PRAGMA query_only = 1")
         db.execute("PRAGMA temp_store = MEMORY")
         db.execute("PRAGMA cache_size = -16384")
+        install_functions(db)
         db.set_progress_handler(lambda: self._is_closing, INTERRUPT_STEPS)
         self._open.append(db)
         return db

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
 """Attempts in a transaction. Live ones are answered from memory."""
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _INSERT: Final = (
     " started_at, ended_at, deadline, stop_at, stop_grace, stop_kill, phase, uuid)"
     " VALUES (?,?,?,?,?,?,?,?,?,0,?,0,0,0,'',?)"
 )
-_SELECT: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts "  # noqa: S608
+_SELECT: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts "
 _BY_IDS: Final = _SELECT + "WHERE id IN (SELECT value FROM json_each(?))"
 _BY_UUIDS: Final = _SELECT + "WHERE uuid IN (SELECT value FROM json_each(?))"
 ATTEMPT_CHAIN: Final = (

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection
 
+    from server.events import EventKind
     from server.store.codes import Row
     from server.store.memory import Memory
 
@@ -19,7 +20,7 @@ class PendingEvent(NamedTuple):
 
     row: tuple[int, int, int, int, int, str, str, str, bytes]
     """(at, kind, job, attempt, runner, queue, actor, reason, data)."""
-    kind: str
+    kind: EventKind
     members: tuple[tuple[int, int], ...]
 
 

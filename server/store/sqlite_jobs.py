@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
 """Jobs in a transaction: inserting, finding, claiming, deleting."""
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _INSERT_DETAILS: Final = (
     "INSERT INTO job_details (job, submitter, timeout_ms, retry, cache_key, parent, resubmit_of,"
     " trace, extra, params) VALUES (?,?,?,?,?,?,?,?,?,?)"
 )
-_SELECT: Final = f"SELECT {JOB_COLUMNS} FROM jobs "  # noqa: S608
+_SELECT: Final = f"SELECT {JOB_COLUMNS} FROM jobs "
 _BY_ID: Final = _SELECT + "WHERE id = ?"
 _BY_IDS: Final = _SELECT + "WHERE id IN (SELECT value FROM json_each(?))"
 _BY_UUID: Final = _SELECT + "WHERE uuid = ?"
@@ -52,7 +53,7 @@ _PAST_DEADLINE: Final = (
     _SELECT + "WHERE state < 2 AND deadline > 0 AND deadline <= ? ORDER BY deadline, id LIMIT ?"
 )
 _DETAILS: Final = (
-    f"SELECT {DETAIL_COLUMNS} FROM job_details d JOIN submitters s ON s.id = d.submitter "  # noqa: S608
+    f"SELECT {DETAIL_COLUMNS} FROM job_details d JOIN submitters s ON s.id = d.submitter "
 )
 _DETAILS_ONE: Final = _DETAILS + "WHERE d.job = ?"
 _DETAILS_MANY: Final = _DETAILS + "WHERE d.job IN (SELECT value FROM json_each(?))"

@@ -95,7 +95,7 @@ class LedgerOps(TxBase):
                 actor,
                 reason,
                 data,
-                members,  # type: ignore[arg-type]
+                members,
             )
             events.append(event)
             blocks += [(block, seq) for block in event_blocks(job, members)]

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
 """Console output in a transaction."""
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 STREAM_COLUMNS: Final = "attempt, stream, generation, size, gap_from, gap_to, updated_at"
 _PUT_STREAM: Final = (
-    f"INSERT INTO streams ({STREAM_COLUMNS}) VALUES (?,?,?,?,?,?,?)"  # noqa: S608
+    f"INSERT INTO streams ({STREAM_COLUMNS}) VALUES (?,?,?,?,?,?,?)"
     " ON CONFLICT (attempt, stream) DO UPDATE SET generation = excluded.generation,"
     " size = excluded.size, gap_from = excluded.gap_from, gap_to = excluded.gap_to,"
     " updated_at = excluded.updated_at"
@@ -42,7 +43,7 @@ class OutputOps(TxBase):
     """The part of a transaction that concerns output."""
 
     def streams(self, attempt_id: int) -> list[StreamState]:
-        sql = f"SELECT {STREAM_COLUMNS} FROM streams WHERE attempt = ? ORDER BY stream"  # noqa: S608
+        sql = f"SELECT {STREAM_COLUMNS} FROM streams WHERE attempt = ? ORDER BY stream"
         return [stream_state_of(row) for row in self.db.execute(sql, (attempt_id,))]
 
     def put_output(

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
 """Deleting: on request, and when things are too old. Every step is bounded."""
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class PruneOps(TxBase):
     """The part of a transaction that removes things."""
 
     def delete_jobs(self, job_ids: Sequence[int], *, at: int, by: str) -> None:
-        rows = self.rows_in(f"SELECT id, uuid, cls, state FROM jobs WHERE id {_IN}", job_ids)  # noqa: S608
+        rows = self.rows_in(f"SELECT id, uuid, cls, state FROM jobs WHERE id {_IN}", job_ids)
         if not rows:
             return
         ids = [row[0] for row in rows]
@@ -59,7 +60,7 @@ class PruneOps(TxBase):
     def _delete(self, table: str, column: str, ids: Collection[int]) -> int:
         if not ids:
             return 0
-        sql = f"DELETE FROM {table} WHERE {column} {_IN}"  # noqa: S608
+        sql = f"DELETE FROM {table} WHERE {column} {_IN}"
         return self.db.execute(sql, (json_ids(ids),)).rowcount
 
     def _raise_mark(self, name: str, value: int) -> None:
@@ -106,9 +107,9 @@ class PruneOps(TxBase):
             (before, self._last_attempt_before(before), limit),
         ).fetchall()
         ids = json_ids(row[0] for row in rows)
-        self.db.execute(f"DELETE FROM chunks WHERE attempt {_IN}", (ids,))  # noqa: S608
+        self.db.execute(f"DELETE FROM chunks WHERE attempt {_IN}", (ids,))
         self.db.execute(
-            f"UPDATE streams SET is_kept = 0, gap_from = 0, gap_to = size WHERE attempt {_IN}",  # noqa: S608
+            f"UPDATE streams SET is_kept = 0, gap_from = 0, gap_to = size WHERE attempt {_IN}",
             (ids,),
         )
         return len(rows)
@@ -154,7 +155,7 @@ class PruneOps(TxBase):
             ("sessions", "id", "ended_at > 0 AND ended_at < ?", before),
         ):
             gone += self.db.execute(
-                f"DELETE FROM {table} WHERE {key} IN"  # noqa: S608
+                f"DELETE FROM {table} WHERE {key} IN"
                 f" (SELECT {key} FROM {table} WHERE {condition} LIMIT ?)",
                 (value, limit),
             ).rowcount

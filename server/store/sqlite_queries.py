@@ -1,13 +1,39 @@
-"""Finding the jobs of a page."""
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
+"""Finding the jobs of a page: which way through the tables, and how many there are.
+
+The planner cannot know that three of a million jobs are pending, or that all but three are; the
+counters can. Where few jobs can fit, they are fetched through their index and sorted; where many
+do, the list's own order is walked and left early.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import base64
+import binascii
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from server.errors import InvalidInput
+from server.filters.terms import FilterRow, StateTerm, TextTerm
+from server.model import JOB_STATES
+from server.store.codes import json_ids
+from server.store.filter_sql import ALWAYS, NEVER, FilterSql, Source, Test
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from server.store.base import JobQuery
+    from server.filters import Filter
+    from server.store.base import JobOrder, JobQuery
+    from server.store.names import Names
+
+COUNT_CAP: Final = 100_000
+"""Jobs that are counted one by one; beyond it the count is given as at least this."""
+COSTLY_COUNT_CAP: Final = 2_000
+"""The same where looking at each job is costly."""
+MAX_LIMIT: Final = 10_000
+SPARSE: Final = 30_000
+"""Jobs that are fetched and sorted without a second thought."""
 
 
 class FoundJobs(NamedTuple):
@@ -15,10 +41,162 @@ class FoundJobs(NamedTuple):
 
     ids: list[int]
     next: str
-    count: int
-    count_is_exact: bool
+    total: int
+    total_is_exact: bool
+
+
+class _Order(NamedTuple):
+    columns: tuple[str, ...]
+    is_descending: bool
+
+
+_ORDERS: Final[dict[JobOrder, _Order]] = {
+    "number": _Order(("j.id",), False),
+    "-number": _Order(("j.id",), True),
+    "since": _Order(("j.since", "j.id"), False),
+    "-since": _Order(("j.since", "j.id"), True),
+    # Ranks are priorities negated: the highest priority has the smallest rank.
+    "-priority": _Order(("j.rank", "j.id"), False),
+    "priority": _Order(("j.rank", "j.id"), True),
+}
+
+
+class _Search(NamedTuple):
+    """The parts of a statement that finds jobs."""
+
+    found: str
+    """The ids that can fit, as a common table; empty: all of them."""
+    source: str
+    conditions: list[str]
+    values: list[object]
+    is_costly: bool
 
 
 def find_jobs(db: sqlite3.Connection, query: JobQuery, now: int) -> FoundJobs:
-    rows = db.execute("SELECT id FROM jobs ORDER BY id DESC LIMIT ?", (query.limit,)).fetchall()
-    return FoundJobs([r[0] for r in rows], "", len(rows), True)
+    """The ids of a page.
+
+    Raises:
+        InvalidInput: the cursor or the limit makes no sense.
+    """
+    order = _ORDERS.get(query.order)
+    if order is None:
+        raise InvalidInput(f"There is no order {query.order}; there are {', '.join(_ORDERS)}.")
+    if not 1 <= query.limit <= MAX_LIMIT:
+        raise InvalidInput(f"The limit is between 1 and {MAX_LIMIT}.")
+    after = _read_cursor(query.after, query.order) if query.after else None
+    sql = FilterSql(db, now)
+    tests = _tests(sql, query)
+    exact = _counted(sql.names, query)
+    if exact == 0 or any(test is NEVER for test in tests):
+        return FoundJobs([], "", 0, True)
+    search = _search(tests, sql.names.total)
+    rows = _page(db, search, order, after, query.limit + 1)
+    cursor = _write_cursor(query.order, rows[query.limit - 1]) if len(rows) > query.limit else ""
+    ids = [row[-1] for row in rows[: query.limit]]
+    if exact is None and after is None and not cursor:
+        exact = len(ids)
+    total, is_exact = (exact, True) if exact is not None else _count(db, search)
+    return FoundJobs(ids, cursor, total, is_exact)
+
+
+def _tests(sql: FilterSql, query: JobQuery) -> list[Test]:
+    tests = [] if query.filter is None else sql.tests(query.filter)
+    if query.ids is not None:
+        ids = json_ids(query.ids)
+        listed = "SELECT value FROM json_each(?)"
+        source = Source("SELECT value FROM json_each(?)", (ids,), len(query.ids))
+        tests.append(Test(f"j.id IN ({listed})", (ids,), source) if query.ids else NEVER)
+    return [test for test in tests if test is not ALWAYS]
+
+
+def _search(tests: list[Test], total: int) -> _Search:
+    sources = [test.source for test in tests if test.source is not None]
+    best = min(sources, key=lambda source: source.size, default=None)
+    cheap_first = sorted(tests, key=lambda test: test.is_costly)
+    conditions = [test.sql for test in cheap_first]
+    values = [value for test in cheap_first for value in test.values]
+    is_costly = any(test.is_costly for test in tests)
+    if best is None or best.size > max(SPARSE, total // 20):
+        return _Search("", "jobs j NOT INDEXED", conditions, values, is_costly)
+    found = f"WITH found (id) AS ({best.sql}) "
+    source = "(SELECT DISTINCT id FROM found) f CROSS JOIN jobs j ON j.id = f.id"
+    return _Search(found, source, conditions, [*best.values, *values], is_costly)
+
+
+def _page(
+    db: sqlite3.Connection,
+    search: _Search,
+    order: _Order,
+    after: tuple[int, ...] | None,
+    limit: int,
+) -> list[tuple[int, ...]]:
+    conditions, values = list(search.conditions), list(search.values)
+    columns = ", ".join(order.columns)
+    if after is not None:
+        marks = ", ".join("?" * len(after))
+        sign = "<" if order.is_descending else ">"
+        conditions.append(f"({columns}) {sign} ({marks})")
+        values += after
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    direction = "DESC" if order.is_descending else "ASC"
+    by = ", ".join(f"{column} {direction}" for column in order.columns)
+    sql = f"{search.found}SELECT {columns} FROM {search.source}{where} ORDER BY {by} LIMIT ?"
+    return db.execute(sql, (*values, limit)).fetchall()
+
+
+# counting ------------------------------------------------------------------------------------
+
+
+def _counted(names: Names, query: JobQuery) -> int | None:
+    """How many jobs fit, where the counters alone can tell."""
+    if query.ids is not None:
+        return None
+    if query.filter is None:
+        return names.total
+    if not _is_counted(query.filter):
+        return None
+    total = 0
+    for (cls, state), number in names.counts.items():
+        known = names.classes[cls]
+        row = FilterRow("", 0, known.type, known.queue, JOB_STATES[state])
+        if query.filter.matches(row, 0):
+            total += number
+    return total
+
+
+def _is_counted(wanted: Filter) -> bool:
+    """Whether all of a filter is about what the counters are kept by."""
+    return all(
+        isinstance(condition.term, StateTerm)
+        or (isinstance(condition.term, TextTerm) and condition.term.field in ("type", "queue"))
+        for condition in wanted.conditions
+    )
+
+
+def _count(db: sqlite3.Connection, search: _Search) -> tuple[int, bool]:
+    cap = COSTLY_COUNT_CAP if search.is_costly else COUNT_CAP
+    where = f" WHERE {' AND '.join(search.conditions)}" if search.conditions else ""
+    sql = f"{search.found}SELECT count(*) FROM (SELECT 1 FROM {search.source}{where} LIMIT ?)"
+    found = int(db.execute(sql, (*search.values, cap + 1)).fetchone()[0])
+    return min(found, cap), found <= cap
+
+
+# cursors -------------------------------------------------------------------------------------
+
+
+def _write_cursor(order: JobOrder, row: tuple[int, ...]) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode([order, *row])).decode().rstrip("=")
+
+
+def _read_cursor(text: str, order: JobOrder) -> tuple[int, ...]:
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        of_order, *place = msgspec.json.decode(raw, type=list[str | int])
+    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        raise InvalidInput("This is no cursor of a list of jobs; start without one.") from error
+    if of_order != order or len(place) != len(_ORDERS[order].columns):
+        raise InvalidInput("This cursor belongs to a list in another order; start without one.")
+    numbers = tuple(one for one in place if isinstance(one, int) and abs(one) < 2**63)
+    if len(numbers) != len(place):
+        raise InvalidInput("This is no cursor of a list of jobs; start without one.")
+    return numbers

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from server.errors import Busy
 from server.store.base import JobPage, LateWrite
 from server.store.event_rows import MAX_SEQ, find_events
+from server.store.filter_sql import install_functions
 from server.store.job_rows import job_detail, job_rows
 from server.store.output_reads import find_in_output, read_output
 from server.store.read_pool import ReadPool
@@ -50,6 +51,7 @@ class SqliteReads:
 
     def start(self, writer: sqlite3.Connection) -> None:
         if self._path is None:
+            install_functions(writer)
             self._inline = writer
         else:
             self._pool = ReadPool(self._path)
@@ -71,7 +73,7 @@ class SqliteReads:
 
         def read(db: sqlite3.Connection) -> JobPage:
             found = find_jobs(db, query, now)
-            return JobPage(job_rows(db, found.ids), found.next, found.count, found.count_is_exact)
+            return JobPage(job_rows(db, found.ids), found.next, found.total, found.total_is_exact)
 
         return await self._run(read)
 

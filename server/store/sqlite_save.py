@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
 """Writing what changed of jobs and attempts, and nothing else.
 
 An UPDATE that names an indexed column rewrites its index entries even where the value stays, so
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     Plan = tuple[str, Callable[[Any], Row]]
 
 _CODED: Final[dict[str, dict[Any, int]]] = {
-    "wanted": WANTED_CODE,  # type: ignore[dict-item]
-    "outcome": OUTCOME_CODE,  # type: ignore[dict-item]
+    "wanted": WANTED_CODE,
+    "outcome": OUTCOME_CODE,
 }
 _FAILURES: Final = frozenset({"error", "timeout", "lost"})
 
@@ -50,7 +51,7 @@ class _Plans:
     def _make(self, changed: tuple[bool, ...]) -> Plan:
         names = [name for name, is_changed in zip(self._fields, changed, strict=True) if is_changed]
         sets = ", ".join(f"{name} = ?" for name in names)
-        sql = f"UPDATE {self._table} SET {sets} WHERE id = ?"  # noqa: S608
+        sql = f"UPDATE {self._table} SET {sets} WHERE id = ?"
         codes = [self._states if name == "state" else _CODED.get(name) for name in names]
         picked = itemgetter(*(self._fields.index(name) for name in names), 0)
         if not any(codes):

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     import sqlite3
 
     from server.model import JobState
+    from server.store.codes import Row
 
 MINUTE_MS: Final = 60_000
 HOUR: Final = 60
 """Minutes."""
+RANKS: Final = 50
+"""Priorities of a class that are looked at for its oldest job, from the highest down."""
 _LIVE: Final = (
     "SELECT a.runner, count(*), max(max(a.started_at, coalesce(p.heard_at, 0), coalesce("
     "(SELECT max(updated_at) FROM streams WHERE attempt = a.id), 0), a.offered_at))"
@@ -44,21 +47,23 @@ def runner_work(db: sqlite3.Connection, now: int) -> dict[int, RunnerWork]:
     live = {row[0]: row[1:] for row in db.execute(_LIVE)}
     past = {row[0]: row[1:] for row in db.execute(_BY_RUNNER, (DONE, FAILED, _hour_ago(now)))}
     return {
-        runner: RunnerWork(
-            runner,
-            live.get(runner, (0, 0))[0],
-            *past.get(runner, (0, 0)),
-            live.get(runner, (0, 0))[1],
-        )
+        runner: _runner_work(runner, live.get(runner, (0, 0)), past.get(runner, (0, 0)))
         for runner in live.keys() | past.keys()
     }
+
+
+def _runner_work(runner: int, live: Row, past: Row) -> RunnerWork:
+    held, heard_at = live
+    done, failed = past
+    return RunnerWork(runner, held, done, failed, heard_at)
 
 
 def queue_work(db: sqlite3.Connection, now: int) -> dict[str, QueueWork]:
     counts: dict[str, dict[JobState, int]] = {}
     pending: dict[str, list[int]] = {}
     for cls, queue, state, number in db.execute(
-        "SELECT c.id, c.queue, n.state, n.n FROM counts n JOIN classes c ON c.id = n.cls WHERE n > 0"
+        "SELECT c.id, c.queue, n.state, n.n FROM counts n JOIN classes c ON c.id = n.cls"
+        " WHERE n.n > 0"
     ):
         of_queue = counts.setdefault(queue, {})
         of_queue[JOB_STATES[state]] = of_queue.get(JOB_STATES[state], 0) + number
@@ -95,10 +100,6 @@ def _oldest_of_class(db: sqlite3.Connection, cls: int) -> int:
         rank = row[0]
         oldest = min(oldest or row[1], row[1])
     return oldest
-
-
-RANKS: Final = 50
-"""Priorities of a class that are looked at, from the highest down."""
 
 
 def finished_per_bucket(db: sqlite3.Connection, now: int, bucket_ms: int, count: int) -> list[int]:

@@ -1,0 +1,372 @@
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
+"""A filter as SQL over ``jobs j``, with what is known of how many jobs it can fit.
+
+Names are looked up first, in the small tables that hold each of them once; a million jobs are
+then compared by integers, or found through an index on those. A name that nobody has makes the
+whole query empty before it is asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from server.filters.patterns import Pattern, argument_matches
+from server.filters.terms import (
+    AgeTerm,
+    ArgumentTerm,
+    LabelTerm,
+    NumberTerm,
+    StateTerm,
+    TextTerm,
+    WordTerm,
+    label_matches,
+)
+from server.model import JOB_STATES
+from server.store.codes import FIRST_ACTIVE, FIRST_FINAL, LAST_ACTIVE, STATE_CODE, map_of
+from server.store.names import Names
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Sequence
+
+    from server.filters import Filter
+    from server.filters.terms import Condition, Operator, Term
+
+Values = tuple[Any, ...]
+
+
+class Source(NamedTuple):
+    """A query for ids, through an index, of all jobs that can fit, and about how many it gives."""
+
+    sql: str
+    values: Values
+    size: int
+
+
+class Test(NamedTuple):
+    """A condition on ``j``. Without a source it can only be tried on job after job."""
+
+    sql: str
+    values: Values = ()
+    source: Source | None = None
+    is_costly: bool = False
+    """True where trying it on a job takes more than a few steps."""
+
+
+ALWAYS: Final = Test("1")
+NEVER: Final = Test("0", (), Source("SELECT id FROM jobs WHERE 0", (), 0))
+
+_LIVE: Final = "SELECT job FROM attempts WHERE state < 4"
+_ACTIVE: Final = f"j.state BETWEEN {FIRST_ACTIVE} AND {LAST_ACTIVE}"
+_HEARD: Final = (
+    "(SELECT max(a.started_at, a.ended_at, coalesce((SELECT heard_at FROM progress"
+    " WHERE attempt = a.id), 0), coalesce((SELECT max(updated_at) FROM streams"
+    " WHERE attempt = a.id), 0)) FROM attempts a WHERE a.id = j.attempt)"
+)
+_PERCENT: Final = (
+    "(SELECT 100.0 * current / total FROM progress WHERE attempt = j.attempt AND total > 0)"
+)
+_CAUSE: Final = "coalesce((SELECT cause FROM outcomes WHERE attempt = j.attempt), 0)"
+SIZE_CAP: Final = 50_001
+"""Counting how many a source gives ends here."""
+_BEGIN: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
+
+
+def install_functions(db: sqlite3.Connection) -> None:
+    """Give a connection the functions that the tests of some terms call."""
+    db.create_function("argument_matches", 2, _argument_matches, deterministic=True)
+
+
+def _argument_matches(params: bytes | str | None, wanted: str) -> bool:
+    path, patterns = msgspec.json.decode(wanted)
+    raw = params.encode() if isinstance(params, str) else params or b""
+    return argument_matches(raw, tuple(path), tuple(Pattern(*one) for one in patterns))
+
+
+class FilterSql:
+    """Turns the conditions of a filter into tests, on one state of the database."""
+
+    def __init__(self, db: sqlite3.Connection, now: int) -> None:
+        self._db = db
+        self._now = now
+        self.names = Names(db)
+
+    def tests(self, wanted: Filter) -> list[Test]:
+        return [self._test(condition) for condition in wanted.conditions]
+
+    def _test(self, condition: Condition) -> Test:
+        test = self._term(condition.term)
+        if not condition.is_negated:
+            return test
+        if test is NEVER:
+            return ALWAYS
+        if test is ALWAYS:
+            return NEVER
+        return Test(f"NOT ({test.sql})", test.values, None, test.is_costly)
+
+    def _term(self, term: Term) -> Test:
+        if isinstance(term, StateTerm):
+            return self._states(sorted(STATE_CODE[state] for state in term.states))
+        if isinstance(term, TextTerm):
+            return self._text(term)
+        if isinstance(term, LabelTerm):
+            return self._label(term)
+        if isinstance(term, ArgumentTerm):
+            return _argument(term)
+        if isinstance(term, NumberTerm):
+            return self._number(term)
+        if isinstance(term, AgeTerm):
+            return self._age(term)
+        return self._word(term)
+
+    # states ----------------------------------------------------------------------------
+
+    def _states(self, codes: Sequence[int]) -> Test:
+        if len(codes) == len(JOB_STATES):
+            return ALWAYS
+        size = sum(number for (_, state), number in self.names.counts.items() if state in codes)
+        parts = [f"SELECT id FROM jobs WHERE state = {code}" for code in codes if code < 2]
+        if any(FIRST_ACTIVE <= code <= LAST_ACTIVE for code in codes):
+            parts.append(_LIVE)
+        parts += [
+            f"SELECT id FROM jobs WHERE state > 4 AND state = {code}"
+            for code in codes
+            if code >= FIRST_FINAL
+        ]
+        source = Source(" UNION ".join(parts), (), size)
+        return Test(f"j.state IN ({_list(codes)})", (), source)
+
+    # names -----------------------------------------------------------------------------
+
+    def _text(self, term: TextTerm) -> Test:
+        patterns = term.patterns
+        if term.field == "id":
+            return any_of([_uuid(pattern) for pattern in patterns])
+        if term.field == "error":
+            return any_of([self._error(pattern) for pattern in patterns])
+        if term.field == "runner":
+            return self._runners(_any(patterns), with_ids=True)
+        if term.field == "type" or term.field == "queue":
+            classes = self.names.classes_where(term.field, _any(patterns))
+            return self._facets(self.names.facets_of_classes(classes))
+        return self._facets(self.names.facets_of_submitters(term.field, _any(patterns)))
+
+    def _facets(self, facets: set[int]) -> Test:
+        if not facets:
+            return NEVER
+        if len(facets) == len(self.names.facets):
+            return ALWAYS
+        listed = _list(sorted(facets))
+        source = Source(
+            f"SELECT id FROM jobs WHERE facet IN ({listed})", (), self.names.facets_size(facets)
+        )
+        return Test(f"j.facet IN ({listed})", (), source)
+
+    def _runners(self, fits: Callable[[str], bool], *, with_ids: bool) -> Test:
+        return self._runner_ids(self.names.runners_where(fits, with_ids=with_ids))
+
+    def _runner_ids(self, runners: Iterable[int]) -> Test:
+        listed = _list(sorted(runners))
+        if not listed:
+            return NEVER
+        sql = f"SELECT id FROM jobs WHERE runner > 0 AND runner IN ({listed})"
+        return Test(f"j.runner IN ({listed})", (), self._sized(sql))
+
+    def _sized(self, sql: str, values: Values = ()) -> Source:
+        """A source whose size is counted, up to a cap."""
+        counted = self._db.execute(
+            f"SELECT count(*) FROM ({sql} LIMIT {SIZE_CAP})", values
+        ).fetchone()[0]
+        return Source(sql, values, int(counted) if counted < SIZE_CAP else self.names.total)
+
+    def _label(self, term: LabelTerm) -> Test:
+        classes = {
+            cls
+            for cls, known in self.names.classes.items()
+            if label_matches(term, map_of(known.requires))
+        }
+        runners = [
+            runner
+            for runner, known in self.names.runners.items()
+            if label_matches(term, map_of(known.labels))
+        ]
+        return any_of(
+            [self._facets(self.names.facets_of_classes(classes)), self._runner_ids(runners)]
+        )
+
+    # errors ----------------------------------------------------------------------------
+
+    def _error(self, pattern: Pattern) -> Test:
+        condition, value = folded_test("folded", pattern)
+        of_causes = f"SELECT id FROM causes WHERE {condition}"
+        found = self._db.execute(f"{of_causes} LIMIT {SIZE_CAP}", (value,)).fetchall()
+        is_blank = pattern.matches("")
+        if not found and not is_blank:
+            return NEVER
+        if is_blank:  # what fits an empty text fits jobs without an error
+            return Test(f"{_CAUSE} IN (SELECT 0 UNION ALL {of_causes})", (value,), None, True)
+        listed = _list([row[0] for row in found]) if len(found) <= 500 else None
+        wanted, values = (listed, ()) if listed is not None else (of_causes, (value,))
+        sql = (
+            "SELECT a.job FROM outcomes o JOIN attempts a ON a.id = o.attempt"
+            f" WHERE o.cause > 0 AND o.cause IN ({wanted})"
+        )
+        return Test(f"{_CAUSE} IN ({wanted})", values, self._sized(sql, values), True)
+
+    # numbers and times -----------------------------------------------------------------
+
+    def _number(self, term: NumberTerm) -> Test:
+        if term.field == "number":
+            return any_of([self._job_number(term.operator, value) for value in term.values])
+        if term.field == "progress":
+            tests = [f"coalesce({_PERCENT} {term.operator} ?, 0)" for _ in term.values]
+            return self._active(" OR ".join(tests), term.values)
+        column = "j.attempts" if term.field == "try" else "-j.rank"
+        sql = " OR ".join(f"{column} {term.operator} ?" for _ in term.values)
+        return Test(f"({sql})", term.values)
+
+    def _job_number(self, operator: Operator, value: float) -> Test:
+        if operator == "=":
+            sql = "SELECT id FROM jobs WHERE id = ?"
+            return Test("j.id = ?", (value,), Source(sql, (value,), 1))
+        return Test(f"j.id {operator} ?", (value,))
+
+    def _active(self, sql: str, values: Values) -> Test:
+        """A condition that only active jobs can meet: there are as many as runners have slots."""
+        size = sum(
+            number
+            for (_, state), number in self.names.counts.items()
+            if FIRST_ACTIVE <= state <= LAST_ACTIVE
+        )
+        return Test(f"({_ACTIVE} AND ({sql}))", values, Source(_LIVE, (), size), True)
+
+    def _age(self, term: AgeTerm) -> Test:
+        sign = _BEGIN[term.operator]
+        limit = self._now - term.milliseconds
+        if term.field == "quiet":
+            return self._active(f"{_HEARD} > 0 AND {_HEARD} {sign} ?", (limit,))
+        column = "j.created_at" if term.field == "age" else "j.since"
+        return Test(f"{column} {sign} ?", (limit,))
+
+    # words -----------------------------------------------------------------------------
+
+    def _word(self, term: WordTerm) -> Test:
+        names = term.names
+        classes = self.names.classes_where("type", names.matches)
+        classes |= self.names.classes_where("queue", names.matches)
+        return any_of(
+            [
+                _uuid(term.beginning),
+                self._number_text(term.beginning),
+                self._facets(self.names.facets_of_classes(classes)),
+                self._runners(names.matches, with_ids=False),
+                self._error(names),
+            ]
+        )
+
+    def _number_text(self, pattern: Pattern) -> Test:
+        """Jobs whose number, as text, fits."""
+        if pattern.mode == "glob":
+            if not set(pattern.text) <= set("0123456789*"):
+                return NEVER
+            return Test("CAST(j.id AS TEXT) GLOB ?", (pattern.text,))
+        if not pattern.text.isascii() or not pattern.text.isdigit() or pattern.text[0] == "0":
+            return ALWAYS if not pattern.text else NEVER
+        return any_of(
+            [
+                Test(
+                    f"j.id BETWEEN {first} AND {last}",
+                    (),
+                    Source(
+                        f"SELECT id FROM jobs WHERE id BETWEEN {first} AND {last}",
+                        (),
+                        last - first + 1,
+                    ),
+                )
+                for first, last in number_ranges(int(pattern.text), self.names.last_job)
+            ]
+        )
+
+
+def number_ranges(beginning: int, highest: int) -> list[tuple[int, int]]:
+    """The ranges of numbers up to ``highest`` whose digits begin so."""
+    ranges: list[tuple[int, int]] = []
+    width = 1
+    while beginning * width <= highest:
+        ranges.append((beginning * width, beginning * width + width - 1))
+        width *= 10
+    return ranges
+
+
+def any_of(tests: Sequence[Test]) -> Test:
+    """At least one holds. It has a source only if each one has."""
+    tests = [test for test in tests if test is not NEVER]
+    if not tests:
+        return NEVER
+    if any(test is ALWAYS for test in tests):
+        return ALWAYS
+    if len(tests) == 1:
+        return tests[0]
+    source = None
+    sources = [test.source for test in tests if test.source is not None]
+    if len(sources) == len(tests):
+        source = Source(
+            " UNION ".join(one.sql for one in sources),
+            tuple(value for one in sources for value in one.values),
+            sum(one.size for one in sources),
+        )
+    return Test(
+        "(" + " OR ".join(test.sql for test in tests) + ")",
+        tuple(value for test in tests for value in test.values),
+        source,
+        any(test.is_costly for test in tests),
+    )
+
+
+def folded_test(column: str, pattern: Pattern) -> tuple[str, str]:
+    """A condition on a column of folded text, and its one value."""
+    if pattern.mode == "whole":
+        return f"{column} = ?", pattern.text
+    if pattern.mode == "contains":
+        return f"instr({column}, ?) > 0", pattern.text
+    text = pattern.text if pattern.mode == "glob" else pattern.text + "*"
+    escaped = text.replace("[", "[[]").replace("?", "[?]")
+    return f"{column} GLOB ?", escaped
+
+
+def _uuid(pattern: Pattern) -> Test:
+    """Jobs whose id begins so."""
+    if not set(pattern.text) <= set("0123456789abcdefghijklmnopqrstuvwxyz-*"):
+        return NEVER
+    if pattern.mode == "glob":
+        return Test("j.uuid GLOB ?", (pattern.text,))
+    bounds = (pattern.text, pattern.text + "\U0010ffff")
+    source = Source(
+        "SELECT id FROM jobs WHERE uuid >= ? AND uuid < ?", bounds, _uuid_size(pattern.text)
+    )
+    return Test("(j.uuid >= ? AND j.uuid < ?)", bounds, source)
+
+
+def _uuid_size(prefix: str) -> int:
+    """Roughly how many ids begin so: they are clocks, so a short beginning is shared by all."""
+    return 10**9 if len(prefix) < 6 else 1000
+
+
+def _argument(term: ArgumentTerm) -> Test:
+    wanted = msgspec.json.encode((term.path, [(one.text, one.mode) for one in term.patterns]))
+    return Test(
+        "argument_matches((SELECT params FROM job_details WHERE job = j.id), ?)",
+        (wanted.decode(),),
+        None,
+        True,
+    )
+
+
+def _any(patterns: Sequence[Pattern]) -> Callable[[str], bool]:
+    return lambda folded: any(pattern.matches(folded) for pattern in patterns)
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return ",".join(map(str, numbers))
