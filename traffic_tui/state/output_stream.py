@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from traffic_tui.state.output_lines import MAX_LINE_BYTES, Block, cut_line, make_blocks
-
-if TYPE_CHECKING:
-    from typing import Self
 
 CHUNK_BYTES = 262_144
 """How much is asked for at once."""
@@ -73,21 +70,33 @@ class StreamWindow:
     def is_behind(self) -> bool:
         return self.end < self.size
 
-    def opened_at(self, piece: OutputPiece) -> Self:
-        """Begin anew at a piece, at the first line that begins in it."""
-        skipped = first_line_in(piece.data) if piece.offset else 0
+    def open_at(self, piece: OutputPiece) -> bytes:
+        """Begin anew at a piece; the part of its data from its first whole line on."""
+        skipped = self._cut_head(piece.offset, piece.data)
         self.start = self.end = piece.offset + skipped
         self.lines_before = 0 if piece.offset == 0 else None
         self.generation = piece.generation
         self.partial, self.partial_bytes = b"", 0
-        return self
+        return piece.data[skipped:]
+
+    def _cut_head(self, offset: int, data: bytes) -> int:
+        """Bytes at the beginning of ``data`` that belong to a line that began before it.
+
+        A line is taken as it is where its beginning was never kept, or is too far away.
+        """
+        if offset in (0, self.gap_to):
+            return 0
+        end = data.find(b"\n") + 1
+        return end if end < len(data) else 0
 
     def range_before(self) -> OutputRange | None:
         """What lies directly before the window; None: it begins at the beginning."""
-        end = self.gap_from if self.gap_from < self.start <= self.gap_to else self.start
+        is_at_gap = self.gap_from < self.start <= self.gap_to
+        end = self.gap_from if is_at_gap else self.start
         if not end:
             return None
-        offset = max(0, end - CHUNK_BYTES)
+        least = self.gap_to if self.gap_to < self.start else 0
+        offset = max(least, end - CHUNK_BYTES)
         return OutputRange(self.stream, offset, end - offset)
 
     def append(self, data: bytes, at: int) -> list[Block]:
@@ -133,7 +142,7 @@ class StreamWindow:
 
     def prepend(self, offset: int, data: bytes) -> list[Block]:
         """Take ``data``, which ends at ``start``, and the lines that begin in it."""
-        skipped = first_line_in(data) if offset else 0
+        skipped = self._cut_head(offset, data)
         self.start = offset + skipped
         lines = data[skipped:].split(b"\n")
         if lines[-1] == b"":
@@ -150,8 +159,3 @@ def _add_cut(blocks: list[Block], cut_bytes: int) -> None:
     blocks[0].cuts[0] = blocks[0].cuts.get(0, 0) + cut_bytes
     for block in blocks[1:]:
         block.offset += cut_bytes
-
-
-def first_line_in(data: bytes) -> int:
-    """Where the first line begins in bytes cut out of a stream; 0: no line ends in them."""
-    return data.find(b"\n") + 1

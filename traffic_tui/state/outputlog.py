@@ -17,7 +17,6 @@ from traffic_tui.state.output_stream import (
     OutputPiece,
     OutputRange,
     StreamWindow,
-    first_line_in,
 )
 
 if TYPE_CHECKING:
@@ -295,9 +294,7 @@ class OutputLog:
             self._drop_stream(window.stream)
         else:
             self._drop_all()
-        window.opened_at(piece)
-        skipped = first_line_in(piece.data) if piece.offset else 0
-        self._append(window, piece.data[skipped:], at)
+        self._append(window, window.open_at(piece), at)
         self.new_lines = 0
 
     def _drop_all(self) -> None:
