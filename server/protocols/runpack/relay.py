@@ -1,0 +1,183 @@
+"""NotifyRelay's ``/poll``: runners that wait here hear of work at once.
+
+A subscriber is somebody who polls again and again under one id. What happens between two of its
+polls waits for it in its own bounded buffer; when that overflows it is simply told to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from server.bus import BusClosed, Lagged
+from server.events import Event
+from server.placement import matches_type
+from server.protocols.runpack.answers import Answer, answer, encode
+from server.protocols.runpack.codec import CACHE_PREFIX
+from server.traits import RUNPACK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from server.bus import Subscription
+    from server.coordinator import Coordinator, JobSnapshot
+    from server.events import EventKind, Notice
+    from server.protocols.runpack.codec import Poll
+
+TOPIC = "runpack_notifications"
+MAX_POLL_SECONDS = 54.0
+"""Its clients give up at 55 s and more."""
+BUFFERED_EVENTS = 200
+MAX_SUBSCRIBERS = 256
+IDLE_SECONDS = 180.0
+"""A subscriber that has not polled for so long is gone."""
+PAUSE_SECONDS = 0.2
+"""Least time between two answers to one subscriber: on a busy system each is a round trip, and
+its runner looks only once a second."""
+MAX_LOOKED_UP = 20
+
+NEW_WORK: frozenset[EventKind] = frozenset({"submitted", "queued", "reassigned"})
+"""Jobs may have become claimable; the events name them."""
+MORE_ROOM: frozenset[EventKind] = frozenset({"queue_resumed", "queue_limited", "runner_resumed"})
+"""Jobs that waited before may be claimable now."""
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """One who polls, with what happened since its last poll."""
+
+    subscription: Subscription
+    seen_at: float
+    answered_at: float = 0.0
+    is_parked: bool = False
+    is_fresh: bool = True
+
+
+class NotifyRelay:
+    """Answers polls when there is something to claim."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+        self._subscribers: OrderedDict[str, Subscriber] = OrderedDict()
+
+    async def poll(self, asked: Poll) -> Answer:
+        """Messages, as soon as there are some; none when the time is up."""
+        subscriber = self._subscriber(asked.subscriber)
+        seconds = min(asked.timeout_ms / 1000, MAX_POLL_SECONDS)
+        messages: list[dict[str, Any]] = []
+        subscriber.is_parked = True
+        try:
+            async with asyncio.timeout(seconds):
+                messages = await self._messages(subscriber, TOPIC in asked.topics)
+        except (TimeoutError, BusClosed):
+            pass
+        finally:
+            subscriber.is_parked = False
+            subscriber.seen_at = self._monotonic()
+            if subscriber is not self._subscribers.get(asked.subscriber):
+                subscriber.subscription.close()
+        return answer(200, messages={TOPIC: messages} if messages else {})
+
+    def __len__(self) -> int:
+        return len(self._subscribers)
+
+    def _subscriber(self, name: str) -> Subscriber:
+        """The one of that id; a second poll under the same id is one of its own, for that call."""
+        self._drop_idle()
+        known = self._subscribers.get(name)
+        if known is not None and not known.is_parked:
+            self._subscribers.move_to_end(name)
+            return known
+        subscription = self._coordinator.bus.subscribe(capacity=BUFFERED_EVENTS)
+        fresh = Subscriber(subscription, seen_at=self._monotonic())
+        if known is None:
+            self._subscribers[name] = fresh
+        return fresh
+
+    def _drop_idle(self) -> None:
+        idle_since = self._monotonic() - IDLE_SECONDS
+        for name, subscriber in list(self._subscribers.items()):
+            is_over = len(self._subscribers) >= MAX_SUBSCRIBERS
+            if not subscriber.is_parked and (is_over or subscriber.seen_at < idle_since):
+                del self._subscribers[name]
+                subscriber.subscription.close()
+
+    async def _messages(self, subscriber: Subscriber, is_wanted: bool) -> list[dict[str, Any]]:
+        if not is_wanted:
+            await asyncio.Event().wait()
+        if subscriber.is_fresh:
+            subscriber.is_fresh = False
+            counts = await self._coordinator.store.reads.state_counts()
+            if counts.get("pending"):
+                return self._answered(subscriber, [self._message(None)])
+        while True:
+            messages = await self._next_messages(subscriber.subscription)
+            if messages:
+                pause = subscriber.answered_at + PAUSE_SECONDS - self._monotonic()
+                await asyncio.sleep(max(0.0, pause))
+                return self._answered(subscriber, messages)
+
+    def _answered(
+        self, subscriber: Subscriber, messages: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        subscriber.answered_at = self._monotonic()
+        return messages
+
+    async def _next_messages(self, subscription: Subscription) -> list[dict[str, Any]]:
+        """What the next events mean for runners here; often nothing."""
+        try:
+            items = await subscription.next()
+        except Lagged:
+            return [self._message(None)]
+        if any(isinstance(item, Event) and item.kind in MORE_ROOM for item in items):
+            return [self._message(None)]
+        snapshots = await self._claimable(_job_numbers(items))
+        return [self._message(snapshot) for snapshot in snapshots]
+
+    async def _claimable(self, numbers: Sequence[int]) -> list[JobSnapshot]:
+        """Those jobs that wait and that runners here could do."""
+        jobs = await self._coordinator.store.apply(lambda tx: tx.jobs(numbers))
+        uuids = [job.uuid for job in jobs.values() if job.state == "pending"]
+        lookups = map(self._coordinator.job_with_attempt, uuids)
+        snapshots = await asyncio.gather(*lookups)
+        return [found for found in snapshots if found is not None and self._is_ours(found)]
+
+    def _is_ours(self, snapshot: JobSnapshot) -> bool:
+        if snapshot.details.origin == RUNPACK.protocol:
+            return True
+        return any(
+            matches_type(runner.types, snapshot.job_class.type)
+            for runner in self._coordinator.runners()
+            if runner.protocol == RUNPACK.protocol
+        )
+
+    def _message(self, snapshot: JobSnapshot | None) -> dict[str, Any]:
+        """One message; its text is JSON once more. Without a job it says: look."""
+        now = self._coordinator.clock.now_ms()
+        told = {
+            "type": "new_job",
+            "job_id": None if snapshot is None else snapshot.job.uuid,
+            "job_hash": None if snapshot is None else _hash(snapshot),
+            "job_type": None if snapshot is None else snapshot.job_class.type,
+            "timestamp": now,
+        }
+        return {"message": encode(told).decode("utf-8"), "timestamp": now}
+
+    def _monotonic(self) -> float:
+        return self._coordinator.clock.monotonic()
+
+
+def _job_numbers(items: Sequence[Event | Notice]) -> list[int]:
+    """Jobs in events that make work, a few of them: one message is enough to make runners look."""
+    numbers: list[int] = []
+    for item in items:
+        if isinstance(item, Event) and item.kind in NEW_WORK:
+            numbers += item.jobs()[:MAX_LOOKED_UP]
+    return numbers[-MAX_LOOKED_UP:]
+
+
+def _hash(snapshot: JobSnapshot) -> str | None:
+    key = snapshot.details.cache_key
+    return None if key is None else key.removeprefix(CACHE_PREFIX)
