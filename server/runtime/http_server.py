@@ -30,6 +30,7 @@ class _Uvicorn(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
+        self.servers = []
         self.is_serving = asyncio.Event()
 
     @contextlib.contextmanager
@@ -90,6 +91,8 @@ class HttpServer:
             self._server.force_exit = True
             self._task.cancel()
             await asyncio.wait([self._task], timeout=0.5)
+        for listener in self._server.servers:  # still open where it ended on its own account
+            listener.close()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if self._is_stopping:

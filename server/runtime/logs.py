@@ -49,15 +49,20 @@ class LineFormatter(logging.Formatter):
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         at = f"{at}.{int(record.msecs):03d}Z"
         message = clean(record.getMessage())
-        trace = clean(self.formatException(record.exc_info)) if record.exc_info else ""
+        trace = self._trace_lines(record)
         if not self._is_json:
-            tail = f" | {trace}" if trace else ""
-            return f"{at} {record.levelname.lower()} {record.name}: {message}{tail}"
+            words = " | ".join([message, *trace])
+            return f"{at} {record.levelname.lower()} {record.name}: {words}"
         entry = {"at": at, "level": record.levelname.lower(), "logger": record.name}
         entry["message"] = message
         if trace:
-            entry["trace"] = trace
+            entry["trace"] = "\n".join(trace)
         return json.dumps(entry, ensure_ascii=False)
+
+    def _trace_lines(self, record: logging.LogRecord) -> list[str]:
+        if not record.exc_info:
+            return []
+        return [clean(line) for line in self.formatException(record.exc_info).splitlines()]
 
 
 class PrivateRotatingFile(logging.handlers.RotatingFileHandler):
