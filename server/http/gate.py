@@ -33,14 +33,12 @@ class Gate:
         """
         authorization = header(scope, b"authorization")
         address = address_of(scope)
-        self._throttle.check(address, authorization)
         try:
             holder = self._keyring.from_header(authorization)
         except Unauthenticated:
             if authorization is not None:
                 self._throttle.failed(address)
             raise
-        self._throttle.passed(address, authorization)
         require(holder.role, power)
         return Actor(holder.name, holder.role, VIA, address)
 

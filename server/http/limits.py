@@ -18,9 +18,9 @@ BODY_SECONDS = 20.0
 """How long a client may take to send its body."""
 
 MAX_KEYS = 10_000
-"""Windows, or known callers, remembered at once; the oldest go first."""
+"""Windows remembered at once; the oldest go first."""
 FAILED_KEYS_PER_MINUTE = 30
-"""Wrong keys that one address may show before it has to wait."""
+"""Wrong keys that one address may show before it is told to wait."""
 MINUTE_MS = 60_000
 
 
@@ -50,13 +50,6 @@ class WindowLimiter:
         self._windows[key] = (start, hits + 1)
         return None
 
-    def blocked_until(self, key: str) -> int | None:
-        """Like :meth:`hit`, but counts nothing."""
-        if self._limit <= 0:
-            return None
-        start, hits = self._window(key, self._clock.now_ms())
-        return start + self._window_ms if hits >= self._limit else None
-
     def __len__(self) -> int:
         return len(self._windows)
 
@@ -79,35 +72,21 @@ class WindowLimiter:
 
 
 class AuthThrottle:
-    """Slows down whoever tries keys, without locking out callers that are known to be good.
+    """Answers 429 instead of 401 to an address that has shown too many wrong keys.
 
-    Once an address has shown too many wrong keys, only keys that were good there before pass.
+    Good keys always pass: secrets are too long to be guessed at any speed, and one program with
+    a wrong key must not lock out all others on its box.
     """
 
     def __init__(self, clock: Clock, *, limit: int = FAILED_KEYS_PER_MINUTE) -> None:
         self._clock = clock
         self._failures = WindowLimiter(limit, MINUTE_MS, clock)
-        self._known: OrderedDict[int, None] = OrderedDict()
-        """Salted hashes: the keys themselves are not kept."""
-
-    def check(self, address: str, authorization: str | None) -> None:
-        """Raise TooManyRequests when the address has to wait before it may try this key."""
-        until = self._failures.blocked_until(address)
-        if until is None or hash((address, authorization)) in self._known:
-            return
-        raise TooManyRequests(
-            "too many wrong keys came from this address",
-            retry_after=max(1.0, (until - self._clock.now_ms()) / 1000),
-        )
 
     def failed(self, address: str) -> None:
-        self._failures.hit(address)
-
-    def passed(self, address: str, authorization: str | None) -> None:
-        """Remember a good key of an address."""
-        known = hash((address, authorization))
-        if known in self._known:
-            return
-        self._known[known] = None
-        if len(self._known) > MAX_KEYS:
-            self._known.popitem(last=False)
+        """Count a wrong key; raise TooManyRequests when there were too many."""
+        until = self._failures.hit(address)
+        if until is not None:
+            raise TooManyRequests(
+                "too many wrong keys came from this address",
+                retry_after=max(1.0, (until - self._clock.now_ms()) / 1000),
+            )

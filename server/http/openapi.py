@@ -49,7 +49,7 @@ def _schemas(routes: Iterable[Route]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Schemas by a type's own words, and all components they refer to."""
     types: list[Any] = [ErrorBody]
     for route in routes:
-        types.extend(kind for kind in (route.answer, route.body, route.query) if kind is not None)
+        types.extend(kind for kind in (*route.answers, route.body, route.query) if kind is not None)
     found, components = msgspec.json.schema_components(types, ref_template=_REF)
     return {str(kind): schema for kind, schema in zip(types, found, strict=True)}, components
 
@@ -102,10 +102,14 @@ def _query_parameters(route: Route, components: dict[str, Any]) -> list[dict[str
 
 def _responses(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
-    if route.answer is not None:
-        good["content"] = {route.content_type: {"schema": schemas[str(route.answer)]}}
-    elif route.status != 204:
-        good["content"] = {route.content_type: {}}
+    content: dict[str, Any] = {}
+    if route.answers:
+        choices = [schemas[str(kind)] for kind in route.answers]
+        content[JSON] = {"schema": choices[0] if len(choices) == 1 else {"anyOf": choices}}
+    if route.content_type:
+        content[route.content_type] = {}
+    if content:
+        good["content"] = content
     if route.headers:
         good["headers"] = {
             name: {"description": words, "schema": {"type": "string"}}

@@ -66,19 +66,26 @@ class Route:
     summary: str
     handle: Handler
     answer: Any = None
-    """Type of the JSON answered; None: something else, or nothing."""
+    """Type of the JSON answered, or several; None: something else, or nothing."""
     status: int = 200
     query: type[Query] = Query
     body: Any = None
     """Type of the JSON taken; None: a body is not looked at."""
     max_body: int = MAX_BODY
-    content_type: str = "application/json"
-    """Of the answer."""
+    content_type: str = ""
+    """Of an answer that is no JSON."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers of the answer worth knowing, with what they say."""
     request_headers: Mapping[str, str] = field(default_factory=dict)
     extra_statuses: tuple[int, ...] = ()
     """Beyond ``status`` and the errors that follow from the rest."""
+
+    @property
+    def answers(self) -> tuple[Any, ...]:
+        """Types of the JSON answered."""
+        if self.answer is None:
+            return ()
+        return self.answer if isinstance(self.answer, tuple) else (self.answer,)
 
     @property
     def is_mutation(self) -> bool:

@@ -1,0 +1,281 @@
+"""Every call of the operator API, used as it is meant to be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.http.openapi import operation_id
+from server.http.operator_routes import ROUTES
+from server.model import Outcome
+from tests.server.http.world import World, served, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with served() as world:
+        yield world
+
+
+async def test_every_call_succeeds_when_used_well(world: World) -> None:
+    runner = await world.runner()
+    first = await world.submit(params={"n": 10})
+    [assigned] = await runner.take()
+    await runner.print(assigned, b"hello\nworld\n")
+    await world.good("GET", "/jobs", role="submit")
+    await world.good("GET", f"/jobs/{first}")
+    output = await world.call("GET", f"/jobs/{first}/output")
+    assert output.content == b"hello\nworld\n"
+    await world.good("GET", f"/jobs/{first}/explain")
+    await world.good("POST", f"/jobs/{first}/stop", {"grace_seconds": 3, "reason": "enough"})
+    await runner.finish(assigned, Outcome("cancelled"))
+    await world.good("POST", f"/jobs/{first}/resubmit")
+    second = await world.submit(queue="gpu")
+    await world.good("POST", f"/jobs/{second}/reassign", {"queue": "default", "reason": "gpu full"})
+    await world.good("POST", f"/jobs/{second}/priority", {"priority": 7})
+    await world.good("GET", "/runners")
+    await world.good("GET", "/runners/lab-1")
+    await world.good("POST", "/runners/lab-1/drain", {"deadline_seconds": 60, "reason": "fan"})
+    await world.good("POST", "/runners/lab-1/resume")
+    await runner.leave()
+    await world.good("DELETE", "/runners/lab-1")
+    await world.good("GET", "/queues")
+    await world.good("GET", "/queues/gpu")
+    await world.good("POST", "/queues/gpu/pause", {"reason": "tests"})
+    await world.good("POST", "/queues/gpu/resume")
+    await world.good("POST", "/queues/gpu/limit", {"limit": 3})
+    await world.good("GET", "/late-writes")
+    await world.good("GET", "/stats")
+    await world.good("GET", "/events")
+    await world.good("POST", "/keys", {"name": "sam", "role": "operator"}, role="admin")
+    await world.good("GET", "/keys", role="admin")
+    await world.good("DELETE", "/keys/sam", role="admin")
+    assert world.succeeded == {operation_id(route) for route in ROUTES}
+
+
+async def test_a_list_is_taken_in_order_or_not_at_all(world: World) -> None:
+    answer = await world.good(
+        "POST", "/jobs", [{"type": "a"}, {"type": "b", "priority": 3}], role="submit"
+    )
+    numbers = [job["number"] for job in answer["jobs"]]
+    assert numbers == sorted(numbers)
+    words = await world.bad(400, "POST", "/jobs", [{"type": "a"}, {"type": ""}], role="submit")
+    assert "[1].type" in words
+    page = await world.good("GET", "/jobs")
+    assert [job["type"] for job in page["jobs"]] == ["b", "a"]
+    assert (await world.good("POST", "/jobs", [], role="submit")) == {"jobs": []}
+
+
+async def test_an_idempotency_key_answers_alike(world: World) -> None:
+    how = {"role": "submit", "headers": {"Idempotency-Key": "deploy-7"}}
+    first = await world.good("POST", "/jobs", {"type": "a"}, **how)
+    again = await world.good("POST", "/jobs", {"type": "a"}, **how)
+    assert again["job"]["id"] == first["job"]["id"]
+    await world.bad(409, "POST", "/jobs", {"type": "b"}, **how)
+    await world.bad(
+        400, "POST", "/jobs", {"type": "b"}, role="submit", headers={"Idempotency-Key": "x" * 300}
+    )
+
+
+async def test_a_job_is_shown_whole(world: World) -> None:
+    runner = await world.runner()
+    number = await world.submit(params={"n": [1, {"x": None}]}, timeout_seconds=90, priority=2)
+    [assigned] = await runner.take()
+    shown = await world.good("GET", f"/jobs/{number}")
+    job = shown["job"]
+    assert job["state"] == "in_progress"
+    assert job["params"] == {"n": [1, {"x": None}]}
+    assert job["timeout_seconds"] == 90
+    assert job["priority"] == 2
+    assert job["owner"] == "submit-key"
+    assert job["runner"]["name"] == "lab-1"
+    assert job["lease"] == "ok"
+    assert job["can"] == "solr"
+    assert not job["has_result"]
+    assert {event["kind"] for event in shown["events"]} >= {"submitted", "claimed"}
+    assert all(event["job"] == job["id"] for event in shown["events"])
+    await runner.finish(assigned, Outcome("success", result=b'{"fib":55}'))
+    done = await world.good("GET", f"/jobs/{job['id']}")
+    assert done["job"]["state"] == "completed"
+    assert done["job"]["result"] == {"fib": 55}
+    assert done["attempts"][0]["outcome"] == "success"
+    assert (await world.good("GET", f"/jobs/{job['id'][:13]}"))["job"]["number"] == number
+
+
+async def test_a_failure_and_its_lineage(world: World) -> None:
+    runner = await world.runner()
+    number = await world.submit(params={"n": 1})
+    [assigned] = await runner.take()
+    outcome = Outcome("error", "boom \x1b[31m[/nope]", type="E", details=b"[1]", exit_code=3)
+    await runner.finish(assigned, outcome)
+    made = await world.good("POST", f"/jobs/{number}/resubmit", {"params": {"n": 2}})
+    old = await world.good("GET", f"/jobs/{number}")
+    assert old["job"]["error"]["message"] == "boom \x1b[31m[/nope]"
+    assert old["job"]["error"]["details"] == [1]
+    assert old["attempts"][0]["exit_code"] == 3
+    assert [job["number"] for job in old["lineage"]["resubmitted_as"]] == [made["job"]["number"]]
+    new = await world.good("GET", f"/jobs/{made['job']['number']}")
+    assert new["job"]["params"] == {"n": 2}
+    assert new["lineage"]["resubmitted_from"]["number"] == number
+
+
+async def test_states_that_forbid_say_so(world: World) -> None:
+    number = await world.submit()
+    await world.bad(409, "POST", f"/jobs/{number}/resubmit")
+    await world.good("POST", f"/jobs/{number}/stop", {"reason": "mistake"})
+    words = await world.bad(409, "POST", f"/jobs/{number}/stop")
+    assert "stopped" in words
+    await world.bad(409, "POST", f"/jobs/{number}/priority", {"priority": 1})
+    await world.bad(400, "POST", f"/jobs/{number}/reassign", {})
+    await world.bad(400, "POST", f"/jobs/{number}/reassign", {"queue": "a", "runner": "b"})
+    await world.bad(404, "POST", f"/jobs/{number}/reassign", {"runner": "nobody"})
+    await world.bad(409, "POST", "/queues/gpu/resume")
+    await world.bad(400, "POST", "/queues/gpu/limit", {"limit": 0})
+
+
+async def test_pages_follow_each_other(world: World) -> None:
+    await world.good("POST", "/jobs", [{"type": "a"}] * 25, role="submit")
+    seen: list[int] = []
+    after = ""
+    while True:
+        page = await world.good("GET", "/jobs", params={"limit": "10", "after": after})
+        seen += [job["number"] for job in page["jobs"]]
+        after = page["next"]
+        if after is None:
+            break
+    assert seen == list(range(25, 0, -1))
+    some = await world.good("GET", "/jobs", params={"numbers": "3,7,99999"})
+    assert {job["number"] for job in some["jobs"]} == {3, 7}
+
+
+async def test_output_by_offset_and_range(world: World) -> None:
+    runner = await world.runner()
+    number = await world.submit()
+    empty = await world.call("GET", f"/jobs/{number}/output")
+    assert (empty.content, empty.headers["x-output-complete"]) == (b"", "false")
+    [assigned] = await runner.take()
+    await runner.print(assigned, b"0123456789")
+    path = f"/jobs/{number}/output"
+    part = await world.call("GET", path, params={"offset": "4", "limit": "3"})
+    assert part.content == b"456"
+    assert part.headers["x-output-offset"] == "4"
+    assert part.headers["x-output-size"] == "10"
+    assert part.headers["x-output-stream"] == "stdout"
+    assert (await world.call("GET", path, params={"offset": "-2"})).content == b"89"
+    assert (await world.call("GET", path, params={"offset": "99"})).headers[
+        "x-output-offset"
+    ] == "10"
+    for asked, expected, place in [
+        ("bytes=2-4", b"234", "bytes 2-4/10"),
+        ("bytes=-3", b"789", "bytes 7-9/10"),
+        ("bytes=8-", b"89", "bytes 8-9/10"),
+        ("bytes=8-100", b"89", "bytes 8-9/10"),
+    ]:
+        ranged = await world.call("GET", path, headers={"Range": asked})
+        assert (ranged.status_code, ranged.content) == (206, expected)
+        assert ranged.headers["content-range"] == place
+    for unsatisfiable in ("bytes=10-", "bytes=-0", "bytes=50-60"):
+        refused = await world.call("GET", path, headers={"Range": unsatisfiable})
+        assert refused.status_code == 416
+        assert refused.headers["content-range"] == "bytes */10"
+    for ignored in ("bytes=5-2", "lines=1-2", "bytes=1-2,4-5"):
+        assert (await world.call("GET", path, headers={"Range": ignored})).status_code == 200
+    await world.bad(400, "GET", path, headers={"Range": "bytes=1-2"}, params={"offset": "1"})
+    await runner.finish(assigned)
+    assert (await world.call("GET", path)).headers["x-output-complete"] == "true"
+    assert (await world.call("GET", path, params={"attempt": "1"})).content == b"0123456789"
+    await world.bad(404, "GET", path, params={"attempt": "2"})
+
+
+async def test_text_in_output_is_found_both_ways(world: World) -> None:
+    runner = await world.runner()
+    number = await world.submit()
+    path = f"/jobs/{number}/output"
+    assert (await world.good("GET", path, params={"search": "x"}))["offset"] is None
+    [assigned] = await runner.take()
+    await runner.print(assigned, "one needle, two näedle, needle".encode())
+    assert (await world.good("GET", path, params={"search": "needle"}))["offset"] == 4
+    assert (await world.good("GET", path, params={"search": "needle", "offset": "5"}))[
+        "offset"
+    ] == 25
+    backward = {"search": "needle", "direction": "backward"}
+    assert (await world.good("GET", path, params=backward))["offset"] == 25
+    assert (await world.good("GET", path, params={**backward, "offset": "25"}))["offset"] == 4
+    assert (await world.good("GET", path, params={"search": "näedle"}))["offset"] == 16
+    assert (await world.good("GET", path, params={"search": "absent"}))["offset"] is None
+    await world.bad(400, "GET", path, params={"direction": "backward"})
+
+
+async def test_runners_show_what_they_do(world: World) -> None:
+    runner = await world.runner("lab/ä 1", capacity=3)
+    await world.submit()
+    [assigned] = await runner.take()
+    shown = await world.good("GET", "/runners/lab%2F%C3%A4%201")
+    assert shown["runner"]["name"] == "lab/ä 1"
+    assert (shown["runner"]["state"], shown["runner"]["busy"]) == ("ok", 1)
+    assert shown["runner"]["connected_at"] > 0
+    await world.bad(409, "DELETE", f"/runners/{shown['runner']['id']}")
+    drained = await world.good("POST", "/runners/lab%2F%C3%A4%201/drain", {"reason": "fan"})
+    assert (drained["runner"]["state"], drained["runner"]["drain_reason"]) == ("draining", "fan")
+    assert drained["runner"]["drained_by"] == "operator-key"
+    await runner.finish(assigned)
+    await until(lambda: world.coordinator.busy(runner.session.runner) == 0)
+    listed = await world.good("GET", "/runners")
+    assert listed["runners"][0]["state"] == "drained"
+    assert listed["runners"][0]["done_last_hour"] == 1
+    stats = await world.good("GET", "/stats")
+    assert stats["runners"]["drained"] == 1
+    assert stats["done_last_minute"] == 1
+    assert stats["counts"]["completed"] == 1
+    assert len(stats["done_buckets"]) == 15
+
+
+async def test_events_tell_who_and_why(world: World) -> None:
+    number = await world.submit()
+    await world.good("POST", f"/jobs/{number}/stop", {"reason": "no more"})
+    page = await world.good("GET", "/events", params={"job": str(number)})
+    assert [event["kind"] for event in page["events"]] == ["stopped", "submitted"]
+    assert page["events"][0]["reason"] == "no more"
+    assert page["events"][0]["actor"] == "operator-key"
+    assert page["events"][0]["number"] == number
+    by = await world.good("GET", "/events", params={"actor": "submit-key"})
+    assert [event["kind"] for event in by["events"]] == ["submitted"]
+    forward = await world.good("GET", "/events", params={"after": "0", "limit": "2"})
+    assert [event["seq"] for event in forward["events"]] == [1, 2]
+
+
+async def test_a_submit_key_sees_only_its_own(world: World) -> None:
+    number = await world.submit()
+    made = await world.good("POST", "/keys", {"name": "ci2", "role": "submit"}, role="admin")
+    other = {"headers": {"Authorization": f"Bearer {made['secret']}"}, "role": None}
+    theirs = await world.good("POST", "/jobs", {"type": "a"}, **other)
+    page = await world.good("GET", "/jobs", **other)
+    assert [job["number"] for job in page["jobs"]] == [theirs["job"]["number"]]
+    assert (await world.good("GET", "/jobs", params={"numbers": str(number)}, **other))[
+        "jobs"
+    ] == []
+    for path in ("", "/output", "/explain"):
+        await world.bad(404, "GET", f"/jobs/{number}{path}", **other)
+        await world.call("GET", f"/jobs/{theirs['job']['number']}{path}", **other)
+    assert len((await world.good("GET", "/jobs"))["jobs"]) == 2
+
+
+async def test_keys_are_made_shown_without_secret_and_revoked(world: World) -> None:
+    made = await world.good("POST", "/keys", {"name": "sam", "role": "read-only"}, role="admin")
+    secret = made["secret"]
+    sam = {"headers": {"Authorization": f"Bearer {secret}"}, "role": None}
+    await world.good("GET", "/stats", **sam)
+    await world.bad(403, "POST", "/queues/gpu/pause", **sam)
+    listed = await world.call("GET", "/keys", role="admin")
+    assert secret not in listed.text
+    assert {key["source"] for key in listed.json()["keys"]} == {"configuration", "store"}
+    await world.bad(409, "POST", "/keys", {"name": "sam", "role": "admin"}, role="admin")
+    await world.bad(409, "POST", "/keys", {"name": "admin-key", "role": "admin"}, role="admin")
+    await world.bad(409, "DELETE", "/keys/admin-key", role="admin")
+    await world.good("DELETE", "/keys/sam", role="admin")
+    await world.bad(401, "GET", "/stats", **sam)
+    await world.bad(404, "DELETE", "/keys/nobody", role="admin")
