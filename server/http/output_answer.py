@@ -22,6 +22,7 @@ OUTPUT_HEADERS = {
     "X-Output-Complete": "true: the attempt has ended, nothing will follow.",
     "X-Output-Generation": "Counts how often the whole text was replaced.",
     "X-Output-Gap": "FROM-TO: bytes that were left out, if any were.",
+    "X-Output-Time": "When the first of these bytes came in, in epoch milliseconds.",
     "X-Output-Stream": "stdout, stderr or console.",
     "X-Output-Attempt": "The attempt's number.",
     "Content-Range": "With 206.",
@@ -104,6 +105,8 @@ def _headers(part: OutputPart) -> list[tuple[bytes, bytes]]:
         "x-output-stream": part.stream,
         "x-output-attempt": str(part.attempt),
     }
+    if part.at:
+        facts["x-output-time"] = str(part.at)
     if part.gap_to > part.gap_from:
         facts["x-output-gap"] = f"{part.gap_from}-{part.gap_to}"
     return [

@@ -37,6 +37,8 @@ class OutputPart(NamedTuple):
     generation: int
     gap_from: int
     gap_to: int
+    at: int = 0
+    """When the first byte of ``data`` came in; 0: there is none."""
 
 
 class Source(NamedTuple):
@@ -122,7 +124,8 @@ class OutputCalls(OperatorParts):
                 gap_to=found.state.gap_to,
             )
         begin, data = _joined(found.chunks, offset)
-        return part._replace(offset=begin, data=data)
+        at = found.chunks[0].at if found.chunks else 0
+        return part._replace(offset=begin, data=data, at=at)
 
     async def find_output(
         self,

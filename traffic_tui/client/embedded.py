@@ -192,6 +192,7 @@ class EmbeddedClient:
             generation=part.generation,
             gap_from=part.gap_from,
             gap_to=part.gap_to,
+            at=part.at,
         )
 
     async def find_output(

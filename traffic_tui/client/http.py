@@ -307,6 +307,7 @@ def _output_part(url: str, response: httpx.Response) -> OutputPart:
             generation=int(headers["X-Output-Generation"]),
             gap_from=int(gap_from),
             gap_to=int(gap_to),
+            at=int(headers.get("X-Output-Time", "0")),
         )
     except (KeyError, ValueError) as error:
         raise misunderstood(url, response.status_code, error) from error
