@@ -68,6 +68,23 @@ FALLBACK_VARIABLES: Mapping[str, str] = {
 }
 """Variables of ours for themes that do not know them; for ``App.get_theme_variable_defaults``."""
 
+_ANSI_VARIABLES: Mapping[str, str] = {
+    "ansi-background": "ansi_black",
+    "ansi-foreground": "ansi_white",
+    "border-blurred": "ansi_default",
+    "block-cursor-foreground": "ansi_default",
+    "block-cursor-background": "ansi_default",
+    "block-cursor-text-style": "reverse",
+    "input-cursor-background": "ansi_default",
+    "input-cursor-foreground": "ansi_default",
+    "input-cursor-text-style": "reverse",
+    "input-selection-background": "ansi_default",
+    "input-selection-foreground": "ansi_default",
+    "screen-selection-background": "ansi_bright_black",
+    "screen-selection-foreground": "ansi_white",
+}
+"""What Textual's own style sheets ask of themes that leave colours to the terminal."""
+
 
 class ThemeError(Exception):
     """A theme that cannot be used, and where its file says so."""
@@ -116,9 +133,7 @@ class ThemeFile:
         for role, look in self.states.items():
             variables[f"state-{role}"] = look.colour
             variables[f"state-{role}-style"] = look.style
-        if not self.is_ansi:
-            variables["footer-background"] = self.colours["background"]
-        return variables
+        return {**variables, **_ANSI_VARIABLES} if self.is_ansi else variables
 
 
 def parse_theme(text: str, source: str) -> ThemeFile:
@@ -369,8 +384,21 @@ def register(app: App[Any], folder: Path | None = None) -> ThemeShelf:
     return shelf
 
 
+def wants_no_colour(environ: Mapping[str, str]) -> bool:
+    """Whether ``NO_COLOR`` is set, as Textual understands it."""
+    return "NO_COLOR" in environ
+
+
+def native_colours(environ: Mapping[str, str]) -> bool | None:
+    """For ``App(ansi_color=...)``: without colour, all colours are left to the terminal.
+
+    Otherwise Textual turns the terminal's own colours into greys, which may be black on black.
+    """
+    return True if wants_no_colour(environ) else None
+
+
 def choose_theme(wanted: str, environ: Mapping[str, str], known: Iterable[str]) -> str:
     """The theme to begin with: without colour where ``NO_COLOR`` asks for it."""
-    if environ.get("NO_COLOR"):
+    if wants_no_colour(environ):
         return NO_COLOUR_THEME
     return wanted if wanted in known else DEFAULT_THEME
