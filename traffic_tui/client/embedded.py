@@ -316,9 +316,9 @@ class EmbeddedClient:
             feed = api.follow(self._actor, after=after)
             return feed, feed.items()
 
-        yield KeepAlive()
         feed, rounds = await self._call("read", open_feed)
         try:
+            yield KeepAlive()
             while (items := await self._reach(_next_round(rounds))) is not None:
                 for item in items:
                     yield _stream_item(item)
