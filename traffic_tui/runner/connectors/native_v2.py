@@ -14,6 +14,7 @@ import msgspec
 from server.ids import new_uuid
 from server.wire.native_v2 import Hello, SyncAnswer, Welcome
 from traffic_tui.runner.connectors.backoff import Backoff
+from traffic_tui.runner.connectors.companions import beside
 from traffic_tui.runner.connectors.ledger import Budget, Ledger
 from traffic_tui.runner.connectors.link import Link, Rejected, Unreachable, decoded
 from traffic_tui.runner.connectors.reports import unreadable_report
@@ -194,12 +195,8 @@ class NativeV2Connector:
             if self._welcome is None:
                 raise NeverReached(f"{self._link.url} was never reached")
             return
-        async with asyncio.TaskGroup() as group:
-            wake = group.create_task(self._listen(), name="wake calls")
-            try:
-                await self._converse(supervisor)
-            finally:
-                wake.cancel()
+        async with beside(self._listen()):
+            await self._converse(supervisor)
 
     async def _converse(self, supervisor: Supervisor) -> None:
         while True:

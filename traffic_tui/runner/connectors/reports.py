@@ -25,15 +25,17 @@ NOT_OURS = ("image_not_found", "maximum_concurrent_jobs", "not_compatible")
 
 def final_report(attempt: str, outcome: ExecutionOutcome, result: bytes) -> Report:
     """How an attempt ended."""
-    return Report(
+    report = Report(
         attempt,
         outcome.status,
-        result=msgspec.Raw(result),
         error=None if outcome.error is None else _error(outcome.error),
         exit_code=outcome.exit_code,
         signal=outcome.signal,
         retry_after=_seconds(outcome.retry_after_seconds),
     )
+    if result:  # an empty one would be sent, as no JSON at all, unless it is left alone
+        report.result = msgspec.Raw(result)
+    return report
 
 
 def refusal_report(attempt: str, error: JobError) -> Report:
@@ -66,7 +68,10 @@ def _error(error: ExecutionError) -> ErrorReport:
         details = encode(told)
     if len(details) > MAX_DETAILS_BYTES:
         details = b'"too long to be kept"'
-    return ErrorReport(error.message, error.type or "", msgspec.Raw(details))
+    report = ErrorReport(error.message, error.type or "")
+    if details:
+        report.details = msgspec.Raw(details)
+    return report
 
 
 def _seconds(seconds: float | None) -> float | None:

@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 
 from traffic_tui.runner.connectors.backoff import Backoff
+from traffic_tui.runner.connectors.companions import beside
 from traffic_tui.runner.connectors.link import Link, Rejected, Unreachable
 from traffic_tui.runner.connectors.notify_relay import RelayListener
 from traffic_tui.runner.connectors.runpack_calls import (
@@ -165,15 +166,11 @@ class RunpackConnector:
     # serving ---------------------------------------------------------------------------------
 
     async def _serve(self, supervisor: Supervisor) -> None:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._ask_for_jobs(supervisor), name="asking for jobs")]
-            if self._relay:
-                tasks.append(group.create_task(self._relay.run(), name="listening to the relay"))
-            try:
-                await self._report(supervisor)
-            finally:
-                for task in tasks:
-                    task.cancel()
+        loops = [self._ask_for_jobs(supervisor)]
+        if self._relay is not None:
+            loops.append(self._relay.run())
+        async with beside(*loops):
+            await self._report(supervisor)
 
     async def _ask_for_jobs(self, supervisor: Supervisor) -> None:
         """Poll: at once when there is reason to, else ever more slowly."""
