@@ -71,13 +71,19 @@ def check_utf8(body: bytes) -> None:
         raise InvalidInput(f"the body is not UTF-8: byte {error.start} is wrong") from None
 
 
+def shortened(words: str) -> str:
+    """Words that may repeat what was sent, without its middle where that is long."""
+    return words if len(words) <= 300 else f"{words[:200]} ... {words[-80:]}"
+
+
 def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """Decode a JSON body strictly; whatever is wrong with it becomes InvalidInput in words."""
     check_utf8(body)
     try:
         return decoder.decode(body)
     except msgspec.DecodeError as error:  # ValidationError is one of these
-        raise InvalidInput(f"the body is not what is expected here: {error}") from None
+        words = shortened(str(error))
+        raise InvalidInput(f"the body is not what is expected here: {words}") from None
     except RecursionError:
         raise InvalidInput("the body is nested too deeply") from None
 
