@@ -1,0 +1,96 @@
+"""Space that runs out: new jobs are refused, and the reserve goes so that outcomes can commit."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.runtime.disk import (
+    NEARLY_FULL_BYTES,
+    RESERVE_BYTES,
+    RESERVE_FILE,
+    DiskGuard,
+    free_bytes,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GIB = 1024**3
+
+
+class Disk:
+    """A disk with as much space as a test says, and the words of the guard that watches it."""
+
+    def __init__(self, folder: Path, free: int) -> None:
+        self.free = free
+        self.words: list[str] = []
+        self.looks = asyncio.Event()
+        self.reserve = folder / RESERVE_FILE
+        self.guard = DiskGuard(
+            folder, GIB, self.hear, measure=lambda _: self.free, interval_seconds=0.01
+        )
+
+    def hear(self, words: str) -> None:
+        self.words.append(words)
+        self.looks.set()
+
+    def look(self, free: int) -> str:
+        self.free = free
+        self.guard.look()
+        return self.words[-1]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    return Disk(tmp_path, 10 * GIB)
+
+
+def test_below_the_minimum_submits_are_refused_in_words(disk: Disk) -> None:
+    assert disk.look(10 * GIB) == ""
+    assert "only 500 MiB are free" in disk.look(500 * 1024**2)
+    assert "storage.min_free (1GiB)" in disk.words[-1]
+    assert disk.look(2 * GIB) == ""
+
+
+def test_the_reserve_is_kept_and_given_up_when_the_disk_is_nearly_full(disk: Disk) -> None:
+    disk.look(10 * GIB)
+    assert disk.reserve.stat().st_size == RESERVE_BYTES
+    assert stat.S_IMODE(disk.reserve.stat().st_mode) == 0o600
+    disk.look(NEARLY_FULL_BYTES)
+    assert disk.reserve.exists()
+    disk.look(NEARLY_FULL_BYTES - 1)
+    assert not disk.reserve.exists()
+    disk.look(GIB)  # its own making must not bring the space below the minimum again
+    assert not disk.reserve.exists()
+    disk.look(2 * GIB)
+    assert disk.reserve.exists()
+
+
+def test_a_folder_that_cannot_be_measured_changes_nothing(disk: Disk, tmp_path: Path) -> None:
+    disk.look(1)
+    assert disk.words[-1]
+    disk.guard = DiskGuard(tmp_path / "gone", GIB, disk.hear, measure=free_bytes)
+    disk.guard.look()
+    assert len(disk.words) == 1
+
+
+def test_what_is_really_free_is_told(tmp_path: Path) -> None:
+    assert free_bytes(tmp_path) > 0
+
+
+async def test_it_looks_by_itself_until_stopped(disk: Disk) -> None:
+    await disk.guard.start()
+    assert disk.words[-1] == ""
+    disk.looks.clear()
+    disk.free = 1
+    async with asyncio.timeout(10):
+        while not disk.words[-1]:
+            disk.looks.clear()
+            await disk.looks.wait()
+    await disk.guard.stop()
+    await disk.guard.stop()
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "disk guard"]
