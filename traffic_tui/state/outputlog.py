@@ -228,26 +228,33 @@ class OutputLog:
         return [OutputRange(one.stream, one.end) for one in self._windows.values() if one.is_behind]
 
     def load(
-        self, piece: OutputPiece, stream: str = "", *, at: int = 0, keep_from: int | None = None
+        self,
+        piece: OutputPiece,
+        stream: str = "",
+        *,
+        at: int = 0,
+        keep_from: int | None = None,
+        may_jump: bool = True,
     ) -> bool:
         """Take a fetched piece. True: it does not join what was held, which is forgotten.
 
-        ``keep_from`` is the id of the first line that is being read: it is not dropped.
+        ``keep_from`` is the id of the first line that is being read: it is not dropped. Without
+        ``may_jump`` a piece that does not join is passed over, for the same reason.
         """
         window = self._windows.setdefault(stream, StreamWindow(stream))
         window.size = max(piece.size, piece.offset + len(piece.data))
         window.is_complete = piece.is_complete
         window.gap_from, window.gap_to = piece.gap_from, piece.gap_to
         self.version += 1
-        joined = self._join(window, piece, at)
-        if not joined:
+        is_new = window.generation != piece.generation
+        joined = not is_new and self._join(window, piece, at)
+        is_restart = is_new or (may_jump and not joined)
+        if is_restart:
             self._restart(window, piece, at)
-        self._shrink(window, keep_from)
-        return not joined
+        self._shrink(keep_from)
+        return is_restart
 
     def _join(self, window: StreamWindow, piece: OutputPiece, at: int) -> bool:
-        if window.generation != piece.generation:
-            return False
         end = piece.offset + len(piece.data)
         if piece.offset <= window.end <= end:
             self._append(window, piece.data[window.end - piece.offset :], at)
@@ -349,7 +356,7 @@ class OutputLog:
             return False
         return keep_from is None or self._first_ids[1] <= keep_from
 
-    def _shrink(self, loaded: StreamWindow, keep_from: int | None) -> None:
+    def _shrink(self, keep_from: int | None) -> None:
         """Drop the oldest lines; where those are being read, the newest."""
         while self._is_over and self._can_drop_front(keep_from):
             self._drop_front()

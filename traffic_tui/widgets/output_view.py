@@ -143,7 +143,8 @@ class OutputView(LineView, can_focus=True):
         anchor = None if is_following else self._top_line()
         open_id, old_count = self.output.first_open_id, self.line_count()
         keep_from = None if anchor is None else anchor[0]
-        was_reset = self.output.load(piece, stream, at=at, keep_from=keep_from)
+        may_jump = is_following or self._go_to is not None
+        was_reset = self.output.load(piece, stream, at=at, keep_from=keep_from, may_jump=may_jump)
         self._asked = ()
         self._forget_from(min(open_id, self.output.first_open_id), is_all=was_reset)
         old_top = self.top
