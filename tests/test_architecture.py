@@ -25,6 +25,11 @@ LONG_MODULES = {
 }
 """Module -> why it may have more than ``MAX_LINES`` lines."""
 
+EXCEPTIONS = {
+    ("traffic_tui.state", "rich.cells"): "how many cells a letter takes: a table, nothing painted",
+}
+"""(room, module it may import all the same) -> why."""
+
 PURE = ("server.model", "server.transitions", "server.placement", "server.filters")
 PURE_MAY_IMPORT = (*PURE, "server.errors", "server.events", "server.traits")
 """Facts and rules: no clock, no random, no I/O, nothing installed."""
@@ -84,8 +89,15 @@ def offences(*importers: str, forbidden: tuple[str, ...]) -> list[str]:
         for module in MODULES
         if is_in(module, *importers)
         for found in imports_of(module)
-        if is_in(found.imported, *forbidden)
+        if is_in(found.imported, *forbidden) and not is_excepted(found)
     ]
+
+
+def is_excepted(found: Import) -> bool:
+    return any(
+        is_in(found.importer, importer) and found.imported == imported
+        for importer, imported in EXCEPTIONS
+    )
 
 
 def test_every_module_is_looked_at() -> None:
@@ -129,24 +141,28 @@ def test_imports_go_one_way(importer: str, forbidden: tuple[str, ...]) -> None:
     assert offences(importer, forbidden=forbidden) == []
 
 
-@pytest.mark.parametrize("protocol", ["native_v2", "runpack"])
-def test_protocols_do_not_know_each_other(protocol: str) -> None:
-    room = f"server.protocols.{protocol}"
-    others = tuple(
+def packages_in(room: str) -> list[str]:
+    """The packages that lie directly in a room."""
+    return [
         module
-        for module in MODULES
-        if is_in(module, "server.protocols") and not is_in(module, room, "server.protocols.base")
-        if module.count(".") >= 2
-    )
-    assert offences(room, forbidden=others) == []
+        for module, path in MODULES.items()
+        if path.name == "__init__.py" and module.rpartition(".")[0] == room
+    ]
 
 
-@pytest.mark.parametrize("module", PURE)
-def test_rules_and_facts_need_nothing(module: str) -> None:
-    if module not in MODULES:
-        pytest.fail(f"{module} is gone; say in DESIGN and here where its rules live now")
+@pytest.mark.parametrize("protocol", packages_in("server.protocols"))
+def test_protocols_do_not_know_each_other(protocol: str) -> None:
+    others = [other for other in packages_in("server.protocols") if other != protocol]
+    assert offences(protocol, forbidden=tuple(others)) == []
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_rules_and_facts_need_nothing(room: str) -> None:
+    assert room in MODULES, f"{room} is gone; say in DESIGN and here where its rules live now"
     strangers = [
         str(found)
+        for module in MODULES
+        if is_in(module, room)
         for found in imports_of(module)
         if found.imported.split(".")[0] not in STANDARD_LIBRARY
         and not is_in(found.imported, *PURE_MAY_IMPORT)
