@@ -45,6 +45,8 @@ WAKE_SECONDS = 25.0
 REFUSED_GRACE_SECONDS = 10.0
 """Given to what runs for an attempt that the coordinator gave up."""
 MOST_FRUITLESS_WAKES = 3
+SETTLING_TURNS = 3
+"""Turns of the loop given to what was just started: very short jobs then start and end in one sync."""
 MIN_SECONDS = 0.01
 NO_ENTRY = (401, 403)
 
@@ -208,6 +210,8 @@ class NativeV2Connector:
             if self._is_over(supervisor):
                 return
             await self._wait_for_news()
+            for _ in range(SETTLING_TURNS):
+                await asyncio.sleep(0)
 
     def _draft(self, supervisor: Supervisor) -> Draft:
         """Everything there is to say now."""
