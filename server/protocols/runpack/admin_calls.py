@@ -103,7 +103,7 @@ class AdminCalls:
 
     async def stats(self) -> Answer:
         """Jobs of this surface by status, and its runners."""
-        counts = dict(zip(views.STATUSES, await self._counts(), strict=True))
+        counts: dict[str, int] = dict(zip(views.STATUSES, await self._counts(), strict=True))
         now, active_ms = self._now, self._active_ms
         runners = self._own_runners()
         active = sum(views.is_active(runner, now, active_ms) for runner in runners)

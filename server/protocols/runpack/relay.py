@@ -7,8 +7,8 @@ polls waits for it in its own bounded buffer; when that overflows it is simply t
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from server.bus import BusClosed, Lagged
@@ -46,13 +46,26 @@ MORE_ROOM: frozenset[EventKind] = frozenset({"queue_resumed", "queue_limited", "
 
 @dataclass(slots=True)
 class Subscriber:
-    """One who polls, with what happened since its last poll."""
+    """One who polls, with what happened since its last answer."""
 
     subscription: Subscription
     seen_at: float
     answered_at: float = 0.0
     is_parked: bool = False
     is_fresh: bool = True
+    must_look: bool = False
+    """Something happened that names no job."""
+    jobs: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_LOOKED_UP))
+    """Row ids of jobs that may have become claimable; a few, as one makes a runner look."""
+
+    def note(self, items: Sequence[Event | Notice]) -> None:
+        """Keep what matters of what happened, until it is answered."""
+        for item in items:
+            if isinstance(item, Event):
+                if item.kind in NEW_WORK:
+                    self.jobs.extend(item.jobs()[-MAX_LOOKED_UP:])
+                elif item.kind in MORE_ROOM:
+                    self.must_look = True
 
 
 class NotifyRelay:
@@ -69,8 +82,10 @@ class NotifyRelay:
         messages: list[dict[str, Any]] = []
         subscriber.is_parked = True
         try:
+            if subscriber.is_fresh:
+                await self._look_back(subscriber)
             async with asyncio.timeout(seconds):
-                messages = await self._messages(subscriber, TOPIC in asked.topics)
+                messages = await self._messages(subscriber, is_wanted=TOPIC in asked.topics)
         except (TimeoutError, BusClosed):
             pass
         finally:
@@ -84,7 +99,8 @@ class NotifyRelay:
         return len(self._subscribers)
 
     def _subscriber(self, name: str) -> Subscriber:
-        """The one of that id; a second poll under the same id is one of its own, for that call."""
+        """The one of that id. A second poll at the same time gets one of its own, for that call;
+        so does everybody where there are too many to be kept."""
         self._drop_idle()
         known = self._subscribers.get(name)
         if known is not None and not known.is_parked:
@@ -92,7 +108,7 @@ class NotifyRelay:
             return known
         subscription = self._coordinator.bus.subscribe(capacity=BUFFERED_EVENTS)
         fresh = Subscriber(subscription, seen_at=self._monotonic())
-        if known is None:
+        if known is None and len(self._subscribers) < MAX_SUBSCRIBERS:
             self._subscribers[name] = fresh
         return fresh
 
@@ -104,44 +120,48 @@ class NotifyRelay:
                 del self._subscribers[name]
                 subscriber.subscription.close()
 
-    async def _messages(self, subscriber: Subscriber, is_wanted: bool) -> list[dict[str, Any]]:
+    async def _messages(self, subscriber: Subscriber, *, is_wanted: bool) -> list[dict[str, Any]]:
+        """Wait for something to tell. What was noted stays noted until it is told."""
         if not is_wanted:
             await asyncio.Event().wait()
-        if subscriber.is_fresh:
-            subscriber.is_fresh = False
-            counts = await self._coordinator.store.reads.state_counts()
-            if counts.get("pending"):
-                return self._answered(subscriber, [self._message(None)])
         while True:
-            messages = await self._next_messages(subscriber.subscription)
+            messages = await self._noted(subscriber)
             if messages:
-                pause = subscriber.answered_at + PAUSE_SECONDS - self._monotonic()
-                await asyncio.sleep(max(0.0, pause))
-                return self._answered(subscriber, messages)
+                await self._pause(subscriber)
+            subscriber.jobs.clear()
+            subscriber.must_look = False
+            if messages:
+                subscriber.answered_at = self._monotonic()
+                return messages
+            try:
+                subscriber.note(await subscriber.subscription.next())
+            except Lagged:
+                subscriber.must_look = True
 
-    def _answered(
-        self, subscriber: Subscriber, messages: list[dict[str, Any]]
-    ) -> list[dict[str, Any]]:
-        subscriber.answered_at = self._monotonic()
-        return messages
+    async def _look_back(self, subscriber: Subscriber) -> None:
+        """Whoever polls for the first time, or anew after a restart, may have missed something."""
+        counts = await self._coordinator.store.reads.state_counts()
+        subscriber.must_look = bool(counts.get("pending"))
+        subscriber.is_fresh = False
 
-    async def _next_messages(self, subscription: Subscription) -> list[dict[str, Any]]:
-        """What the next events mean for runners here; often nothing."""
-        try:
-            items = await subscription.next()
-        except Lagged:
+    async def _pause(self, subscriber: Subscriber) -> None:
+        seconds_left = subscriber.answered_at + PAUSE_SECONDS - self._monotonic()
+        if seconds_left > 0:
+            await asyncio.sleep(seconds_left)
+
+    async def _noted(self, subscriber: Subscriber) -> list[dict[str, Any]]:
+        if subscriber.must_look:
             return [self._message(None)]
-        if any(isinstance(item, Event) and item.kind in MORE_ROOM for item in items):
-            return [self._message(None)]
-        snapshots = await self._claimable(_job_numbers(items))
+        snapshots = await self._claimable(list(subscriber.jobs))
         return [self._message(snapshot) for snapshot in snapshots]
 
     async def _claimable(self, numbers: Sequence[int]) -> list[JobSnapshot]:
         """Those jobs that wait and that runners here could do."""
+        if not numbers:
+            return []
         jobs = await self._coordinator.store.apply(lambda tx: tx.jobs(numbers))
         uuids = [job.uuid for job in jobs.values() if job.state == "pending"]
-        lookups = map(self._coordinator.job_with_attempt, uuids)
-        snapshots = await asyncio.gather(*lookups)
+        snapshots = await asyncio.gather(*map(self._coordinator.job_with_attempt, uuids))
         return [found for found in snapshots if found is not None and self._is_ours(found)]
 
     def _is_ours(self, snapshot: JobSnapshot) -> bool:
@@ -167,15 +187,6 @@ class NotifyRelay:
 
     def _monotonic(self) -> float:
         return self._coordinator.clock.monotonic()
-
-
-def _job_numbers(items: Sequence[Event | Notice]) -> list[int]:
-    """Jobs in events that make work, a few of them: one message is enough to make runners look."""
-    numbers: list[int] = []
-    for item in items:
-        if isinstance(item, Event) and item.kind in NEW_WORK:
-            numbers += item.jobs()[:MAX_LOOKED_UP]
-    return numbers[-MAX_LOOKED_UP:]
 
 
 def _hash(snapshot: JobSnapshot) -> str | None:

@@ -79,7 +79,7 @@ async def test_the_authorization_header_is_read_strictly(
 ) -> None:
     async with a_world(tmp_path, settings=FREE) as world:
         headers = (
-            {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
+            [] if authorization is None else [(b"authorization", authorization.encode("latin-1"))]
         )
         answer = await world.http.get("/api/jobs/x", headers=headers)
         assert answer.status_code == 401
