@@ -61,7 +61,8 @@ class ScriptedCoordinator:
         return OutputPart(offset, data, len(written.data), False, written.generation, 0, 0, at)
 
     async def follow(self, *, after: int | None = None) -> AsyncIterator[StreamItem]:
-        for item in ():
+        nothing: tuple[StreamItem, ...] = ()
+        for item in nothing:
             yield item
         raise Unreachable("gone")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias
 
 import typer
 
-from traffic_tui.cli.failures import EXIT_USAGE
+from traffic_tui.cli.failures import EXIT_BROKEN_PIPE, EXIT_USAGE, CommandFailed
 from traffic_tui.cli.options import (
     CaOption,
     DataDirOption,
@@ -157,7 +157,10 @@ def _shaped(
     """``run`` as Typer should see it: with the body's name and words, and these parameters."""
 
     def command(**given: Any) -> None:
-        run(**given)
+        try:
+            run(**given)
+        except BrokenPipeError:  # nobody reads on; Typer would make it a plain failure
+            raise CommandFailed("", exit_code=EXIT_BROKEN_PIPE) from None
 
     command.__name__ = body.__name__
     command.__doc__ = body.__doc__

@@ -55,7 +55,7 @@ class DemoWorld:
         self._end()
 
     def _start(self) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="traffic-tui-demo-"))
+        folder = _make_folder()
         self._exits.callback(shutil.rmtree, folder, ignore_errors=True)
         self._start_coordinator(folder / "data")
         self._start_agents(folder)
@@ -121,3 +121,13 @@ class DemoWorld:
         finally:
             for number, handler in held.items():
                 signal.signal(number, handler)
+
+
+def _make_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="traffic-tui-demo-"))
+    except OSError as error:
+        raise CommandFailed(
+            f"no folder for the demo can be made in {tempfile.gettempdir()}: {error.strerror}; "
+            "name another place with TMPDIR"
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from traffic_tui.cli.command import Call, standalone, talking
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from server.wire.operator import EventView
     from traffic_tui.cli.event_filter import EventFilter
@@ -89,40 +90,43 @@ async def follow_events(call: Call, wanted: EventFilter, last_seq: int) -> None:
     patience = Patience()
     while True:
         try:
-            async for event in _events_after(call, last_seq):
-                patience.answered()
-                last_seq = event.seq
-                if wanted.matches(event):
-                    print_event(call, event)
+            async with aclosing(_events_after(call, last_seq)) as events_after:
+                async for event in events_after:
+                    patience.answered()
+                    last_seq = event.seq
+                    if wanted.matches(event):
+                        print_event(call, event)
         except Unreachable as error:
             patience.unanswered(error)
         await asyncio.sleep(RECONNECT_SECONDS)
 
 
-async def _events_after(call: Call, last_seq: int) -> AsyncIterator[EventView]:
+async def _events_after(call: Call, last_seq: int) -> AsyncGenerator[EventView, None]:
     """What was kept since ``last_seq`` first, then the live stream until it ends."""
     from server.wire.operator import EventView
+    from traffic_tui.cli.news import live_items
     from traffic_tui.client.base import Resync
 
-    async for item in call.client.follow(after=last_seq):
-        if isinstance(item, Resync):
-            async for missed in _catch_up(call, last_seq):
-                last_seq = missed.seq
-                yield missed
-        elif isinstance(item, EventView) and item.seq > last_seq:
-            last_seq = item.seq
-            yield item
+    async with aclosing(live_items(call.client, after=last_seq)) as items:
+        async for item in items:
+            if isinstance(item, Resync):
+                for missed in await _missed(call, last_seq):
+                    last_seq = missed.seq
+                    yield missed
+            elif isinstance(item, EventView) and item.seq > last_seq:
+                last_seq = item.seq
+                yield item
 
 
-async def _catch_up(call: Call, last_seq: int) -> AsyncIterator[EventView]:
-    """Page by page what the stream could not hold for us."""
+async def _missed(call: Call, last_seq: int) -> list[EventView]:
+    """What the stream could not hold for us, page by page."""
+    missed: list[EventView] = []
     while True:
         page = (await call.client.events(after=last_seq, limit=PAGE)).events
-        for event in page:
-            last_seq = event.seq
-            yield event
+        missed += page
         if len(page) < PAGE:
-            return
+            return missed
+        last_seq = page[-1].seq
 
 
 def print_event(call: Call, event: EventView) -> None:

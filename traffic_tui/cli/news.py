@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Self
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Self, cast
 
 from traffic_tui.client.base import ClientError, KeepAlive, Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from types import TracebackType
 
-    from traffic_tui.client.base import Client
+    from traffic_tui.client.base import Client, StreamItem
 
 LOOK_AGAIN_SECONDS = 2.0
 """Longest wait without news: a stream may hang without ending."""
@@ -24,6 +26,11 @@ SETTLE_SECONDS = 0.05
 """Shortest time between two looks: a burst of news is one reason to look."""
 PATIENCE_SECONDS = 600.0
 """How long a coordinator may be away before a command that waits for it gives up."""
+
+
+def live_items(client: Client, *, after: int | None = None) -> AsyncGenerator[StreamItem, None]:
+    """The event stream as what it is: a generator, to be closed by whoever leaves it early."""
+    return cast("AsyncGenerator[StreamItem, None]", client.follow(after=after))
 
 
 class News:
@@ -61,9 +68,10 @@ class News:
     async def _listen(self) -> None:
         while True:
             try:
-                async for item in self._client.follow():
-                    if not isinstance(item, KeepAlive):
-                        self._happened.set()
+                async with aclosing(live_items(self._client)) as items:
+                    async for item in items:
+                        if not isinstance(item, KeepAlive):
+                            self._happened.set()
             except ClientError:  # the waiter's own calls report what is wrong
                 pass
             self._happened.set()

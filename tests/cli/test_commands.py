@@ -1,0 +1,214 @@
+"""Commands against a real coordinator: what they print, in which form, with which exit code."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.cli.conftest import until
+from traffic_tui.cli.failures import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE
+from traffic_tui.cli.main import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+
+    from tests.cli.conftest import Said, World
+
+    Traffic = Callable[..., Said]
+
+
+def number(said: Said) -> str:
+    """The job's number from ``-o name``."""
+    assert said.code == EXIT_DONE, said
+    return said.out.strip()
+
+
+def document(said: Said) -> Any:
+    assert said.code == EXIT_DONE, said
+    return json.loads(said.out)
+
+
+def test_nobody_there_is_exit_3_and_says_what_to_do(
+    nobody_there: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["jobs", "list"]) == EXIT_UNREACHABLE
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert "traffic-tui serve" in said
+
+
+def test_a_coordinator_that_was_named_and_is_not_there_is_exit_3(
+    nobody_there: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["jobs", "list", "--url", "http://127.0.0.1:9"]) == EXIT_UNREACHABLE
+    assert "127.0.0.1:9" in capfd.readouterr().err
+
+
+def test_a_job_that_nobody_knows_is_exit_1_in_one_line(traffic: Traffic) -> None:
+    said = traffic("jobs", "status", "999")
+    assert said.code == EXIT_FAILED
+    assert "999" in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_wrong_key_is_exit_1(world: World, traffic: Traffic, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("x" * 40)
+    said = traffic("jobs", "list", "--key-file", str(tmp_path / "key"))
+    assert (said.code, said.out) == (EXIT_FAILED, "")
+    assert "key" in said.err
+
+
+def test_submit_list_and_show_in_every_form(traffic: Traffic) -> None:
+    submitted = document(
+        traffic("jobs", "submit", "paint", "--params", '{"set": 7}', "--queue", "gpu",
+                "--priority", "5", "--require", "os=linux", "--timeout", "10m", "--json")
+    )  # fmt: skip
+    job = submitted["job"]
+    assert (job["state"], job["cached"]) == ("pending", False)
+    listed = document(traffic("jobs", "list", "queue:gpu", "-o", "json"))
+    assert [each["id"] for each in listed["jobs"]] == [job["id"]]
+    assert traffic("jobs", "list", "queue:gpu", "-o", "name").out == f"{job['number']}\n"
+    assert traffic("jobs", "list", "queue:other", "-o", "name").out == ""
+    title, line = traffic("jobs", "list", "queue:gpu").out.splitlines()
+    assert title.split()[:3] == ["JOB", "STATE", "TYPE"]
+    assert line.split()[:4] == [str(job["number"]), "pending", "paint", "gpu"]
+    assert job["id"] in traffic("jobs", "list", "-o", "wide").out
+    detail = document(traffic("jobs", "show", job["id"][:18], "--json"))
+    assert detail["job"]["params"] == {"set": 7}
+    assert detail["job"]["timeout_seconds"] == 600
+    assert "os=linux" in traffic("jobs", "status", str(job["number"])).out
+
+
+def test_hostile_names_do_no_harm(traffic: Traffic) -> None:
+    name = "x[/nope]\x1b[2J\u202e"
+    said = traffic("jobs", "submit", name, "-o", "name")
+    if said.code == EXIT_DONE:
+        assert "\x1b" not in traffic("jobs", "list").out
+    assert "\x1b" not in said.err
+
+
+def test_the_same_idempotency_key_gives_the_same_job(traffic: Traffic) -> None:
+    first = number(traffic("jobs", "submit", "paint", "--idempotency-key", "k1", "-o", "name"))
+    again = traffic("jobs", "submit", "paint", "--idempotency-key", "k1")
+    assert again.out.split()[-4:] == ["was", "there", "already"][-4:] or first in again.out
+    assert number(traffic("jobs", "list", "-o", "name")) == first
+
+
+def test_parameters_from_a_file(traffic: Traffic, tmp_path: Path) -> None:
+    (tmp_path / "params.json").write_text('{"a": [1, 2]}')
+    job = number(
+        traffic("jobs", "submit", "x", "--params-file", str(tmp_path / "params.json"), "-o", "name")
+    )
+    assert document(traffic("jobs", "show", job, "--json"))["job"]["params"] == {"a": [1, 2]}
+    missing = traffic("jobs", "submit", "x", "--params-file", str(tmp_path / "nope.json"))
+    assert missing.code == EXIT_FAILED
+    assert "nope.json" in missing.err
+
+
+def test_waiting_jobs_are_explained_moved_and_stopped(traffic: Traffic) -> None:
+    jobs = [number(traffic("jobs", "submit", "paint", "-o", "name")) for _ in range(2)]
+    assert "why" in traffic("jobs", "explain", jobs[0]).out
+    assert document(traffic("jobs", "explain", jobs[0], "--json"))["state"] == "pending"
+    assert "priority 9" in traffic("jobs", "priority", *jobs, "9").out
+    assert "queue cpu" in traffic("jobs", "reassign", jobs[0], "--to-queue", "cpu").out
+    stopped = traffic("jobs", "stop", *jobs, "--reason", "not needed", "--json")
+    views = [json.loads(line) for line in stopped.out.splitlines()]
+    assert [view["job"]["state"] for view in views] == ["stopped", "stopped"]
+    again = number(traffic("jobs", "resubmit", jobs[0], "--params", '{"a": 1}', "-o", "name"))
+    detail = document(traffic("jobs", "show", again, "--json"))
+    assert detail["job"]["params"] == {"a": 1}
+    assert str(detail["lineage"]["resubmitted_from"]["number"]) == jobs[0]
+    assert "not needed" in traffic("events", f"job:{jobs[1]}").out
+
+
+def test_what_is_refused_of_several_is_told_and_the_rest_is_done(traffic: Traffic) -> None:
+    job = number(traffic("jobs", "submit", "paint", "-o", "name"))
+    said = traffic("jobs", "stop", "999", job)
+    assert said.code == EXIT_FAILED
+    assert "stopped" in said.out
+    assert "999" in said.err
+    assert "1 of 2" in said.err
+
+
+def test_queues(traffic: Traffic) -> None:
+    traffic("jobs", "submit", "paint", "--queue", "gpu")
+    assert "paused" in traffic("queues", "pause", "gpu", "--reason", "new driver").out
+    assert "new driver" in traffic("queues", "list").out
+    assert "open" in traffic("queues", "resume", "gpu").out
+    assert document(traffic("queues", "limit", "gpu", "4", "--json"))["queue"]["limit"] == 4
+    assert document(traffic("queues", "limit", "gpu", "none", "--json"))["queue"]["limit"] is None
+    assert "gpu" in traffic("queues", "list", "-o", "name").out.split()
+
+
+def test_keys(traffic: Traffic, tmp_path: Path) -> None:
+    made = traffic("keys", "create", "--name", "ci", "--role", "read-only", "--expires", "90d")
+    assert len(made.out.split()) == 1
+    (tmp_path / "ci.key").write_text(made.out)
+    with_key = ("--key-file", str(tmp_path / "ci.key"))
+    assert traffic("jobs", "list", *with_key).code == EXIT_DONE
+    assert traffic("jobs", "submit", "x", *with_key).code == EXIT_FAILED
+    assert "ci" in traffic("keys", "list").out
+    assert made.out.strip() not in traffic("keys", "list", "--json").out
+    assert traffic("keys", "revoke", "ci").code == EXIT_DONE
+    assert traffic("jobs", "list", *with_key).code == EXIT_FAILED
+
+
+def test_jobs_run_and_are_waited_for(world: World, traffic: Traffic) -> None:
+    world.agent()
+    done = traffic("jobs", "start", "eval", "2x + 1", "x=3", "--wait")
+    assert done.code == EXIT_DONE, done
+    assert "completed" in done.out
+    assert ": 7" in done.out
+    failed = traffic("jobs", "start", "command", "--wait", "--json", "--", "sh", "-c", "exit 3")
+    assert failed.code == EXIT_FAILED
+    assert json.loads(failed.out)["attempts"][0]["exit_code"] == 3
+    late = traffic("jobs", "wait", number(traffic("jobs", "submit", "nobody", "-o", "name")),
+                   "--timeout", "100ms")  # fmt: skip
+    assert late.code == EXIT_FAILED
+    assert "not over after 0.1s" in late.err
+
+
+def test_output_is_told_stream_by_stream(world: World, traffic: Traffic) -> None:
+    world.agent()
+    script = "printf 'one\\ntwo\\nthree\\n'; printf 'oops\\n' >&2"
+    said = traffic("jobs", "start", "command", "--follow", "-o", "name", "--", "sh", "-c", script)
+    assert said.code == EXIT_DONE, said
+    *lines, job = said.out.splitlines()
+    assert lines == ["one", "two", "three"]
+    assert "oops" in said.err.splitlines()
+    told = traffic("jobs", "tail", job)
+    assert (told.out, told.err) == ("one\ntwo\nthree\n", "oops\n")
+    assert traffic("jobs", "logs", job, "--tail", "1").out == "three\n"
+    assert traffic("jobs", "tail", job, "--stream", "stderr").out == ""
+    assert traffic("jobs", "tail", job, "--since", "1h").out == "one\ntwo\nthree\n"
+    assert traffic("jobs", "tail", job, "--attempt", "4").code == EXIT_FAILED
+
+
+def test_runners(world: World, traffic: Traffic) -> None:
+    world.agent("lab-1", "--label", "rack=r12")
+    until(lambda: traffic("runners", "list", "-o", "name").out == "lab-1\n", "the agent")
+    assert "rack=r12" in traffic("runners", "list").out
+    drained = document(traffic("runners", "drain", "lab-1", "--reason", "bad fan", "--json"))
+    assert drained["runner"]["drain_reason"] == "bad fan"
+    assert "bad fan" in traffic("runners", "show", "lab-1").out
+    resumed = document(traffic("runners", "resume", "lab-1", "--json"))
+    assert resumed["runner"]["draining_since"] == 0
+
+
+def test_doctor_and_config_say_what_they_found(
+    world: World, traffic: Traffic, tmp_path: Path
+) -> None:
+    said = traffic("doctor", "--json")
+    checks = {check["what"]: check for check in json.loads(said.out)["checks"]}
+    assert {"python", "sqlite", "configuration", "data", "keys", "store", "disk", "coordinator",
+            "answers", "terminal", "clock"} <= set(checks)  # fmt: skip
+    assert {check["verdict"] for check in checks.values()} <= {"ok", "warn"}
+    assert said.code == EXIT_DONE
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[server]\nprot = 1\n")
+    assert run(["config", "check", str(bad)]) == EXIT_FAILED
+    assert run(["serve", "--config", str(bad)]) == EXIT_FAILED
+    assert traffic("doctor", "--config", str(bad)).code == EXIT_FAILED

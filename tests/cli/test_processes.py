@@ -1,0 +1,192 @@
+"""Commands as processes of their own: signals, pipes, restarts, and what they leave behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.cli.conftest import end, lonely_environment, spawn, until
+from traffic_tui.cli import demo_world
+from traffic_tui.cli.demo_jobs import DemoRunner
+from traffic_tui.cli.failures import (
+    EXIT_BROKEN_PIPE,
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+)
+from traffic_tui.cli.main import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Said, World
+
+LINES = 120
+
+
+def finished(arguments: list[str], folder: Path) -> Said:
+    """Run a command to its end."""
+    from tests.cli.conftest import Said
+
+    process = spawn(arguments, folder)
+    try:
+        out, err = process.communicate(timeout=45)
+    finally:
+        end(process)
+    return Said(process.returncode, out.decode(), err.decode())
+
+
+def test_without_a_terminal_the_console_is_wrong_usage_that_names_serve(tmp_path: Path) -> None:
+    for arguments in ([], ["attach", "http://127.0.0.1:9"]):
+        said = finished(arguments, tmp_path)
+        assert (said.code, said.out) == (EXIT_USAGE, "")
+        assert "traffic-tui serve" in said.err
+        assert said.err.count("\n") == 1
+
+
+def test_serve_ends_well_on_sigterm_and_is_not_started_twice(world: World) -> None:
+    [process] = world.processes
+    second = finished(["serve", *world.here, "--port", "0"], world.folder)
+    assert second.code == EXIT_FAILED
+    assert "attach" in second.err.splitlines()[-1]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(6) == EXIT_DONE
+
+
+def test_following_output_over_a_killed_coordinator_loses_and_repeats_nothing(
+    world: World, traffic: Callable[..., Said]
+) -> None:
+    world.agent()
+    script = f"n=0; while [ $n -lt {LINES} ]; do n=$((n+1)); echo line $n; sleep 0.03; done"
+    said = traffic("jobs", "start", "command", "-o", "name", "--", "sh", "-c", script)
+    job = said.out.strip()
+    tail = spawn(["jobs", "tail", job, "-f", *world.here], world.folder)
+    world.processes.append(tail)
+    assert tail.stdout is not None
+    first = tail.stdout.readline()
+    port = int(world.url.rpartition(":")[2])
+    coordinator = world.processes[0]
+    coordinator.kill()
+    coordinator.wait(10)
+    world.serve(port)
+    out = first + tail.stdout.read()
+    assert tail.wait(10) == EXIT_DONE
+    assert out.decode() == "".join(f"line {number}\n" for number in range(1, LINES + 1))
+
+
+def test_interrupting_is_quiet_and_130(world: World, traffic: Callable[..., Said]) -> None:
+    job = traffic("jobs", "submit", "paint", "-o", "name").out.strip()
+    for arguments in (["jobs", "wait", job], ["events", "-f"], ["jobs", "tail", job, "-f"]):
+        process = spawn([*arguments, *world.here], world.folder)
+        world.processes.append(process)
+        # The listener connects to the port: then the command is past its imports.
+        until(lambda process=process: has_connected(process), "the command")  # type: ignore[misc]
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        assert (process.returncode, err) == (EXIT_INTERRUPTED, b"")
+
+
+def has_connected(process: subprocess.Popen[bytes]) -> bool:
+    return bool(psutil.Process(process.pid).net_connections("tcp"))
+
+
+def test_a_broken_pipe_is_quiet(world: World) -> None:
+    process = spawn(["events", "-f", "--json", *world.here], world.folder)
+    world.processes.append(process)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    submitter = spawn(["jobs", "submit", "paint", *world.here], world.folder)
+    world.processes.append(submitter)
+    assert process.wait(30) == EXIT_BROKEN_PIPE
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+
+
+def demo_environment(folder: Path) -> dict[str, str]:
+    """Everything temporary goes below ``folder``."""
+    (folder / "tmp").mkdir(exist_ok=True)
+    return {**lonely_environment(folder), "TMPDIR": str(folder / "tmp")}
+
+
+def start_demo(folder: Path, seconds: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "traffic_tui", "demo", "--headless", "--seconds", seconds],
+        env=demo_environment(folder),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def agents_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return list(psutil.Process(process.pid).children(recursive=True))
+
+
+def still_alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that run. An orphan that ended may wait for the system's init to take note."""
+    return [
+        process
+        for process in processes
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def test_the_headless_demo_runs_jobs_and_leaves_nothing(tmp_path: Path) -> None:
+    process = start_demo(tmp_path, "4")
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        agents = agents_of(process)
+        out, err = process.communicate(timeout=50)
+    finally:
+        end(process)
+    assert (process.returncode, err) == (EXIT_DONE, b"")
+    assert {b"submitted", b"completed", b"failed", b"p50", b"demo-1", b"demo-3"} <= set(out.split())
+    assert len(agents) >= 3
+    assert still_alive(agents) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, EXIT_INTERRUPTED), (signal.SIGTERM, 128 + signal.SIGTERM)]
+)
+def test_a_demo_that_is_told_to_end_leaves_nothing(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    process = start_demo(tmp_path, "60")
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        agents = agents_of(process)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    finally:
+        end(process)
+    assert (process.returncode, err) == (code, b"")
+    assert still_alive(agents) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_demo_that_cannot_start_says_why_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in demo_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("tempfile.tempdir", None)
+    broken = DemoRunner("broken", 1, {}, ("nope",))
+    monkeypatch.setattr(demo_world, "RUNNERS", (broken,))
+    threads = threading.active_count()
+    assert run(["demo", "--headless", "--seconds", "1"]) == EXIT_FAILED
+    assert "'nope'" in capfd.readouterr().err
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert threading.active_count() == threads
