@@ -49,8 +49,7 @@ JOB_COLUMNS: Final = ", ".join(Job._fields)
 JOB_COLUMNS_J: Final = ", ".join(f"j.{name}" for name in Job._fields)
 ATTEMPT_COLUMNS: Final = ", ".join(Attempt._fields)
 DETAIL_COLUMNS: Final = (
-    "d.job, d.params, s.owner, s.origin, s.namespace, d.timeout_ms, d.retry, d.cache_key, "
-    "d.parent, d.resubmit_of, d.trace, d.extra"
+    "job, params, submitter, timeout_ms, retry, cache_key, parent, resubmit_of, trace, extra"
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -80,20 +79,22 @@ def attempt_of(row: Row) -> Attempt:
     )
 
 
-def details_of(row: Row) -> JobDetails:
-    """A job's details from the columns of :data:`DETAIL_COLUMNS`."""
+def details_of(row: Row, submitter: tuple[str, str, str]) -> JobDetails:
+    """A job's details from the columns of :data:`DETAIL_COLUMNS`, and who submitted it."""
+    _, params, _, timeout_ms, retry, cache_key, parent, resubmit_of, trace, extra = row
+    owner, origin, namespace = submitter
     return JobDetails(
-        row[1],
-        row[2],
-        row[3],
-        row[4],
-        row[5],
-        _DEFAULT_RETRY if row[6] is None else retry_of(row[6]),
-        row[7],
-        row[8],
-        row[9],
-        None if row[10] is None else map_of(row[10]),
-        row[11] or b"",
+        params,
+        owner,
+        origin,
+        namespace,
+        timeout_ms,
+        _DEFAULT_RETRY if retry is None else retry_of(retry),
+        cache_key,
+        parent,
+        resubmit_of,
+        None if trace is None else map_of(trace),
+        extra or b"",
     )
 
 
@@ -102,16 +103,15 @@ def progress_of(current: float | None, total: float | None, text: str | None) ->
     return None if text is None else Progress(current, total, text)
 
 
-def outcome_of(kind: int | None, row: Row | None) -> Outcome | None:
-    """An outcome from its kind and, where there was more to say, the row that says it.
+def outcome_of(kind: int | None, result: bytes | None, row: Row) -> Outcome | None:
+    """An outcome from its attempt's columns and, where there was more to say, the row with that.
 
-    The row is (message, type, code, details, exit_code, signal, result, retry_after_ms,
-    is_retryable).
+    The row is (message, type, code, details, exit_code, signal, retry_after_ms, is_retryable).
     """
     if kind is None:
         return None
-    if row is None or row[8] is None:
-        return Outcome(OUTCOME_KINDS[kind])
+    if row[7] is None:
+        return Outcome(OUTCOME_KINDS[kind], result=result or b"")
     return Outcome(
         OUTCOME_KINDS[kind],
         row[0] or "",
@@ -120,9 +120,9 @@ def outcome_of(kind: int | None, row: Row | None) -> Outcome | None:
         row[3] or b"",
         row[4],
         row[5],
-        row[6] or b"",
-        row[7],
-        bool(row[8]),
+        result or b"",
+        row[6],
+        bool(row[7]),
     )
 
 

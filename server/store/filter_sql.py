@@ -58,7 +58,7 @@ class Test(NamedTuple):
 ALWAYS: Final = Test("1")
 NEVER: Final = Test("0", (), Source("SELECT id FROM jobs WHERE 0", (), 0))
 
-_LIVE: Final = "SELECT job FROM attempts WHERE state < 4"
+_LIVE: Final = "SELECT job FROM attempts WHERE is_live = 1"
 _ACTIVE: Final = f"j.state BETWEEN {FIRST_ACTIVE} AND {LAST_ACTIVE}"
 _HEARD: Final = (
     "(SELECT max(a.started_at, a.ended_at, coalesce((SELECT heard_at FROM progress"
@@ -152,6 +152,10 @@ class FilterSql:
             classes = self.names.classes_where(term.field, _any(patterns))
             return self._facets(self.names.facets_of_classes(classes))
         return self._facets(self.names.facets_of_submitters(term.field, _any(patterns)))
+
+    def owned_by(self, owner: str) -> Test:
+        """Only jobs that this one submitted."""
+        return self._facets(self.names.facets_of_owner(owner))
 
     def _facets(self, facets: set[int]) -> Test:
         if not facets:

@@ -30,15 +30,14 @@ if TYPE_CHECKING:
     from server.store.codes import Row
 
 _SAID: Final = (
-    "c.message, c.type, o.code, o.details, o.exit_code, o.signal, {result}, o.retry_after_ms,"
-    " o.is_retryable"
+    "c.message, c.type, o.code, o.details, o.exit_code, o.signal, o.retry_after_ms, o.is_retryable"
 )
 _ROWS: Final = (
     f"SELECT {JOB_COLUMNS_J}, k.type, k.queue, k.requires, k.pin, s.owner, s.origin,"
     " a.uuid, a.runner, r.uuid, r.name, a.state, a.phase, a.started_at, a.ended_at,"
     " p.current, p.total, p.text, p.heard_at,"
     " (SELECT max(updated_at) FROM streams WHERE attempt = a.id), a.outcome,"
-    f" {_SAID.format(result='NULL')}, length(o.result)"
+    f" {_SAID}, length(a.result)"
     " FROM json_each(?) ids JOIN jobs j ON j.id = ids.value JOIN classes k ON k.id = j.cls"
     " JOIN facets f ON f.id = j.facet JOIN submitters s ON s.id = f.submitter"
     " LEFT JOIN attempts a ON a.id = j.attempt LEFT JOIN runners r ON r.id = a.runner"
@@ -49,12 +48,16 @@ _ATTEMPT_A: Final = ", ".join(f"a.{name}" for name in ATTEMPT_COLUMNS.split(", "
 _ATTEMPTS: Final = (
     ATTEMPT_CHAIN + f"SELECT {_ATTEMPT_A}, r.uuid, r.name, coalesce(n.protocol, r.protocol),"
     " p.current, p.total, p.text, p.heard_at,"
-    f" {_SAID.format(result='o.result')},"
+    f" {_SAID}, a.result,"
     " (SELECT count(*) FROM late_writes WHERE attempt = a.id)"
     " FROM chain JOIN attempts a ON a.id = chain.id LEFT JOIN runners r ON r.id = a.runner"
     " LEFT JOIN sessions n ON n.id = a.session LEFT JOIN progress p ON p.attempt = a.id"
     " LEFT JOIN outcomes o ON o.attempt = a.id LEFT JOIN causes c ON c.id = o.cause"
     " ORDER BY a.id DESC"
+)
+_DETAILS: Final = (
+    f"SELECT {DETAIL_COLUMNS}, s.owner, s.origin, s.namespace FROM job_details"
+    " JOIN submitters s ON s.id = submitter WHERE job = ?"
 )
 _J: Final = 16
 """Columns of a job."""
@@ -88,8 +91,8 @@ def _job_row(row: Row) -> JobRow:
         ended_at=ended or 0,
         progress=progress_of(current, total, text),
         heard_at=max(heard or 0, spoke or 0, started or 0, ended or 0),
-        outcome=outcome_of(kind, row[36:45]),
-        has_result=bool(row[45]),
+        outcome=outcome_of(kind, None, row[36:44]),
+        has_result=bool(row[44]),
     )
 
 
@@ -98,13 +101,8 @@ def job_detail(db: sqlite3.Connection, job_id: int) -> JobDetail | None:
     rows = job_rows(db, [job_id])
     if not rows:
         return None
-    details = details_of(
-        db.execute(
-            f"SELECT {DETAIL_COLUMNS} FROM job_details d"
-            " JOIN submitters s ON s.id = d.submitter WHERE d.job = ?",
-            (job_id,),
-        ).fetchone()
-    )
+    row = db.execute(_DETAILS, (job_id,)).fetchone()
+    details = details_of(row[:-3], row[-3:])
     made_from = db.execute(
         "SELECT id, uuid FROM jobs WHERE id = ?", (details.resubmit_of,)
     ).fetchone()
@@ -139,7 +137,7 @@ def _attempt_row(db: sqlite3.Connection, row: Row) -> AttemptRow:
         )
     )
     spoke = max((stream.updated_at for stream in streams), default=0)
-    outcome = outcome_of(row[15], row[23:32])
+    outcome = outcome_of(row[15], row[31], row[23:31])
     return AttemptRow(
         attempt=attempt,
         runner_uuid=runner_uuid or "",

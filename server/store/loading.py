@@ -36,6 +36,7 @@ def _load_names(db: sqlite3.Connection, memory: Memory) -> None:
         memory.classes[number] = JobClass(number, queue, type_, map_of(requires), pin)
     for number, *key in db.execute("SELECT id, owner, origin, namespace FROM submitters"):
         memory.submitter_ids[key[0], key[1], key[2]] = number
+        memory.submitters[number] = (key[0], key[1], key[2])
     for number, cls, submitter in db.execute("SELECT id, cls, submitter FROM facets"):
         memory.facet_ids[cls, submitter] = number
     memory.event_kinds.update(db.execute("SELECT name, id FROM event_kinds"))
@@ -46,7 +47,7 @@ def _drop_unused_classes(db: sqlite3.Connection) -> None:
     unused = (
         "SELECT id FROM classes WHERE id NOT IN (SELECT cls FROM counts WHERE n > 0)"
         " AND id NOT IN (SELECT j.target FROM attempts a JOIN jobs j ON j.id = a.job"
-        " WHERE a.state < 4)"
+        " WHERE a.is_live = 1)"
     )
     db.execute("BEGIN IMMEDIATE")
     db.execute(f"DELETE FROM facets WHERE cls IN ({unused})")
@@ -83,10 +84,10 @@ def _load_counters(db: sqlite3.Connection, memory: Memory, now: int) -> None:
 
 
 def _load_live(db: sqlite3.Connection, memory: Memory) -> None:
-    for row in db.execute(f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE state < 4 ORDER BY id"):
+    for row in db.execute(f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE is_live = 1 ORDER BY id"):
         memory.add_live(attempt_of(row))
     for row in db.execute(
-        f"SELECT {JOB_COLUMNS} FROM jobs WHERE id IN (SELECT job FROM attempts WHERE state < 4)"
+        f"SELECT {JOB_COLUMNS} FROM jobs WHERE id IN (SELECT job FROM attempts WHERE is_live = 1)"
     ):
         memory.jobs[row[0]] = job_of(row)
 

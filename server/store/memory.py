@@ -44,6 +44,7 @@ class Memory:
         self.classes: dict[int, JobClass] = {}
         self.class_ids: dict[ClassKey, int] = {}
         self.submitter_ids: dict[tuple[str, str, str], int] = {}
+        self.submitters: dict[int, tuple[str, str, str]] = {}
         self.facet_ids: dict[tuple[int, int], int] = {}
         self.event_kinds: dict[str, int] = {}
         self.queues: dict[str, Queue] = {}
@@ -64,12 +65,9 @@ class Memory:
         self.attempts: dict[int, Attempt] = {}
         """Live ones."""
         self.attempt_uuids: dict[str, int] = {}
-        self.by_session: dict[int, dict[int, None]] = {}
         self.by_runner: dict[int, dict[int, None]] = {}
-        self.live_of_job: dict[int, int] = {}
-        """How many live attempts a job has."""
         self.jobs: dict[int, Job] = {}
-        """Jobs with live attempts; one may be missing, none is ever out of date."""
+        """Jobs whose newest attempt is live; one may be missing, none is ever out of date."""
 
     # the log ---------------------------------------------------------------------------
 
@@ -109,6 +107,7 @@ class Memory:
         return last + 1
 
     def bump(self, cls: int, state: int, by: int) -> None:
+        """Count jobs into, or out of, a state."""
         key = (cls, state)
         self.put(self.counts, key, self.counts.get(key, 0) + by)
         self.dirty_counts.add(key)
@@ -124,32 +123,30 @@ class Memory:
     # live attempts ---------------------------------------------------------------------
 
     def add_live(self, attempt: Attempt) -> None:
-        put = self.put
-        put(self.attempts, attempt.id, attempt)
-        put(self.attempt_uuids, attempt.uuid, attempt.id)
-        put(self.live_of_job, attempt.job, self.live_of_job.get(attempt.job, 0) + 1)
-        self._group(self.by_session, attempt.session, attempt.id)
-        self._group(self.by_runner, attempt.runner, attempt.id)
+        number = attempt.id
+        self.put(self.attempts, number, attempt)
+        self.put(self.attempt_uuids, attempt.uuid, number)
+        of_runner = self.by_runner.get(attempt.runner)
+        if of_runner is None:
+            of_runner = {}
+            self.put(self.by_runner, attempt.runner, of_runner)
+        self.put(of_runner, number, None)
 
     def drop_live(self, attempt: Attempt) -> None:
-        drop = self.drop
-        drop(self.attempts, attempt.id)
-        drop(self.attempt_uuids, attempt.uuid)
-        drop(self.by_session[attempt.session], attempt.id)
-        drop(self.by_runner[attempt.runner], attempt.id)
-        left = self.live_of_job[attempt.job] - 1
-        if left:
-            self.put(self.live_of_job, attempt.job, left)
-        else:
-            drop(self.live_of_job, attempt.job)
-            drop(self.jobs, attempt.job)
+        number = attempt.id
+        self.drop(self.attempts, number)
+        self.drop(self.attempt_uuids, attempt.uuid)
+        self.drop(self.by_runner[attempt.runner], number)
+        job = self.jobs.get(attempt.job)
+        if job is not None and job.attempt == number:
+            self.drop(self.jobs, job.id)
 
-    def _group(self, groups: dict[int, dict[int, None]], key: int, attempt: int) -> None:
-        group = groups.get(key)
-        if group is None:
-            group = {}
-            self.put(groups, key, group)
-        self.put(group, attempt, None)
+    def note_job(self, job: Job) -> None:
+        """Keep a changed job while its newest attempt is live."""
+        if job.attempt in self.attempts:
+            self.put(self.jobs, job.id, job)
+        else:
+            self.drop(self.jobs, job.id)
 
     # whole facts -----------------------------------------------------------------------
 

@@ -86,6 +86,12 @@ class Names:
         submitters = {row[0] for row in rows if fits(fold(row[column]))}
         return {facet for facet, (_, one) in self.facets.items() if one in submitters}
 
+    def facets_of_owner(self, owner: str) -> set[int]:
+        """Facets of exactly this owner's jobs: who may see what does not go by folded names."""
+        rows = self._db.execute("SELECT id FROM submitters WHERE owner = ?", (owner,))
+        submitters = {row[0] for row in rows}
+        return {facet for facet, (_, one) in self.facets.items() if one in submitters}
+
     def facets_size(self, facets: set[int]) -> int:
         """At most how many jobs these have."""
         classes = {self.facets[facet][0] for facet in facets}

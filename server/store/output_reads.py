@@ -71,7 +71,8 @@ def find_in_output(
 
 
 def _find_on(db: sqlite3.Connection, state: StreamState, needle: bytes, offset: int) -> int | None:
-    held, held_at = b"", 0
+    held = b""
+    held_at = 0
     for begin, _, data in _forward(db, state, offset):
         if held_at + len(held) != begin:  # a gap: nothing reaches over it
             held, held_at = b"", begin
@@ -98,6 +99,6 @@ def _find_back(
         text = data + after
         found = text.rfind(needle, 0, max(0, reach - begin))
         if found >= 0:
-            return int(begin) + found
+            return int(begin) + int(found)
         after, after_at = text[: len(needle) - 1], begin
     return None

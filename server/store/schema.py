@@ -82,6 +82,7 @@ CREATE INDEX details_parent ON job_details (parent) WHERE parent > 0;
 CREATE INDEX details_resubmit ON job_details (resubmit_of) WHERE resubmit_of > 0;
 
 -- previous: the attempt before it of the same job; a job's attempts are that chain.
+-- is_live: not ended; a column of its own, so that other changes of state leave the index alone.
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,
     job INTEGER NOT NULL,
@@ -98,13 +99,16 @@ CREATE TABLE attempts (
     stop_grace INTEGER NOT NULL,
     stop_kill INTEGER NOT NULL,
     outcome INTEGER,
+    is_live INTEGER NOT NULL DEFAULT 1,
     phase TEXT NOT NULL,
-    uuid TEXT NOT NULL
+    uuid TEXT NOT NULL,
+    result BLOB
 );
 CREATE UNIQUE INDEX attempts_uuid ON attempts (uuid);
-CREATE INDEX attempts_live ON attempts (job) WHERE state < 4;
+CREATE INDEX attempts_live ON attempts (job) WHERE is_live = 1;
 
--- Error texts repeat: each is kept once, with the form a filter searches in.
+-- Error texts repeat: each is kept once, with the form a filter searches in. An outcome has a row
+-- where there is more to say than its kind and result.
 CREATE TABLE causes (
     id INTEGER PRIMARY KEY,
     digest INTEGER NOT NULL,
@@ -121,8 +125,7 @@ CREATE TABLE outcomes (
     signal INTEGER,
     retry_after_ms INTEGER,
     is_retryable INTEGER NOT NULL,
-    details BLOB,
-    result BLOB
+    details BLOB
 );
 CREATE INDEX outcomes_cause ON outcomes (cause) WHERE cause > 0;
 CREATE TABLE progress (

@@ -39,7 +39,7 @@ ATTEMPT_CHAIN: Final = (
 """All attempts of some jobs: each knows the one before it."""
 _OF_JOB: Final = ATTEMPT_CHAIN + _SELECT + "WHERE id IN (SELECT id FROM chain) ORDER BY id"
 _OUTCOME: Final = (
-    "SELECT a.outcome, c.message, c.type, o.code, o.details, o.exit_code, o.signal, o.result,"
+    "SELECT a.outcome, a.result, c.message, c.type, o.code, o.details, o.exit_code, o.signal,"
     " o.retry_after_ms, o.is_retryable FROM attempts a LEFT JOIN outcomes o ON o.attempt = a.id"
     " LEFT JOIN causes c ON c.id = o.cause WHERE a.id = ?"
 )
@@ -101,13 +101,20 @@ class AttemptOps(JobOps):
         memory = self.memory
         ids: Iterable[int] = memory.attempts
         if session is not None:
-            ids = memory.by_session.get(session, ())
+            ids = self._of_session(session)
         elif runner is not None:
             ids = memory.by_runner.get(runner, ())
         found = [memory.attempts[one] for one in sorted(ids)]
-        if session is not None and runner is not None:
-            found = [attempt for attempt in found if attempt.runner == runner]
-        return self._with_jobs(found)
+        return self._with_jobs([one for one in found if runner is None or one.runner == runner])
+
+    def _of_session(self, session: int) -> list[int]:
+        """Attempts of a session are found through its runner, which has few."""
+        memory = self.memory
+        known = memory.sessions.get(session)
+        ids: Iterable[int] = memory.attempts
+        if known is not None:
+            ids = memory.by_runner.get(known.runner, ())
+        return [one for one in ids if memory.attempts[one].session == session]
 
     def _with_jobs(self, attempts: Sequence[Attempt]) -> list[tuple[Job, Attempt]]:
         jobs = self.jobs([attempt.job for attempt in attempts])
@@ -115,7 +122,7 @@ class AttemptOps(JobOps):
 
     def outcome(self, attempt_id: int) -> Outcome | None:
         row = self.db.execute(_OUTCOME, (attempt_id,)).fetchone()
-        return None if row is None else outcome_of(row[0], row[1:])
+        return None if row is None else outcome_of(row[0], row[1], row[2:])
 
     def progress(self, attempt_id: int) -> Progress | None:
         sql = "SELECT current, total, text FROM progress WHERE attempt = ?"

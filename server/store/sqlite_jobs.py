@@ -52,11 +52,10 @@ _DUE: Final = _SELECT + "WHERE state = 0 AND run_at <= ? ORDER BY run_at, id LIM
 _PAST_DEADLINE: Final = (
     _SELECT + "WHERE state < 2 AND deadline > 0 AND deadline <= ? ORDER BY deadline, id LIMIT ?"
 )
-_DETAILS: Final = (
-    f"SELECT {DETAIL_COLUMNS} FROM job_details d JOIN submitters s ON s.id = d.submitter "
+_DETAILS_ONE: Final = f"SELECT {DETAIL_COLUMNS} FROM job_details WHERE job = ?"
+_DETAILS_MANY: Final = (
+    f"SELECT {DETAIL_COLUMNS} FROM job_details WHERE job IN (SELECT value FROM json_each(?))"
 )
-_DETAILS_ONE: Final = _DETAILS + "WHERE d.job = ?"
-_DETAILS_MANY: Final = _DETAILS + "WHERE d.job IN (SELECT value FROM json_each(?))"
 
 
 class JobOps(TxBase):
@@ -98,6 +97,7 @@ class JobOps(TxBase):
             )
             known = cursor.lastrowid or 0
             self.memory.put(self.memory.submitter_ids, key, known)
+            self.memory.put(self.memory.submitters, known, key)
         return known
 
     def job(self, job_id: int) -> Job | None:
@@ -126,10 +126,14 @@ class JobOps(TxBase):
         row = self.db.execute(_DETAILS_ONE, (job_id,)).fetchone()
         if row is None:
             raise KeyError(job_id)
-        return details_of(row)
+        return details_of(row, self.memory.submitters[row[2]])
 
     def details_of(self, job_ids: Collection[int]) -> dict[int, JobDetails]:
-        return {row[0]: details_of(row) for row in self.rows_in(_DETAILS_MANY, job_ids)}
+        submitters = self.memory.submitters
+        return {
+            row[0]: details_of(row, submitters[row[2]])
+            for row in self.rows_in(_DETAILS_MANY, job_ids)
+        }
 
     def claimable(self, classes: Sequence[int], limit: int) -> list[Job]:
         if not classes or limit <= 0:

@@ -86,7 +86,7 @@ class PruneOps(TxBase):
 
     def _prune_jobs(self, before: int, now: int, limit: int) -> int:
         old: list[int] = []
-        busy = json_ids(self.memory.live_of_job)
+        busy = json_ids(attempt.job for attempt in self.memory.attempts.values())
         for state in range(FIRST_FINAL, len(JOB_STATES)):
             rows = self.db.execute(
                 "SELECT id FROM jobs WHERE state > 4 AND state = ? AND since < ?"
@@ -101,7 +101,7 @@ class PruneOps(TxBase):
         """Drop the bytes of attempts that ended long ago; what their sizes were stays known."""
         rows = self.db.execute(
             "SELECT DISTINCT a.id FROM streams s JOIN attempts a ON a.id = s.attempt"
-            " WHERE s.is_kept = 1 AND a.state = 4 AND a.ended_at < ?"
+            " WHERE s.is_kept = 1 AND a.is_live = 0 AND a.ended_at < ?"
             " AND s.attempt <= (SELECT coalesce(max(id), 0) FROM attempts WHERE id <= ?)"
             " ORDER BY s.attempt LIMIT ?",
             (before, self._last_attempt_before(before), limit),

@@ -101,6 +101,8 @@ def find_jobs(db: sqlite3.Connection, query: JobQuery, now: int) -> FoundJobs:
 
 def _tests(sql: FilterSql, query: JobQuery) -> list[Test]:
     tests = [] if query.filter is None else sql.tests(query.filter)
+    if query.owner is not None:
+        tests.append(sql.owned_by(query.owner))
     if query.ids is not None:
         ids = json_ids(query.ids)
         listed = "SELECT value FROM json_each(?)"
@@ -149,7 +151,7 @@ def _page(
 
 def _counted(names: Names, query: JobQuery) -> int | None:
     """How many jobs fit, where the counters alone can tell."""
-    if query.ids is not None:
+    if query.ids is not None or query.owner is not None:
         return None
     if query.filter is None:
         return names.total

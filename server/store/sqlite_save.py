@@ -20,140 +20,165 @@ from server.store.sqlite_base import TxBase
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from server.model import Outcome
+    from server.model import JobState, Outcome
     from server.store.base import Change
     from server.store.codes import Row
 
     Plan = tuple[str, Callable[[Any], Row]]
 
-_CODED: Final[dict[str, dict[Any, int]]] = {
-    "wanted": WANTED_CODE,
-    "outcome": OUTCOME_CODE,
-}
+_SILENT: Final = ("", "", "", b"", None, None)
 _FAILURES: Final = frozenset({"error", "timeout", "lost"})
 
 
 class _Plans:
     """UPDATE statements of one table, by which fields changed."""
 
-    def __init__(self, table: str, fields: tuple[str, ...], states: dict[Any, int]) -> None:
+    def __init__(
+        self, table: str, fields: tuple[str, ...], codes: dict[str, dict[Any, Any]]
+    ) -> None:
         self._table = table
         self._fields = fields
-        self._states = states
-        self._plans: dict[tuple[bool, ...], Plan] = {}
+        self._codes = codes
+        self._plans: dict[tuple[tuple[bool, ...], str], Plan] = {}
 
-    def plan(self, changed: tuple[bool, ...]) -> Plan:
+    def plan(self, before: Sequence[Any], after: Sequence[Any], extra: str = "") -> Plan:
+        """The statement for the difference of two facts, and how to make its values.
+
+        ``extra`` names a further column, whose value is to be put in front.
+        """
+        changed = (tuple(map(ne, before, after)), extra)
         known = self._plans.get(changed)
         if known is None:
-            known = self._plans[changed] = self._make(changed)
+            known = self._plans[changed] = self._make(*changed)
         return known
 
-    def _make(self, changed: tuple[bool, ...]) -> Plan:
+    def _make(self, changed: tuple[bool, ...], extra: str) -> Plan:
         names = [name for name, is_changed in zip(self._fields, changed, strict=True) if is_changed]
-        sets = ", ".join(f"{name} = ?" for name in names)
+        sets = ", ".join(f"{name} = ?" for name in (*([extra] if extra else []), *names))
         sql = f"UPDATE {self._table} SET {sets} WHERE id = ?"
-        codes = [self._states if name == "state" else _CODED.get(name) for name in names]
         picked = itemgetter(*(self._fields.index(name) for name in names), 0)
-        if not any(codes):
-            return sql, picked
-        if codes[0] is self._states and not any(codes[1:]):
-            states = self._states
+        coded = [
+            (place, self._codes[name]) for place, name in enumerate(names) if name in self._codes
+        ]
 
-            def state_first(fact: Any) -> Row:
-                values = picked(fact)
-                return (states[values[0]], *values[1:])
+        def values(fact: Any) -> Row:
+            row = list(picked(fact))
+            for place, table in coded:
+                row[place] = table[row[place]]
+            return tuple(row)
 
-            return sql, state_first
-        tables = [*codes, None]
-
-        def coded(fact: Any) -> Row:
-            return tuple(
-                value if table is None or value is None else table[value]
-                for table, value in zip(tables, picked(fact), strict=True)
-            )
-
-        return sql, coded
+        return sql, values
 
 
-_JOB_PLANS: Final = _Plans("jobs", Job._fields, STATE_CODE)
-_ATTEMPT_PLANS: Final = _Plans("attempts", Attempt._fields, ATTEMPT_CODE)
+_JOB_PLANS: Final = _Plans("jobs", Job._fields, {"state": STATE_CODE, "wanted": WANTED_CODE})
+_ATTEMPT_PLANS: Final = _Plans(
+    "attempts", Attempt._fields, {"state": ATTEMPT_CODE, "outcome": {**OUTCOME_CODE, None: None}}
+)
 _OUTCOME: Final = (
     "INSERT OR REPLACE INTO outcomes (attempt, cause, code, exit_code, signal, retry_after_ms,"
-    " is_retryable, details, result) VALUES (?,?,?,?,?,?,?,?,?)"
+    " is_retryable, details) VALUES (?,?,?,?,?,?,?,?)"
 )
+
+
+class _Writes:
+    """What one call is about to write: rows by statement, and counts that change."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[Row]] = {}
+        self.counts: dict[tuple[int, JobState], int] = {}
+        self.activity: dict[tuple[int, int, int], int] = {}
+
+    def add(self, sql: str, row: Row) -> None:
+        rows = self.rows.get(sql)
+        if rows is None:
+            self.rows[sql] = [row]
+        else:
+            rows.append(row)
+
+    def count(self, cls: int, state: JobState, by: int) -> None:
+        key = (cls, state)
+        self.counts[key] = self.counts.get(key, 0) + by
+
+    def note(self, kind: int, key: int, at: int) -> None:
+        place = (kind, key, at)
+        self.activity[place] = self.activity.get(place, 0) + 1
 
 
 class SaveOps(TxBase):
     """The part of a transaction that writes changes."""
 
     def save(self, changes: Sequence[Change]) -> None:
-        writes: dict[str, list[Row]] = {}
-        outcomes: list[Row] = []
+        writes = _Writes()
         for before, job, attempt_before, attempt, outcome in changes:
-            if attempt is not None and attempt_before is not None and attempt != attempt_before:
-                self._save_attempt(attempt_before, attempt, writes)
-            if attempt is not None and outcome is not None and _says_more(outcome):
-                outcomes.append(self._outcome_row(attempt.id, outcome))
+            if attempt is not None and attempt_before is not None:
+                if attempt != attempt_before:
+                    self._save_attempt(attempt_before, attempt, outcome, writes)
+                if outcome is not None and _says_more(outcome):
+                    writes.add(_OUTCOME, self._outcome_row(attempt.id, outcome))
             if job != before:
                 self._save_job(before, job, writes)
-        for sql, rows in writes.items():
+        for sql, rows in writes.rows.items():
             self.db.executemany(sql, rows)
-        if outcomes:
-            self.db.executemany(_OUTCOME, outcomes)
+        memory = self.memory
+        for (cls, state), by in writes.counts.items():
+            memory.bump(cls, STATE_CODE[state], by)
+        for (kind, key, at), by in writes.activity.items():
+            memory.note_activity(kind, key, at, by)
 
     def _save_attempt(
-        self, before: Attempt, attempt: Attempt, writes: dict[str, list[Row]]
+        self, before: Attempt, attempt: Attempt, outcome: Outcome | None, writes: _Writes
     ) -> None:
-        sql, values = _ATTEMPT_PLANS.plan(tuple(map(ne, before, attempt)))
-        writes.setdefault(sql, []).append(values(attempt))
         memory = self.memory
-        known = memory.attempts.get(attempt.id)
-        if known is not None and (
-            attempt.state == "ended"
-            or known.session != attempt.session
-            or known.runner != attempt.runner
-        ):
-            memory.drop_live(known)
-            known = None
         if attempt.state == "ended":
-            self._count_end(before, attempt)
-        elif known is None:
-            memory.add_live(attempt)
-        else:
-            memory.put(memory.attempts, attempt.id, attempt)
-
-    def _count_end(self, before: Attempt, attempt: Attempt) -> None:
-        if before.state == "ended":
+            if before.state == "ended":
+                self._write_attempt(before, attempt, outcome, writes)
+                return
+            sql, values = _ATTEMPT_PLANS.plan(before, attempt, "is_live = 0, result")
+            result = None if outcome is None else outcome.result or None
+            writes.add(sql, (result, *values(attempt)))
+            _note_end(attempt, writes)
+            known = memory.attempts.get(attempt.id)
+            if known is not None:
+                memory.drop_live(known)
             return
-        if attempt.outcome == "success":
-            self.memory.note_activity(DONE, attempt.runner, attempt.ended_at)
-        elif attempt.outcome in _FAILURES:
-            self.memory.note_activity(FAILED, attempt.runner, attempt.ended_at)
+        self._write_attempt(before, attempt, outcome, writes)
+        known = memory.attempts.get(attempt.id)
+        if known is not None and known.runner == attempt.runner:
+            memory.put(memory.attempts, attempt.id, attempt)
+        elif known is not None:
+            memory.drop_live(known)
+            memory.add_live(attempt)
 
-    def _save_job(self, before: Job, job: Job, writes: dict[str, list[Row]]) -> None:
-        sql, values = _JOB_PLANS.plan(tuple(map(ne, before, job)))
-        writes.setdefault(sql, []).append(values(job))
-        memory = self.memory
-        if job.id in memory.live_of_job:
-            memory.put(memory.jobs, job.id, job)
-        if job.attempt != before.attempt:
-            runner = self._runner_of(job.attempt)
-            writes.setdefault("UPDATE jobs SET runner = ? WHERE id = ?", []).append(
-                (runner, job.id)
-            )
+    def _write_attempt(
+        self, before: Attempt, attempt: Attempt, outcome: Outcome | None, writes: _Writes
+    ) -> None:
+        if outcome is not None and outcome.result:
+            sql, values = _ATTEMPT_PLANS.plan(before, attempt, "result")
+            writes.add(sql, (outcome.result, *values(attempt)))
+        else:
+            sql, values = _ATTEMPT_PLANS.plan(before, attempt)
+            writes.add(sql, values(attempt))
+
+    def _save_job(self, before: Job, job: Job, writes: _Writes) -> None:
+        if job.attempt == before.attempt:
+            sql, values = _JOB_PLANS.plan(before, job)
+            writes.add(sql, values(job))
+        else:
+            sql, values = _JOB_PLANS.plan(before, job, "runner")
+            writes.add(sql, (self._runner_of(job.attempt), *values(job)))
+        self.memory.note_job(job)
         if job.cls != before.cls:
             self._move(before, job, writes)
         if job.state != before.state or job.cls != before.cls:
-            self._count_job(before, job)
+            self._count_job(before, job, writes)
 
-    def _count_job(self, before: Job, job: Job) -> None:
-        memory = self.memory
-        memory.bump(before.cls, STATE_CODE[before.state], -1)
-        memory.bump(job.cls, STATE_CODE[job.state], 1)
+    def _count_job(self, before: Job, job: Job, writes: _Writes) -> None:
+        writes.count(before.cls, before.state, -1)
+        writes.count(job.cls, job.state, 1)
         if job.state == "pending":
             self.ready.add(job.cls)
         elif job.state in FINAL_STATES and before.state not in FINAL_STATES:
-            memory.note_activity(LEFT, job.cls, job.since)
+            writes.note(LEFT, job.cls, job.since)
 
     def _runner_of(self, attempt_id: int) -> int:
         hot = self.memory.attempts.get(attempt_id)
@@ -162,16 +187,16 @@ class SaveOps(TxBase):
         row = self.db.execute("SELECT runner FROM attempts WHERE id = ?", (attempt_id,)).fetchone()
         return 0 if row is None else int(row[0])
 
-    def _move(self, before: Job, job: Job, writes: dict[str, list[Row]]) -> None:
+    def _move(self, before: Job, job: Job, writes: _Writes) -> None:
         """A job that changed its class is found under another facet."""
         submitter = self.db.execute(
             "SELECT submitter FROM job_details WHERE job = ?", (job.id,)
         ).fetchone()
         facet = self.facet(job.cls, 0 if submitter is None else submitter[0])
-        writes.setdefault("UPDATE jobs SET facet = ? WHERE id = ?", []).append((facet, job.id))
+        writes.add("UPDATE jobs SET facet = ? WHERE id = ?", (facet, job.id))
         classes = self.memory.classes
         if classes[before.cls].queue != classes[job.cls].queue:
-            self.memory.note_activity(ARRIVED, job.cls, job.since)
+            writes.note(ARRIVED, job.cls, job.since)
 
     def _outcome_row(self, attempt_id: int, outcome: Outcome) -> Row:
         return (
@@ -183,7 +208,6 @@ class SaveOps(TxBase):
             outcome.retry_after_ms,
             int(outcome.is_retryable),
             outcome.details or None,
-            outcome.result or None,
         )
 
     def _cause(self, kind: str, message: str) -> int:
@@ -205,6 +229,13 @@ class SaveOps(TxBase):
         return cursor.lastrowid or 0
 
 
+def _note_end(attempt: Attempt, writes: _Writes) -> None:
+    if attempt.outcome == "success":
+        writes.note(DONE, attempt.runner, attempt.ended_at)
+    elif attempt.outcome in _FAILURES:
+        writes.note(FAILED, attempt.runner, attempt.ended_at)
+
+
 def _says_more(outcome: Outcome) -> bool:
-    """Whether an outcome has more to say than its kind."""
-    return outcome[1:] != ("", "", "", b"", None, None, b"", None, True)
+    """Whether an outcome has more to say than its kind and its result."""
+    return outcome[1:7] != _SILENT or outcome.retry_after_ms is not None or not outcome.is_retryable

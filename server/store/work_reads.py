@@ -23,7 +23,7 @@ RANKS: Final = 50
 _LIVE: Final = (
     "SELECT a.runner, count(*), max(max(a.started_at, coalesce(p.heard_at, 0), coalesce("
     "(SELECT max(updated_at) FROM streams WHERE attempt = a.id), 0), a.offered_at))"
-    " FROM attempts a LEFT JOIN progress p ON p.attempt = a.id WHERE a.state < 4"
+    " FROM attempts a LEFT JOIN progress p ON p.attempt = a.id WHERE a.is_live = 1"
     " GROUP BY a.runner"
 )
 _BY_RUNNER: Final = (
