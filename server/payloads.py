@@ -28,7 +28,7 @@ def check_payload(payload: bytes, what: str) -> None:
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{what}: not UTF-8 at byte {error.start}") from None
     except msgspec.DecodeError as error:
-        raise InvalidInput(f"{what}: {error}") from None
+        raise InvalidInput(f"{what}: {str(error)[:200]}") from None
     except RecursionError:
         raise InvalidInput(_too_deep(what)) from None
     if payload.count(b"[") + payload.count(b"{") > MAX_DEPTH and _depth(payload) > MAX_DEPTH:

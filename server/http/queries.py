@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from server.errors import InvalidInput
+from server.http.exchange import shortened
 from server.wire.operator import Reason  # noqa: TC001  # msgspec reads it at run time
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def parse_query(query_string: bytes, into: type[Q]) -> Q:
         return msgspec.convert(dict(pairs), into, strict=False)
     except msgspec.ValidationError as error:
         words = str(error).replace("Object contains unknown field", "there is no parameter")
-        raise InvalidInput(f"the query is not what is expected here: {words[:400]}") from None
+        raise InvalidInput(f"the query is not what is expected here: {shortened(words)}") from None
 
 
 def numbers_of(text: str) -> Sequence[int] | None:

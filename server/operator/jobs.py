@@ -8,6 +8,7 @@ import msgspec
 
 from server.coordinator.results import LeaseView
 from server.errors import InvalidInput, NotFound
+from server.filters import parse_filter
 from server.operator.job_views import attempt_view, job_full_view, job_view, lineage_view
 from server.operator.line_views import event_view, explain_view
 from server.operator.parts import OperatorParts, exactly_one

@@ -195,7 +195,7 @@ async def test_paths_and_methods_that_do_not_exist(world: World) -> None:
 async def test_filters_that_make_no_sense_say_where(world: World) -> None:
     words = await world.bad(400, "GET", "/jobs", params={"filter": "state:nonsense"})
     assert "nonsense" in words
-    await world.bad(400, "GET", "/jobs", params={"filter": "((("})
+    await world.bad(400, "GET", "/jobs", params={"filter": "age>soon"})
     await world.bad(400, "GET", "/jobs", params={"after": "not a cursor"})
     await world.bad(400, "GET", "/jobs", params={"order": "size"})
     await world.bad(400, "GET", "/jobs", params={"numbers": "1,,2"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -251,7 +251,10 @@ async def test_events_tell_who_and_why(world: World) -> None:
 async def test_a_submit_key_sees_only_its_own(world: World) -> None:
     number = await world.submit()
     made = await world.good("POST", "/keys", {"name": "ci2", "role": "submit"}, role="admin")
-    other = {"headers": {"Authorization": f"Bearer {made['secret']}"}, "role": None}
+    other: dict[str, Any] = {
+        "headers": {"Authorization": f"Bearer {made['secret']}"},
+        "role": None,
+    }
     theirs = await world.good("POST", "/jobs", {"type": "a"}, **other)
     page = await world.good("GET", "/jobs", **other)
     assert [job["number"] for job in page["jobs"]] == [theirs["job"]["number"]]

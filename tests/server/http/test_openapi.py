@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 
 from server.http.openapi import document, operation_id
 from server.http.operator_routes import ROUTES

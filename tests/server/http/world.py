@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import msgspec
 import uvicorn
 
