@@ -85,6 +85,8 @@ def answers(url: str, *, within_seconds: float = _ANSWER_SECONDS) -> bool:
     try:
         connection.request("GET", "/livez")
         return connection.getresponse().status == http.client.OK
+    except http.client.RemoteDisconnected:
+        return url.startswith("https:")  # it lives, but only talks to those who show a certificate
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -37,6 +37,11 @@ def unreachable(url: str, error: Exception) -> Unreachable:
         return Unreachable(f"{url} did not answer in time; it may be busy, stopped or cut off")
     if kind in ("UnsupportedProtocol", "InvalidURL", "LocalProtocolError"):
         return Unreachable(f"{url!r} is no URL of a coordinator, such as http://127.0.0.1:8700")
+    if kind == "RemoteProtocolError" and url.startswith("https:"):
+        return Unreachable(
+            f"{url} closed the connection without a word; it may want a client certificate "
+            "(server.tls.client_ca is set there), and none can be shown from here"
+        )
     return Unreachable(f"the connection to {url} broke ({_shortened(words)})")
 
 

@@ -1,0 +1,86 @@
+"""TLS, from the settings to a client that knows whom to trust."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.discovery import find_running
+from server.runtime import CoordinatorThread
+from server.settings import Settings, TlsSettings
+from traffic_tui.client.base import Unreachable
+from traffic_tui.client.http import HttpClient
+from traffic_tui.client.locate import locate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="openssl is needed to make a certificate"
+)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that is its own authority; its key lies beside it."""
+    folder = tmp_path_factory.mktemp("certificate")
+    request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    names = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
+    subprocess.run(
+        [*request.split(), *names, *files],
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    return folder / "certificate.pem"
+
+
+def secured(folder: Path, certificate: Path, client_ca: str = "") -> CoordinatorThread:
+    key = str(certificate.with_name("key.pem"))
+    tls = TlsSettings(certificate=str(certificate), key=key, client_ca=client_ca)
+    defaults = Settings()
+    settings = replace(defaults, server=replace(defaults.server, port=0, tls=tls))
+    crashes: list[BaseException] = []
+    return CoordinatorThread(settings, folder / "data", on_crash=crashes.append)
+
+
+async def test_a_client_trusts_whom_it_is_told_to(tmp_path: Path, certificate: Path) -> None:
+    thread = secured(tmp_path, certificate)
+    thread.start()
+    try:
+        assert thread.server.url.startswith("https://127.0.0.1:")
+        assert find_running(thread.server.folder) is not None
+        located = locate(data_dir=thread.server.folder, ca=certificate, environment={})
+        trusting = HttpClient(located.url, located.key, ca=located.ca)
+        assert (await trusting.stats()).coordinator == thread.server.coordinator.name
+        await trusting.close()
+        careful = HttpClient(located.url, located.key)
+        with pytest.raises(Unreachable, match=r"is not trusted.*TRAFFIC_TUI_CA"):
+            await careful.stats()
+        await careful.close()
+        plain = HttpClient(located.url.replace("https", "http"), located.key)
+        with pytest.raises(Unreachable):
+            await plain.stats()
+        await plain.close()
+    finally:
+        assert thread.stop()
+
+
+async def test_clients_without_a_certificate_are_kept_out_where_one_is_wanted(
+    tmp_path: Path, certificate: Path
+) -> None:
+    thread = secured(tmp_path, certificate, client_ca=str(certificate))
+    thread.start()
+    try:
+        assert find_running(thread.server.folder) is not None
+        client = HttpClient(thread.server.url, "key", ca=certificate)
+        with pytest.raises(Unreachable, match="may want a client certificate"):
+            await client.stats()
+        await client.close()
+    finally:
+        assert thread.stop()
