@@ -150,6 +150,8 @@ class OutputView(LineView, can_focus=True):
         old_top = self.top
         self.top = self._top_after(anchor, was_reset=was_reset)
         self._refresh_after(old_top, old_count, open_id, is_all=was_reset)
+        if piece.data and self.output.is_following and self.output.new_bytes:
+            self._want(self.output.tail_ranges())
 
     def tail_ranges(self) -> list[OutputRange]:
         """What to fetch to be at the end; asked for when there may be more output."""
