@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -107,6 +108,7 @@ class GroupCommit:
     def _transact(self, batch: Sequence[_Waiting]) -> None:
         """Run a batch and commit it, or leave everything as it was and raise."""
         tx = self._tx
+        began = time.perf_counter()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             verdicts = [self._run(one) for one in batch]
@@ -115,7 +117,7 @@ class GroupCommit:
         except BaseException:
             self._abandon()
             raise
-        self._announce(verdicts, events)
+        self._announce(verdicts, events, time.perf_counter() - began)
 
     def _run(self, one: _Waiting) -> _Verdict:
         tx, db = self._tx, self._db
@@ -140,7 +142,7 @@ class GroupCommit:
         self._tx.memory.settle()
         self._tx.reset()
 
-    def _announce(self, verdicts: Sequence[_Verdict], events: list[Event]) -> None:
+    def _announce(self, verdicts: Sequence[_Verdict], events: list[Event], seconds: float) -> None:
         tx = self._tx
         callbacks, ready = tx.callbacks, tx.ready
         tx.memory.settle()
@@ -148,7 +150,7 @@ class GroupCommit:
         for call in callbacks:
             self._call(call)
         if events or ready:
-            committed = Committed(events, ready)
+            committed = Committed(events, ready, seconds)
             for listener in self._listeners:
                 self._call(listener, committed)
         _answer(verdicts)
