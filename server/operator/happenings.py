@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from server.model import Actor
     from server.store.base import Reads
 
+BUCKET_MS = 120_000
+BUCKETS = 15
 MAX_FEEDS = 200
 """Streams that may be open at once."""
 
@@ -111,7 +113,7 @@ class HappeningCalls(OperatorParts):
             counts={state: count for state, count in counts.items()},  # noqa: C416
             runners=await self._runners_by_state(now),
             oldest_pending_at=min((since for since in waiting_since if since), default=0),
-            done_buckets=self.throughput.closed_buckets(),
+            done_buckets=[*await self.reads.finished_per_bucket(now, BUCKET_MS, BUCKETS)],
             done_last_minute=self.throughput.last_minute(),
             last_seq=await self.reads.last_seq(),
             version=program_version(),

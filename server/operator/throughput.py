@@ -1,4 +1,4 @@
-"""How many jobs ended lately, counted as commits are told."""
+"""How many jobs ended in the last minute, counted as commits are told."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ if TYPE_CHECKING:
     from server.clock import Clock
     from server.events import Event, EventKind
 
-BUCKET_SECONDS = 120
-BUCKETS = 15
 SLICE_SECONDS = 5
+SLICES = 12
 """What the last minute is made of."""
-MINUTE_SLICES = 12
 
 DONE: frozenset[EventKind] = frozenset({"completed", "failed"})
 
@@ -24,7 +22,6 @@ class Throughput:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._began = clock.monotonic()
         self._slices: dict[int, int] = {}
         self.newest_at = 0
         """Time of the newest event."""
@@ -38,25 +35,12 @@ class Throughput:
             return
         now = self._slice()
         if now not in self._slices:
-            oldest = now - (BUCKETS + 1) * BUCKET_SECONDS // SLICE_SECONDS
-            self._slices = {at: count for at, count in self._slices.items() if at >= oldest}
+            self._slices = {at: n for at, n in self._slices.items() if at > now - SLICES}
         self._slices[now] = self._slices.get(now, 0) + done
 
     def last_minute(self) -> int:
         now = self._slice()
-        return sum(self._slices.get(now - back, 0) for back in range(MINUTE_SLICES))
-
-    def closed_buckets(self) -> list[int | None]:
-        """The last closed buckets, oldest first; None: the coordinator did not run yet."""
-        per_bucket = BUCKET_SECONDS // SLICE_SECONDS
-        current = self._slice() // per_bucket
-        return [
-            sum(self._slices.get(bucket * per_bucket + at, 0) for at in range(per_bucket))
-            if bucket >= 0
-            else None
-            for bucket in range(current - BUCKETS, current)
-        ]
+        return sum(self._slices.get(now - back, 0) for back in range(SLICES))
 
     def _slice(self) -> int:
-        """Slices since the start."""
-        return int((self._clock.monotonic() - self._began) // SLICE_SECONDS)
+        return int(self._clock.monotonic() // SLICE_SECONDS)
