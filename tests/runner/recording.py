@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from traffic_tui.runner.seam import StartOrder
@@ -25,6 +26,11 @@ async def until(condition: Callable[[], object], seconds: float = DEADLINE_SECON
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  (the condition lies outside)
             await asyncio.sleep(0.005)
+
+
+def open_descriptors() -> int:
+    """How many files, pipes and sockets this process holds."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def order(

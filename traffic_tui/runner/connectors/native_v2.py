@@ -46,7 +46,7 @@ REFUSED_GRACE_SECONDS = 10.0
 """Given to what runs for an attempt that the coordinator gave up."""
 MOST_FRUITLESS_WAKES = 3
 SETTLING_TURNS = 3
-"""Turns of the loop given to what was just started: very short jobs then start and end in one sync."""
+"""Turns of the loop for what was just started: short jobs then start and end in one sync."""
 MIN_SECONDS = 0.01
 NO_ENTRY = (401, 403)
 
