@@ -508,7 +508,8 @@ class Committed(NamedTuple):
 class Store(Protocol):
     """A place where jobs live. Belongs to the loop it was opened on."""
 
-    reads: Reads
+    @property
+    def reads(self) -> Reads: ...
 
     async def open(self) -> None:
         """Open, lock and migrate. Raises StoreError in words when that cannot be."""
