@@ -165,6 +165,7 @@ async def test_output_by_offset_and_range(world: World) -> None:
     assert part.headers["x-output-offset"] == "4"
     assert part.headers["x-output-size"] == "10"
     assert part.headers["x-output-stream"] == "stdout"
+    assert int(part.headers["x-output-time"]) > 0
     assert (await world.call("GET", path, params={"offset": "-2"})).content == b"89"
     assert (await world.call("GET", path, params={"offset": "99"})).headers[
         "x-output-offset"
