@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from traffic_tui.cli.settings import Start
 
-STORE_FILE = "traffic.sqlite3"
+STORE_FILE = "traffic.db"
 CHECK_SECONDS = 10.0
 """A large store is looked at for so long and no longer."""
 COMFORTABLE = 4

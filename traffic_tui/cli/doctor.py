@@ -71,7 +71,7 @@ def _finding_spans(finding: Finding) -> list[Span]:
     roles: dict[str, Role] = {"ok": "good", "warn": "warn", "bad": "bad"}
     spans: list[Any] = [
         Span(fit(finding.verdict, 6), roles[finding.verdict]),
-        Span(fit(finding.what, 13), "title"),
+        Span(fit(finding.what, 15), "title"),
         Span(clean(finding.words)),
     ]
     if finding.advice:
