@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
+import threading
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from textual.app import App
 from textual.worker import Worker, WorkerState
 
+from server.clock import SystemClock
 from server.model import ACTIVE_STATES, WAITING_STATES
 from traffic_tui.client.base import ClientError
-from traffic_tui.config import DEFAULT_CONFIG, ConsoleConfig
+from traffic_tui.config import DEFAULT_CONFIG, ConsoleConfig, theme_folder
 from traffic_tui.keymap import build_keymap
 from traffic_tui.link import Link
 from traffic_tui.navigation import Navigation
@@ -22,8 +26,11 @@ from traffic_tui.state.clean_text import clean
 from traffic_tui.state.freshness import FramePace
 from traffic_tui.state.glyphs import choose_glyphs
 from traffic_tui.state.row_context import RowContext
+from traffic_tui.themes import ThemeShelf, choose_theme, native_colours
+from traffic_tui.themes import register as register_themes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import PurePath
 
     from textual.screen import Screen
@@ -57,6 +64,8 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         read_only: bool = False,
         server_name: str = "local",
         ascii_only: bool = False,
+        data_folder: str = "",
+        agent_arguments: Sequence[str] = (),
     ) -> None:
         keymap, self._key_problems = build_keymap(config.keys)
         glyphs = choose_glyphs(
@@ -74,6 +83,8 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
             keymap=keymap,
             read_only=read_only or client.is_read_only,
             server_name=server_name,
+            data_folder=data_folder,
+            agent_arguments=tuple(agent_arguments),
         )
         self.navigation.desk = self.desk
         self.desk.context.quiet_limit = self.desk.gaps.limit
@@ -82,20 +93,46 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         """Errors of the console itself."""
         self._drains = 0
         self._drained_at = clock.monotonic()
+        self._themes = ThemeShelf()
         self._stats_due = False
         self._stats_at = clock.monotonic()
-        super().__init__()
+        super().__init__(ansi_color=native_colours(os.environ))
         self.animation_level = "none"
 
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen(self.desk)
 
     def on_mount(self) -> None:
+        self._themes = register_themes(self, theme_folder())
+        self.theme = choose_theme(self.desk.config.theme, os.environ, self._themes.themes)
+        for error in self._themes.problems:
+            self.notify(clean(str(error)), title="theme", severity="warning", markup=False)
+        self._own_signals()
         self.run_worker(self.desk.link.run(), group="link", exit_on_error=True)
         self.set_interval(1 / DRAINS_A_SECOND, self._drain)
         self.set_interval(1, self._tick)
         for problem in self._key_problems:
             self.notify(clean(problem), title="console.toml", severity="warning", markup=False)
+
+    async def on_unmount(self) -> None:
+        if self.desk.local_runner is not None:
+            await self.desk.local_runner.stop()
+
+    def _own_signals(self) -> None:
+        """The terminal going away, and being told to end, are ways of leaving."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        loop.add_signal_handler(signal.SIGTERM, self.exit, "stop")
+
+    def _hang_up(self) -> None:
+        """Whatever is still painted goes nowhere: writing to a lost terminal is an error."""
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.close(null)
+        self.exit("hangup")
 
     # the two clocks ---------------------------------------------------------------------------
 
@@ -195,3 +232,27 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         answer = await self.push_screen_wait(dialog)
         if answer is not None:
             self.exit("keep" if answer.value == "keep" else "stop")
+
+
+def run_console(
+    client: Client,
+    config: ConsoleConfig = DEFAULT_CONFIG,
+    *,
+    read_only: bool = False,
+    ascii_only: bool = False,
+    server_name: str = "local",
+    data_folder: str = "",
+    agent_arguments: Sequence[str] = (),
+) -> Leaving:
+    """Run the console in this terminal to its end; the caller closes the client."""
+    app = TrafficApp(
+        client,
+        config,
+        clock=SystemClock(),
+        read_only=read_only,
+        ascii_only=ascii_only,
+        server_name=server_name,
+        data_folder=data_folder,
+        agent_arguments=agent_arguments,
+    )
+    return app.run() or "stop"

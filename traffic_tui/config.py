@@ -66,6 +66,11 @@ def default_path() -> Path:
     return Path(platformdirs.user_config_dir("traffic-tui")) / FILE_NAME
 
 
+def theme_folder() -> Path:
+    """Where the operator's own themes are."""
+    return default_path().parent / "themes"
+
+
 def load_config(path: Path | None = None) -> ConsoleConfig:
     """Read the file; a missing one gives the defaults, a wrong one :class:`ConfigError`."""
     path = path or default_path()

@@ -6,16 +6,29 @@ from typing import TYPE_CHECKING, Protocol
 
 from traffic_tui.actions import key_words
 from traffic_tui.screens.base import Place, TrafficScreen
+from traffic_tui.screens.happenings import EventsScreen, LateWritesScreen
+from traffic_tui.screens.job import JobScreen
 from traffic_tui.screens.jobs import JobsScreen
+from traffic_tui.screens.key_help import HelpScreen
+from traffic_tui.screens.output import OutputScreen
 from traffic_tui.screens.pick_dialog import PickDialog
+from traffic_tui.screens.queues import QueuesScreen
+from traffic_tui.screens.runners import RunnersScreen
+from traffic_tui.screens.welcome import WelcomeScreen
 from traffic_tui.screens.wording import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.screen import Screen
 
     from traffic_tui.actions import Action, Scope
     from traffic_tui.screens.desk import Desk
     from traffic_tui.screens.dialogs import Answer
+
+
+ASKED_FOR = "asked for"
+"""The first run, asked for: it stays although there are jobs."""
 
 
 class ScreenStack(Protocol):
@@ -97,7 +110,7 @@ class Navigation:
         self.go(Place("late_writes"))
 
     def show_welcome(self) -> None:
-        self.go(Place("welcome"))
+        self.go(Place("welcome", ASKED_FOR))
 
     def show_help(self, scope: Scope) -> None:
         self.go(Place("help", scope))
@@ -112,7 +125,7 @@ class Navigation:
         assert self.desk is not None
         stats = self.desk.link.stats
         if job_count == 0 and stats is not None and not any(stats.runners.values()):
-            self.show_welcome()
+            self.go(Place("welcome"))
 
     def leave(self) -> None:
         if len(self.screens) > 1:
@@ -158,4 +171,16 @@ class Navigation:
 
 def make_screen(desk: Desk, place: Place) -> TrafficScreen:
     """The screen for a place."""
-    return JobsScreen(desk, place.about)
+    about = place.about
+    makers: dict[Scope, Callable[[], TrafficScreen]] = {
+        "jobs": lambda: JobsScreen(desk, about),
+        "job": lambda: JobScreen(desk, int(about)),
+        "output": lambda: OutputScreen(desk, *map(int, about.split("/"))),
+        "runners": lambda: RunnersScreen(desk),
+        "queues": lambda: QueuesScreen(desk),
+        "events": lambda: EventsScreen(desk, about),
+        "late_writes": lambda: LateWritesScreen(desk),
+        "welcome": lambda: WelcomeScreen(desk, about),
+        "help": lambda: HelpScreen(desk, about),
+    }
+    return makers[place.kind]()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from traffic_tui.client.base import Client
     from traffic_tui.config import ConsoleConfig
     from traffic_tui.link import Link
+    from traffic_tui.local_runner import LocalRunner
     from traffic_tui.state.row_context import RowContext
 
 
@@ -87,6 +88,12 @@ class Desk:
     keymap: Keymap = DEFAULT_KEYMAP
     read_only: bool = False
     server_name: str = "local"
+    data_folder: str = ""
+    """Where the coordinator keeps its data, if that is on this machine."""
+    agent_arguments: tuple[str, ...] = ()
+    """What a runner on this box needs on its command line to find the coordinator."""
+    local_runner: LocalRunner | None = None
+    """A runner that was started from this console and ends with it."""
     pace: str = ""
     """Frames a second, where a slow line holds them down."""
     clock_offset_ms: int = 0

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from server.model import ACTIVE_STATES, FINAL_STATES
-from traffic_tui.state.formats import clean, duration, share
+from traffic_tui.state.event_columns import event_words
+from traffic_tui.state.formats import clean, day_and_time, duration, share
 from traffic_tui.state.glyphs import JOB_MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from server.wire.operator import ExplainView, JobView, QueueView, RunnerView, VerdictView
+    from server.wire.operator import (
+        EventView,
+        ExplainView,
+        JobView,
+        QueueView,
+        RunnerView,
+        VerdictView,
+    )
+    from traffic_tui.state.row_context import RowContext
 
 
 class Choice(NamedTuple):
@@ -261,3 +272,158 @@ def explanation(explained: ExplainView) -> list[str]:
         for reason in sorted(explained.reasons, key=lambda r: r.verdict != "eligible")
     ]
     return lines
+
+
+# runners and queues ---------------------------------------------------------------------------
+
+
+def quoted(text: str) -> str:
+    """A value for a filter: in quotes where it holds more than letters, digits and the like."""
+    if re.fullmatch(r"[\w.\-/@#]+", text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def runner_filter(runner: RunnerView) -> str:
+    """The filter for a runner's jobs."""
+    return f"runner:{quoted(runner.name)}"
+
+
+def runner_note(runner: RunnerView, context: RowContext) -> str:
+    """One line on a runner: what is wrong with it, else what it does."""
+    name, now = clean(runner.name), context.now
+    if runner.state == "lost":
+        seen = duration(now - runner.last_seen_at)
+        return f"{name}: not heard for {seen}; what it held is placed elsewhere"
+    if runner.state == "quiet":
+        return f"{name}: {_plural(runner.busy, 'job')} silent for {_quiet(runner, now)}, it beats"
+    if runner.draining_since:
+        return f"{name}: {_drain_words(runner, context)}"
+    types = ", ".join(clean(one) for one in runner.types[:8])
+    return f"{name}: {clean(runner.version)} {clean(runner.protocol)} can do {types or 'nothing'}"
+
+
+def _quiet(runner: RunnerView, now: int) -> str:
+    return duration(now - runner.quiet_since)
+
+
+def _drain_words(runner: RunnerView, context: RowContext) -> str:
+    since = day_and_time(runner.draining_since, context.zone, now=context.now)
+    by = f" by {clean(runner.drained_by)}" if runner.drained_by else ""
+    reason = f' "{clean(runner.drain_reason)}"' if runner.drain_reason else ""
+    left = f"; {_plural(runner.busy, 'job')} left" if runner.busy else "; safe to switch off"
+    if not runner.drain_deadline or not runner.busy:
+        return f"draining{by} since {since}{reason}{left}"
+    until = day_and_time(runner.drain_deadline, context.zone, now=context.now)
+    return f"draining{by} since {since}{reason}{left}; what is left at {until} moves elsewhere"
+
+
+def runner_words(runner: RunnerView, events: Sequence[EventView], context: RowContext) -> list[str]:
+    """What is known about a runner, for a dialog."""
+    now = context.now
+    labels = " ".join(f"{key}={value}" for key, value in runner.labels.items())
+    lacks = [words for letter, words in ABILITIES.items() if letter not in runner.can]
+    lines = [
+        runner_note(runner, context),
+        "",
+        f"slots     {runner.busy} of {runner.capacity} busy",
+        f"heard     {duration(now - runner.last_seen_at)} ago" if runner.last_seen_at else "",
+        f"connected {duration(now - runner.connected_at)}" if runner.connected_at else "no session",
+        f"address   {clean(runner.address)}",
+        f"labels    {clean(labels)}" if labels else "",
+        f"types     {clean(' '.join(runner.types))}",
+        f"cannot    {', '.join(lacks)}" if lacks else "",
+        f"an hour   {runner.done_last_hour} done, {runner.failed_last_hour} failed",
+    ]
+    told = [
+        f"{day_and_time(event.at, context.zone, now=now)}  {event_words(event)}"
+        f"{' ' + str(event.number) if event.number else ''}  {clean(event.reason, 200)}".rstrip()
+        for event in events
+    ]
+    return [line for line in lines if line] + (["", "lately", *told] if told else [])
+
+
+ABILITIES: dict[str, str] = {
+    "s": "be stopped while running",
+    "o": "send output while running",
+    "l": "keep its jobs while the coordinator restarts",
+    "r": "report progress",
+}
+"""The letters under CAN, in words."""
+
+
+def queue_note(queue: QueueView, context: RowContext) -> str:
+    """One line on a queue."""
+    name = clean(queue.name)
+    if queue.paused_at:
+        since = duration(context.now - queue.paused_at)
+        reason = f': "{clean(queue.pause_reason)}"' if queue.pause_reason else ""
+        return f"{name}: paused by {clean(queue.paused_by)} {since} ago{reason}"
+    facts = [f"{queue.waiting} waiting"]
+    if queue.scheduled:
+        facts.append(f"{queue.scheduled} put off")
+    facts += [f"{queue.active} running", f"{queue.failed} failed", f"{queue.completed} done"]
+    if queue.limit is not None and queue.active >= queue.limit:
+        facts.append("at its limit")
+    return f"{name}: {', '.join(facts)}"
+
+
+# the first run --------------------------------------------------------------------------------
+
+
+def welcome_words(
+    url: str, data_folder: str, *, is_embedded: bool
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """What the first run says above its choices, and the facts below them."""
+    if is_embedded:
+        intro = "A coordinator is running in this window. Nothing is connected to it yet."
+        closing = "q stops the coordinator, or keeps it running without a console"
+    else:
+        intro = f"Connected to the coordinator at {clean(url)}. Nothing is connected to it yet."
+        closing = "q closes this console; the coordinator runs on"
+    reach = "this box only; other boxes need TLS" if _is_loopback(url) else "other boxes too"
+    facts = [("address", f"{clean(url)}   {reach}")]
+    if data_folder:
+        facts.append(("data", clean(data_folder)))
+        facts.append(("keys", f"{clean(data_folder)}/keys.toml, readable by you alone"))
+    return [intro], [*facts, ("closing", closing)]
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def invitation(url: str) -> list[str]:
+    """How a runner on another box is added."""
+    lines = [
+        "here, once: a key for it, shown one time",
+        "",
+        "  traffic-tui keys create --name NAME --role runner",
+        "",
+        "there: the key in a file, then",
+        "",
+        f"  traffic-tui agent --url {clean(url)} --key-file FILE",
+    ]
+    if _is_loopback(url):
+        lines += [
+            "",
+            "this coordinator listens on this box only: give it [server] host and",
+            "[server.tls] in its configuration first, then use that address",
+        ]
+    return lines
+
+
+def runpack_words(url: str, data_folder: str) -> list[str]:
+    """How Runpack runners and clients are pointed here."""
+    keys = f"{clean(data_folder)}/keys.toml" if data_folder else "the coordinator's keys.toml"
+    return [
+        "runners and clients of Runpack work unchanged; give them",
+        "",
+        f"  address      {clean(url)}",
+        f"  runner key   the key 'runner' in {keys}",
+        f"  client key   the key 'submit' in {keys}",
+        "",
+        "they appear under :runners as soon as they say hello",
+    ]

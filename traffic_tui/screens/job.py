@@ -1,0 +1,73 @@
+"""The Job screen: what one job is, its tries, and what it says, as it says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from traffic_tui.screens.job_facts import job_lines, job_state_span
+from traffic_tui.screens.tail_screen import TailScreen
+from traffic_tui.state.clean_text import clean
+from traffic_tui.widgets.crumb import CrumbState
+from traffic_tui.widgets.facts import FactsBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual import events
+    from textual.widget import Widget
+
+    from traffic_tui.actions import Scope
+    from traffic_tui.screens.desk import Desk
+
+WIDE_FROM = 120
+
+
+class JobScreen(TailScreen):
+    """See the module's words."""
+
+    scope: ClassVar[Scope] = "job"
+
+    def __init__(self, desk: Desk, number: int) -> None:
+        super().__init__(desk, number, about=str(number))
+        self._facts = FactsBlock(id="facts")
+        self._facts.glyphs = desk.context.glyphs
+
+    def body(self) -> Iterable[Widget]:
+        yield self._facts
+        yield self.view
+
+    def crumb(self) -> CrumbState:
+        if self.detail is None:
+            return CrumbState(path=("Jobs", str(self.number)))
+        job = self.detail.job
+        return CrumbState(
+            path=("Jobs", f"{job.number} {clean(job.type)}"),
+            aside=job.id if self.size.width >= WIDE_FROM else "",
+            state=job_state_span(job, self.desk.context),
+        )
+
+    def detail_loaded(self) -> None:
+        self._show_facts()
+
+    def tick(self) -> None:
+        self._show_facts()
+        super().tick()
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self._show_facts()
+
+    def _show_facts(self) -> None:
+        if self.detail is None or not self.is_mounted:
+            return
+        lines = job_lines(
+            self.detail, self.desk.context, self.desk.run_times, self.size.width, self.size.height
+        )
+        self._facts.show(lines)
+
+    def do_output(self) -> None:
+        shown = self.attempt()
+        if shown is not None:
+            self.desk.navigator.show_output(self.number, self._wanted_attempt)
+        else:
+            self.say("no try was made yet")

@@ -1,0 +1,203 @@
+"""Feeds an output view: fetches what it lacks, follows what comes, searches beyond it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from traffic_tui.state.attempt_columns import exit_words
+from traffic_tui.state.formats import size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from server.wire.operator import AttemptView
+    from traffic_tui.screens.desk import Desk
+    from traffic_tui.state.outputlog import OutputRange
+    from traffic_tui.widgets.output_view import OutputView
+
+MAX_ROUNDS = 64
+"""Fetches in a row, so that a job that shouts without end leaves the console some air."""
+RATE_BUCKETS = 15
+RATE_BUCKET_SECONDS = 20.0
+
+
+@dataclass(slots=True)
+class Shown:
+    """What the view shows now."""
+
+    job: str = ""
+    number: int = 0
+    attempt: int = 0
+    streams: tuple[str, ...] = ()
+    choice: str = ""
+    """The one stream the operator asked for; empty: all, merged."""
+
+
+@dataclass(slots=True)
+class ByteRate:
+    """Bytes a second, in closed buckets."""
+
+    buckets: list[float | None] = field(default_factory=list)
+    _since: float = 0.0
+    _bytes_then: int = -1
+
+    def see(self, now: float, total_bytes: int) -> bool:
+        """Look at the size of the output; whether a bucket closed."""
+        if self._bytes_then < 0 or total_bytes < self._bytes_then:
+            self.buckets, self._since, self._bytes_then = [], now, total_bytes
+            return False
+        if now - self._since < RATE_BUCKET_SECONDS:
+            return False
+        rate = (total_bytes - self._bytes_then) / (now - self._since)
+        self.buckets = [*self.buckets, rate][-RATE_BUCKETS:]
+        self._since, self._bytes_then = now, total_bytes
+        return True
+
+
+class Tail:
+    """One output view and the coordinator behind it."""
+
+    def __init__(self, desk: Desk, view: OutputView) -> None:
+        self._desk = desk
+        self._client = desk.client
+        self._rate = ByteRate()
+        self._is_busy = False
+        self._is_wanted = False
+        self.view = view
+        self.shown = Shown()
+
+    async def open(self, job: str, number: int, attempt: AttemptView) -> None:
+        """Show an attempt's output, its end first; nothing happens where it is shown already."""
+        streams = streams_of(attempt)
+        if (number, attempt.number) != (self.shown.number, self.shown.attempt):
+            self.shown = Shown(job, number, attempt.number, streams)
+            await self._reopen()
+        elif set(streams) - set(self.shown.streams):
+            self.shown.streams = streams
+            await self._reopen()
+        self._tell(attempt)
+
+    async def _reopen(self) -> None:
+        shown = self.shown
+        wanted = (shown.choice,) if shown.choice else shown.streams
+        self._rate = ByteRate()
+        await self.fetch(self.view.open(self._name(), wanted))
+
+    def _name(self) -> str:
+        choice = f", {self.shown.choice} alone" if self.shown.choice else ""
+        return f"output of {self.shown.number}, try {self.shown.attempt}{choice}"
+
+    def _tell(self, attempt: AttemptView) -> None:
+        """How the attempt stands, for the title."""
+        if attempt.state == "ended":
+            exit_code = exit_words(attempt)
+            exit_known = exit_code not in ("", "-")
+            words = f"exit {exit_code}" if exit_known else (attempt.outcome or "")
+            self.view.set_ended(words)
+        missing = sum(max(0, stream.gap_to - stream.gap_from) for stream in attempt.output)
+        self.view.set_problem(f"{size(missing)} not kept: the limit was reached" if missing else "")
+
+    async def next_stream(self) -> str:
+        """From merged to each stream alone and back; the words for it."""
+        shown = self.shown
+        choices = ["", *shown.streams] if len(shown.streams) > 1 else [""]
+        shown.choice = choices[(choices.index(shown.choice) + 1) % len(choices)]
+        if len(choices) == 1:
+            return "there is one stream only"
+        await self._reopen()
+        return f"{shown.choice} alone" if shown.choice else "all streams"
+
+    async def fetch(self, ranges: Iterable[OutputRange]) -> None:
+        """Load ranges into the view."""
+        shown = self.shown
+        for wanted in ranges:
+            part = await self._client.output(
+                shown.job,
+                attempt=str(shown.attempt),
+                stream=wanted.stream,
+                offset=wanted.offset,
+                limit=wanted.limit,
+            )
+            if shown is not self.shown:
+                return
+            self.view.load(part, wanted.stream, at=part.at)
+
+    async def follow(self) -> None:
+        """Catch up with what came; asked for again while it runs, it goes on."""
+        self._is_wanted = True
+        if self._is_busy or not self.shown.job:
+            return
+        self._is_busy = True
+        try:
+            for _ in range(MAX_ROUNDS):
+                if not self._is_wanted:
+                    break
+                self._is_wanted = False
+                await self._catch_up()
+        finally:
+            self._is_busy = False
+
+    async def _catch_up(self) -> None:
+        before = self._ends()
+        await self.fetch(self.view.tail_ranges())
+        windows = [self.view.output.window(stream) for stream in self._streams()]
+        behind = any(window is not None and window.is_behind for window in windows)
+        if behind and self.view.output.is_following and self._ends() != before:
+            self._is_wanted = True
+
+    def _streams(self) -> Sequence[str]:
+        return (self.shown.choice,) if self.shown.choice else self.shown.streams
+
+    def _ends(self) -> list[int]:
+        windows = (self.view.output.window(stream) for stream in self._streams())
+        return [window.end for window in windows if window is not None]
+
+    async def search_beyond(
+        self, text: str, stream: str, offset: int, *, is_backwards: bool
+    ) -> bool:
+        """Let the coordinator search; whether it found something, which is then shown."""
+        shown = self.shown
+        found = await self._client.find_output(
+            shown.job,
+            text,
+            attempt=str(shown.attempt),
+            stream=stream,
+            offset=offset,
+            backwards=is_backwards,
+        )
+        if found is None or shown is not self.shown:
+            return False
+        self.view.go_to_offset(found, stream)
+        return True
+
+    async def whole(self) -> dict[str, bytes]:
+        """Everything that is kept, by stream."""
+        texts: dict[str, bytes] = {}
+        for stream in self.shown.streams:
+            pieces: list[bytes] = []
+            offset = 0
+            while True:
+                part = await self._client.output(
+                    self.shown.job, attempt=str(self.shown.attempt), stream=stream, offset=offset
+                )
+                pieces.append(part.data)
+                offset = part.offset + len(part.data)
+                if not part.data or offset >= part.size:
+                    break
+            if any(pieces):
+                texts[stream] = b"".join(pieces)
+        return texts
+
+    def tick(self) -> None:
+        """A second went by: the rate of bytes, for wide views."""
+        if self._rate.see(self._desk.clock.monotonic(), self.view.output.total_bytes):
+            self.view.set_rate(self._rate.buckets)
+
+
+def streams_of(attempt: AttemptView) -> tuple[str, ...]:
+    """The streams to show: those that hold something, else those its kind of runner writes to."""
+    known = tuple(stream.stream for stream in attempt.output if stream.size)
+    if known:
+        return known
+    return ("console",) if attempt.protocol == "runpack" else ("stdout", "stderr")

@@ -1,0 +1,324 @@
+"""What the Job and the Output screen share: a view of an attempt's output, and its keys."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from server.wire.operator import NoticeView
+from traffic_tui.screens.base import TrafficScreen
+from traffic_tui.screens.dialogs import InputDialog
+from traffic_tui.screens.job_flows import JobFlows
+from traffic_tui.screens.tail import Tail
+from traffic_tui.state.clean_text import clean
+from traffic_tui.state.formats import size
+from traffic_tui.widgets.output_view import OutputView
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
+
+    from server.wire.operator import AttemptView, JobDetailView
+    from traffic_tui.link import Heard
+    from traffic_tui.screens.desk import Desk
+
+_PERCENT = re.compile(r"(\d{1,3})%")
+
+
+class TailScreen(TrafficScreen):
+    """One job, one of its attempts, its output."""
+
+    def __init__(self, desk: Desk, number: int, *, attempt: int = 0, about: str = "") -> None:
+        super().__init__(desk, about)
+        self.number = number
+        self.detail: JobDetailView | None = None
+        self.view = OutputView(id="output")
+        self.view.glyphs = desk.context.glyphs
+        self.view.zone = desk.context.zone
+        self._tail = Tail(desk, self.view)
+        self._flows = JobFlows(desk, self)
+        self._wanted_attempt = attempt
+        """0: the newest, also when a newer one begins."""
+        self._is_outdated = True
+        self._is_loading = False
+
+    # loading ----------------------------------------------------------------------------------
+
+    def heard(self, heard: Heard) -> None:
+        has_output = False
+        for item in heard.items:
+            if isinstance(item, NoticeView):
+                if item.number != self.number:
+                    continue
+                has_output = has_output or item.kind == "output"
+                self._is_outdated = self._is_outdated or item.kind == "progress"
+            elif self.number in item.jobs:
+                self._is_outdated = True
+        self._is_outdated = self._is_outdated or heard.is_incomplete
+        if self.is_current:
+            self._catch_up(has_output=has_output)
+
+    def _catch_up(self, *, has_output: bool) -> None:
+        if has_output:
+            self._follow()
+        if self._is_outdated and not self._is_loading and self.desk.link.state == "live":
+            self._is_loading = True
+            self.load(self._load(), group="detail")
+
+    def _follow(self) -> None:
+        """Several may be asked for at once: the tail makes one of them."""
+        work = self._guarded(self._tail.follow())
+        self.run_worker(work, group="follow", exit_on_error=False)
+
+    async def _load(self) -> None:
+        try:
+            self._is_outdated = False
+            self.detail = await self.desk.client.job(str(self.number))
+            self.desk.see([self.detail.job])
+            self.detail_loaded()
+            attempt = self.attempt()
+            if attempt is not None:
+                await self._tail.open(self.detail.job.id, self.number, attempt)
+                await self._tail.follow()
+            self.show_lines()
+        finally:
+            self._is_loading = False
+
+    def detail_loaded(self) -> None:
+        """The job was loaded anew."""
+
+    def attempt(self) -> AttemptView | None:
+        """The attempt that is shown."""
+        if self.detail is None or not self.detail.attempts:
+            return None
+        tries = self.detail.attempts
+        return next((one for one in tries if one.number == self._wanted_attempt), tries[0])
+
+    def main_widget(self) -> Widget | None:
+        return self.view
+
+    def tick(self) -> None:
+        self._tail.tick()
+        super().tick()
+
+    def on_screen_resume(self) -> None:
+        self._is_outdated = True
+        super().on_screen_resume()
+
+    def zone_changed(self) -> None:
+        self.view.zone = self.desk.context.zone
+        self.view.drop_strips()
+        self.view.refresh()
+        self.detail_loaded()
+        self.show_lines()
+
+    # what the view asks for -------------------------------------------------------------------
+
+    def on_output_view_wanted(self, event: OutputView.Wanted) -> None:
+        self.load(self._tail.fetch(event.ranges), group="ranges")
+
+    def on_output_view_state_changed(self, event: OutputView.StateChanged) -> None:
+        if self.view.output.is_following:
+            self._follow()
+
+    def on_output_view_search_beyond(self, event: OutputView.SearchBeyond) -> None:
+        self.load(self._search_beyond(event), group="search")
+
+    async def _search_beyond(self, event: OutputView.SearchBeyond) -> None:
+        self.say(f"searching for {clean(event.text, 60)}; esc ends it")
+        is_found = await self._tail.search_beyond(
+            event.text, event.stream, event.offset, is_backwards=event.is_backwards
+        )
+        if not is_found:
+            where = "before" if event.is_backwards else "after"
+            self.say(f"{clean(event.text, 60)}: nothing more {where} this place", "warn")
+        else:
+            self._message.hush()
+
+    # keys: moving -----------------------------------------------------------------------------
+
+    def do_down(self) -> None:
+        self.view.action_move(1)
+
+    def do_up(self) -> None:
+        self.view.action_move(-1)
+
+    def do_top(self) -> None:
+        self.view.action_first()
+
+    def do_bottom(self) -> None:
+        self.view.action_last()
+
+    def do_half_down(self) -> None:
+        self.view.action_move(max(1, self.view.body_height // 2))
+
+    def do_half_up(self) -> None:
+        self.view.action_move(-max(1, self.view.body_height // 2))
+
+    def do_left(self) -> None:
+        self.view.action_aside(-1)
+
+    def do_right(self) -> None:
+        self.view.action_aside(1)
+
+    def do_follow(self) -> None:
+        self.view.action_follow()
+
+    def do_wrap(self) -> None:
+        self.view.action_wrap()
+
+    def do_times(self) -> None:
+        self.view.action_times()
+
+    # keys: finding ----------------------------------------------------------------------------
+
+    def do_search(self) -> None:
+        self.act(self._ask_search())
+
+    async def _ask_search(self) -> None:
+        glyphs = self.desk.context.glyphs
+        dialog = InputDialog("Search the output", (), self.view.search_text, glyphs=glyphs)
+        text = await self.ask(dialog)
+        if text is not None:
+            self.view.search(text)
+
+    def do_next_match(self) -> None:
+        self._next(1)
+
+    def do_previous_match(self) -> None:
+        self._next(-1)
+
+    def _next(self, direction: int) -> None:
+        if self.view.search_text:
+            self.view.action_next_hit(direction)
+        else:
+            self.do_search()
+
+    def do_place(self, argument: str) -> None:
+        if share := _PERCENT.fullmatch(argument):
+            self.view.go_to_share(int(share[1]) / 100)
+        elif argument.isdecimal():
+            self.view.go_to_offset(int(argument), self._main_stream())
+        else:
+            self.say(f"{argument}: a share like 50% or a byte is wanted", "warn")
+
+    def _main_stream(self) -> str:
+        window = self.view.output.main_window()
+        return window.stream if window is not None else ""
+
+    def do_back(self) -> None:
+        if self.view.search_text:
+            self.workers.cancel_group(self, "search")
+            self._message.hush()
+            self.view.search("")
+        else:
+            super().do_back()
+
+    # keys: attempts and streams ---------------------------------------------------------------
+
+    def do_previous_attempt(self) -> None:
+        self._switch(-1)
+
+    def do_next_attempt(self) -> None:
+        self._switch(1)
+
+    def _switch(self, step: int) -> None:
+        shown = self.attempt()
+        if shown is None or self.detail is None:
+            self.say("no try was made yet")
+            return
+        numbers = sorted(one.number for one in self.detail.attempts)
+        place = numbers.index(shown.number) + step
+        if not 0 <= place < len(numbers):
+            self.say(f"try {shown.number} is the {'first' if step < 0 else 'newest'}")
+            return
+        is_newest = place == len(numbers) - 1
+        self._wanted_attempt = 0 if is_newest else numbers[place]
+        self._is_outdated = True
+
+    def do_stream(self) -> None:
+        self.load(self._next_stream(), group="stream")
+
+    async def _next_stream(self) -> None:
+        self.say(await self._tail.next_stream())
+
+    # keys: taking it along --------------------------------------------------------------------
+
+    def do_copy(self) -> None:
+        lines = self.view.marked_lines()
+        current = self.view.current_line()
+        lines = lines or ([current] if current is not None else [])
+        text = "\n".join(clean(line.raw.decode("utf-8", "replace")) for line in lines)
+        self.copy_lines(text, len(lines))
+
+    def copy_lines(self, text: str, count: int) -> None:
+        """Lines are clean already, and their ends are wanted."""
+        self.app.copy_to_clipboard(text)
+        self.say(f"copied {count} line{'' if count == 1 else 's'}")
+
+    def do_save(self) -> None:
+        self.act(self._save())
+
+    async def _save(self) -> None:
+        texts = await self._tail.whole()
+        if not texts:
+            self.say("there is no output to save", "warn")
+            return
+        written: list[str] = []
+        for stream, data in texts.items():
+            path = Path.cwd() / f"{self.number}-try{self._tail.shown.attempt}-{stream}.log"
+            try:
+                await asyncio.to_thread(_write_new, path, data)
+            except OSError as error:
+                self.warn(f"not saved: {error}")
+                return
+            written.append(f"{path} ({size(len(data))})")
+        self.say(f"saved {', '.join(written)}")
+
+    # keys: acting on the job ------------------------------------------------------------------
+
+    def do_stop(self) -> None:
+        if self.detail is not None:
+            self.act(self._flows.stop([self.detail.job]))
+
+    def do_reassign(self) -> None:
+        if self.detail is not None:
+            self.act(self._flows.reassign([self.detail.job]))
+
+    def do_resubmit(self) -> None:
+        if self.detail is not None:
+            self.act(self._flows.resubmit([self.detail.job]))
+
+    def do_edit(self) -> None:
+        if self.detail is not None:
+            self.act(self._flows.edit(self.detail.job))
+
+    def do_explain(self) -> None:
+        if self.detail is not None:
+            self.act(self._flows.explain(self.detail.job))
+
+    def do_priority(self, argument: str) -> None:
+        if self.detail is None:
+            return
+        if (priority := whole_number(argument)) is None:
+            self.say(f"a priority is a whole number, not {argument!r}", "warn")
+        else:
+            self.act(self._flows.set_priority([self.detail.job], priority))
+
+    def do_events(self) -> None:
+        self.desk.navigator.show_events(self.number)
+
+
+def whole_number(text: str) -> int | None:
+    """The number a text says, or None."""
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Never over a file that is there: the next free name is taken by the operator, not by us."""
+    with path.open("xb") as file:
+        file.write(data)
