@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from server.bus import Subscription
     from server.coordinator import Coordinator, JobSnapshot
-    from server.events import EventKind, Notice
+    from server.events import EventKind
     from server.protocols.runpack.codec import Poll
+    from server.store.base import Tx
 
 TOPIC = "runpack_notifications"
 MAX_POLL_SECONDS = 54.0
@@ -37,11 +38,18 @@ PAUSE_SECONDS = 0.2
 """Least time between two answers to one subscriber: on a busy system each is a round trip, and
 its runner looks only once a second."""
 MAX_LOOKED_UP = 20
+RETELL_SECONDS = 5.0
+"""While work waits that runners here could do, they are told again this often: one of them gives
+up for minutes after losing a race for one job, or after missing one message."""
 
 NEW_WORK: frozenset[EventKind] = frozenset({"submitted", "queued", "reassigned"})
 """Jobs may have become claimable; the events name them."""
 MORE_ROOM: frozenset[EventKind] = frozenset({"queue_resumed", "queue_limited", "runner_resumed"})
 """Jobs that waited before may be claimable now."""
+FREED: frozenset[EventKind] = frozenset(
+    {"completed", "failed", "scheduled", "stopped", "attempt_ended", "abandoned"}
+)
+"""A runner may be idle now: after a job it looks for another only when it is told of one."""
 
 
 @dataclass(slots=True)
@@ -55,17 +63,24 @@ class Subscriber:
     is_fresh: bool = True
     must_look: bool = False
     """Something happened that names no job."""
+    must_check: bool = False
+    """A runner may be idle, so it matters whether anything waits."""
     jobs: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_LOOKED_UP))
     """Row ids of jobs that may have become claimable; a few, as one makes a runner look."""
 
-    def note(self, items: Sequence[Event | Notice]) -> None:
+    def note(self, event: Event) -> None:
         """Keep what matters of what happened, until it is answered."""
-        for item in items:
-            if isinstance(item, Event):
-                if item.kind in NEW_WORK:
-                    self.jobs.extend(item.jobs()[-MAX_LOOKED_UP:])
-                elif item.kind in MORE_ROOM:
-                    self.must_look = True
+        if event.kind in NEW_WORK:
+            self.jobs.extend(event.jobs()[-MAX_LOOKED_UP:])
+        elif event.kind in MORE_ROOM:
+            self.must_look = True
+        elif event.kind in FREED:
+            self.must_check = True
+
+    def forget(self) -> None:
+        """What was noted has been told, or is not worth telling."""
+        self.jobs.clear()
+        self.must_look = self.must_check = False
 
 
 class NotifyRelay:
@@ -128,15 +143,25 @@ class NotifyRelay:
             messages = await self._noted(subscriber)
             if messages:
                 await self._pause(subscriber)
-            subscriber.jobs.clear()
-            subscriber.must_look = False
+            subscriber.forget()
             if messages:
                 subscriber.answered_at = self._monotonic()
                 return messages
-            try:
-                subscriber.note(await subscriber.subscription.next())
-            except Lagged:
-                subscriber.must_look = True
+            await self._listen(subscriber)
+
+    async def _listen(self, subscriber: Subscriber) -> None:
+        """Wait for something to happen, or for the time to look by oneself."""
+        try:
+            async with asyncio.timeout(RETELL_SECONDS):
+                items = await subscriber.subscription.next()
+        except Lagged:
+            subscriber.must_look = True
+        except TimeoutError:
+            subscriber.must_check = True
+        else:
+            for item in items:
+                if isinstance(item, Event) and (item.kind not in FREED or self._is_here(item)):
+                    subscriber.note(item)
 
     async def _look_back(self, subscriber: Subscriber) -> None:
         """Whoever polls for the first time, or anew after a restart, may have missed something."""
@@ -150,7 +175,7 @@ class NotifyRelay:
             await asyncio.sleep(seconds_left)
 
     async def _noted(self, subscriber: Subscriber) -> list[dict[str, Any]]:
-        if subscriber.must_look:
+        if subscriber.must_look or (subscriber.must_check and await self._is_work_waiting()):
             return [self._message(None)]
         snapshots = await self._claimable(list(subscriber.jobs))
         return [self._message(snapshot) for snapshot in snapshots]
@@ -167,11 +192,32 @@ class NotifyRelay:
     def _is_ours(self, snapshot: JobSnapshot) -> bool:
         if snapshot.details.origin == RUNPACK.protocol:
             return True
+        return self._is_done_here(snapshot.job_class.type)
+
+    def _is_done_here(self, job_type: str) -> bool:
         return any(
-            matches_type(runner.types, snapshot.job_class.type)
+            matches_type(runner.types, job_type)
             for runner in self._coordinator.runners()
             if runner.protocol == RUNPACK.protocol
         )
+
+    def _is_here(self, event: Event) -> bool:
+        """Whether an event is about a runner of this protocol."""
+        runner = self._coordinator.runner(event.runner)
+        return runner is not None and runner.protocol == RUNPACK.protocol
+
+    async def _is_work_waiting(self) -> bool:
+        """Whether anything waits, in a queue that is not paused, that runners here could do."""
+
+        def read(tx: Tx) -> bool:
+            return any(
+                tx.count(job_class.id, "pending")
+                and self._is_done_here(job_class.type)
+                and not ((queue := tx.queue(job_class.queue)) and queue.is_paused)
+                for job_class in tx.classes()
+            )
+
+        return await self._coordinator.store.apply(read)
 
     def _message(self, snapshot: JobSnapshot | None) -> dict[str, Any]:
         """One message; its text is JSON once more. Without a job it says: look."""

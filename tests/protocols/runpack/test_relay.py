@@ -128,6 +128,34 @@ async def test_a_resubmit_and_a_queue_that_goes_on_are_told(tmp_path: Path) -> N
         assert len(await waiting) == 1
 
 
+async def test_a_runner_that_is_done_is_told_of_what_still_waits(tmp_path: Path) -> None:
+    async with a_world(tmp_path, settings=FREE) as world:
+        runner = await Peer(world).register()
+        job_id = await runner.taken()
+        await runner.submit({**HELLO, "n": 1})
+        assert len(await poll(world)) == 1
+        waiting = asyncio.create_task(poll(world))
+        await runner.complete(job_id)
+        assert len(await waiting) == 1
+        [last] = await runner.available()
+        await runner.claim(last["job_id"])
+        await runner.complete(last["job_id"])
+        assert await poll(world, timeout=50) == []
+
+
+async def test_what_nobody_takes_is_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "RETELL_SECONDS", 0.05)
+    async with a_world(tmp_path, settings=FREE) as world:
+        runner = await Peer(world).register()
+        await runner.submit()
+        for _ in range(3):
+            assert len(await poll(world)) == 1
+        await world.coordinator.pause_queue(SAM, "default")
+        assert await poll(world, timeout=200) == []
+
+
 async def test_jobs_of_elsewhere_are_told_where_a_runner_here_does_them(tmp_path: Path) -> None:
     async with a_world(tmp_path, settings=FREE) as world:
         await Peer(world).register()
