@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from server.coordinator.memory import announce_pending
+from server.coordinator.submit import ensure_queue
 from server.errors import InvalidInput, NotFound, Refused
 from server.ids import new_secret, secret_digest
 from server.store.base import StoredKey
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from server.coordinator.memory import Memory
     from server.model import Actor, Queue, Role
+    from server.settings import QueueSettings
     from server.store.base import Tx
 
 
@@ -69,6 +73,22 @@ def limit_queue(
     return limited
 
 
+def follow_configuration(
+    tx: Tx, memory: Memory, actor: Actor, before: Mapping[str, QueueSettings], now: int
+) -> None:
+    """Bring queues in line with the configuration.
+
+    Stalling is set nowhere else. A limit may have been changed by an operator since, so it is
+    taken over only where the configuration itself says another one than ``before``.
+    """
+    for name, wanted in memory.settings.queues.items():
+        queue = ensure_queue(tx, memory, name)
+        if queue.stall_after_ms != wanted.stall_after_ms:
+            tx.put_queue(replace(queue, stall_after_ms=wanted.stall_after_ms))
+        if name in before and before[name].limit != wanted.limit:
+            limit_queue(tx, memory, actor, name, wanted.limit, "the configuration changed", now)
+
+
 def _announce(tx: Tx, memory: Memory, queue: str) -> None:
     for job_class in tx.classes():
         if job_class.queue == queue:
@@ -77,7 +97,14 @@ def _announce(tx: Tx, memory: Memory, queue: str) -> None:
 
 
 def create_key(
-    tx: Tx, memory: Memory, actor: Actor, name: str, role: Role, expires_at: int, now: int
+    tx: Tx,
+    memory: Memory,
+    actor: Actor,
+    name: str,
+    role: Role,
+    expires_at: int,
+    reason: str,
+    now: int,
 ) -> tuple[StoredKey, str]:
     """Make a named key; its secret is given once and not kept."""
     known = memory.keys.get(name)
@@ -89,11 +116,11 @@ def create_key(
     key = StoredKey(name, role, secret_digest(secret), now, expires_at, 0)
     _put_key(tx, memory, key)
     data = msgspec.json.encode({"name": name, "role": role, "expires_at": expires_at})
-    tx.append("key_created", at=now, actor=actor.name, data=data)
+    tx.append("key_created", at=now, actor=actor.name, reason=reason, data=data)
     return key, secret
 
 
-def revoke_key(tx: Tx, memory: Memory, actor: Actor, name: str, now: int) -> StoredKey:
+def revoke_key(tx: Tx, memory: Memory, actor: Actor, name: str, reason: str, now: int) -> StoredKey:
     """End a named key at once."""
     key = memory.keys.get(name)
     if key is None:
@@ -102,7 +129,8 @@ def revoke_key(tx: Tx, memory: Memory, actor: Actor, name: str, now: int) -> Sto
         raise Refused(f"key {name} was revoked already")
     revoked = key._replace(revoked_at=now)
     _put_key(tx, memory, revoked)
-    tx.append("key_revoked", at=now, actor=actor.name, data=msgspec.json.encode({"name": name}))
+    data = msgspec.json.encode({"name": name})
+    tx.append("key_revoked", at=now, actor=actor.name, reason=reason, data=data)
     return revoked
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.coordinator import submit
+from server.coordinator import admin
 from server.coordinator.admin_calls import AdminCalls
 from server.coordinator.job_calls import JobCalls
 from server.coordinator.named_calls import NamedCalls
 from server.coordinator.runner_calls import RunnerCalls
+from server.coordinator.sweep import COORDINATOR
 from server.coordinator.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ class Coordinator(JobCalls, RunnerCalls, NamedCalls, AdminCalls):
         self._sweeper.start()
 
     def _begin(self, tx: Tx) -> None:
-        for name in self.settings.queues:
-            submit.ensure_queue(tx, self._memory, name)
+        admin.follow_configuration(tx, self._memory, COORDINATOR, {}, self.started_at)
         self._memory.load(tx)
         tx.append("coordinator_started", at=self.started_at)
 
@@ -77,13 +77,18 @@ class Coordinator(JobCalls, RunnerCalls, NamedCalls, AdminCalls):
     def accepts_submits_problem(self, words: str) -> None:
         self._memory.submit_problem = words
 
-    def reload(self, settings: Settings) -> None:
-        """Take over what can change while running: leases, retry, retention, storage, labels."""
-        self.settings = settings
+    async def reload(self, settings: Settings) -> None:
+        """Take over what can change while running: leases, retry, retention, storage, queues,
+        labels."""
+        before, self.settings = self.settings.queues, settings
         self._memory.settings = settings
         seconds = settings.leases.heartbeat_timeout_ms / 1000
         self._memory.session_leases.set_length(seconds)
         self._memory.attempt_leases.set_length(seconds)
+        now = self.clock.now_ms()
+        await self._apply(
+            lambda tx: admin.follow_configuration(tx, self._memory, COORDINATOR, before, now)
+        )
 
     def _committed(self, committed: Committed) -> None:
         """Tell subscribers what a commit brought, in its order."""

@@ -105,7 +105,7 @@ class CoordinatorServer:
         """Wait for an end that nobody asked for, and say what it was."""
         return await asyncio.shield(self._failure)
 
-    def reload(self, settings: Settings) -> tuple[list[str], list[str]]:
+    async def reload(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Take over what can change while running.
 
         Returns:
@@ -113,7 +113,7 @@ class CoordinatorServer:
         """
         applied, refused = changed_settings(self.settings, settings)
         self.settings = merged_settings(self.settings, settings)
-        self.coordinator.reload(self.settings)
+        await self.coordinator.reload(self.settings)
         self._guard.min_free = self.settings.storage.min_free
         self._guard.look()
         return applied, refused

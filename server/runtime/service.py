@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from server.configuration import ConfigurationError, load_settings
+from server.errors import TrafficError
 from server.runtime.coordinator_server import CoordinatorServer
 from server.runtime.logs import CoordinatorLog
 from server.runtime.loops import new_event_loop
@@ -89,21 +90,24 @@ async def _until_stopped(
             if stopped.done():
                 return 0
             reload_wanted.clear()
-            reload(server, service)
+            await reload(server, service)
     finally:
         failed.cancel()
         stopped.cancel()
 
 
-def reload(server: CoordinatorServer, service: Service) -> None:
+async def reload(server: CoordinatorServer, service: Service) -> None:
     """Read the configuration again; one that is wrong changes nothing."""
     try:
         settings = service.adjust(load_settings(service.configuration))
+        applied, refused = await server.reload(settings)
     except ConfigurationError as error:
         for problem in error.problems:
             logger.error("not reloaded: %s", problem)
         return
-    applied, refused = server.reload(settings)
+    except TrafficError as error:
+        logger.error("not reloaded: %s", error.message)
+        return
     logger.info("reloaded; changed: %s", ", ".join(applied) or "nothing")
     if refused:
         logger.warning("changed only by a restart: %s", ", ".join(refused))

@@ -19,7 +19,7 @@ async def set_min_free(thread: CoordinatorThread, min_free: int) -> None:
     async def reload() -> None:
         server = thread.server
         storage = replace(server.settings.storage, min_free=min_free)
-        server.reload(replace(server.settings, storage=storage))
+        await server.reload(replace(server.settings, storage=storage))
 
     await thread.call(reload())
 

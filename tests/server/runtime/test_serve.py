@@ -231,6 +231,9 @@ async def test_sighup_takes_over_what_it_can_and_says_what_not(service: Service)
     assert "leases.heartbeat_timeout_ms" in lines
     assert "queues" in lines
     assert "changed only by a restart: server.durability" in lines
+    async with service.client("operator") as client:
+        queues = (await client.get("/api/operator/v1/queues")).json()["queues"]
+    assert {queue["name"]: queue["limit"] for queue in queues} == {"default": None, "gpu": 2}
 
 
 async def test_a_wrong_configuration_is_not_reloaded(service: Service) -> None:

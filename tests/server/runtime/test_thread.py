@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.runtime import CoordinatorGone, CoordinatorThread, RuntimeProblem
+from server.runtime.loops import new_event_loop
 from server.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def thread(tmp_path: Path, crashes: Crashes) -> Iterator[CoordinatorThread]:
 
 def open_files() -> set[str]:
     """What this process has open, by what it is."""
+    new_event_loop().close()  # the first one makes a pipe that is kept for the whole process
     names = set()
     for link in Path("/proc/self/fd").iterdir():
         try:
