@@ -80,17 +80,21 @@ class AdminCalls(Calls):
         return await self._apply(lambda tx: tx.queues())
 
     async def create_key(
-        self, actor: Actor, name: str, role: Role, expires_at: int
+        self, actor: Actor, name: str, role: Role, expires_at: int, *, reason: str = ""
     ) -> tuple[StoredKey, str]:
         """Make a named key; its secret is given this once."""
         now = self.clock.now_ms()
         return await self._apply(
-            lambda tx: admin.create_key(tx, self._memory, actor, name, role, expires_at, now)
+            lambda tx: admin.create_key(
+                tx, self._memory, actor, name, role, expires_at, reason, now
+            )
         )
 
-    async def revoke_key(self, actor: Actor, name: str) -> StoredKey:
+    async def revoke_key(self, actor: Actor, name: str, *, reason: str = "") -> StoredKey:
         now = self.clock.now_ms()
-        return await self._apply(lambda tx: admin.revoke_key(tx, self._memory, actor, name, now))
+        return await self._apply(
+            lambda tx: admin.revoke_key(tx, self._memory, actor, name, reason, now)
+        )
 
     def keys(self) -> list[StoredKey]:
         """All named keys of the store, revoked ones included."""

@@ -112,14 +112,18 @@ async def _late_writes(api: OperatorApi, call: Call) -> Answer:
 
 
 async def _forget(api: OperatorApi, call: Call) -> Answer:
-    reason = call.body.reason or call.query.reason
-    await api.forget(call.actor, call.params["runner"], ReasonRequest(reason=reason))
+    await api.forget(call.actor, call.params["runner"], _reason(call))
     return None
 
 
 async def _revoke(api: OperatorApi, call: Call) -> Answer:
-    await api.revoke_key(call.actor, call.params["name"])
+    await api.revoke_key(call.actor, call.params["name"], _reason(call))
     return None
+
+
+def _reason(call: Call) -> ReasonRequest:
+    """Of a deletion: in the body, or in the query, as not every client can send a body."""
+    return ReasonRequest(reason=call.body.reason or call.query.reason)
 
 
 ROUTES: tuple[Route, ...] = (

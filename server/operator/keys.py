@@ -12,7 +12,7 @@ from server.wire.operator import CreatedKeyView, KeysView
 if TYPE_CHECKING:
     from server.model import Actor
     from server.store.base import StoredKey
-    from server.wire.operator import KeyRequest, KeyView
+    from server.wire.operator import KeyRequest, KeyView, ReasonRequest
 
 
 class KeyCalls(OperatorParts):
@@ -27,11 +27,13 @@ class KeyCalls(OperatorParts):
         if self._given(request.name):
             raise Refused(f"there is a key named {request.name} in the configuration or key file")
         stored, secret = await self.coordinator.create_key(
-            actor, request.name, request.role, request.expires_at
+            actor, request.name, request.role, request.expires_at, reason=request.reason
         )
         return CreatedKeyView(key=self._view(stored), secret=secret)
 
-    async def revoke_key(self, actor: Actor, name: str) -> KeyView:
+    async def revoke_key(
+        self, actor: Actor, name: str, request: ReasonRequest | None = None
+    ) -> KeyView:
         """End a key at once. Keys that were given from outside end where they were given."""
         source = self._given(name)
         stored = any(key.name == name for key in self.coordinator.keys())
@@ -40,7 +42,8 @@ class KeyCalls(OperatorParts):
             raise Refused(f"the key {name} is in the {where}: take it out there")
         if not stored:
             raise NotFound(f"there is no key named {name[:60]}")
-        return self._view(await self.coordinator.revoke_key(actor, name))
+        reason = request.reason if request else ""
+        return self._view(await self.coordinator.revoke_key(actor, name, reason=reason))
 
     def _given(self, name: str) -> str:
         """Where a key of that name was given from outside; empty: nowhere."""

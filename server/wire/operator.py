@@ -108,6 +108,7 @@ class KeyRequest(Request):
     name: Name
     role: Role
     expires_at: Milliseconds = 0
+    reason: Reason = ""
 
 
 # what the coordinator answers ------------------------------------------------------------------

@@ -222,6 +222,7 @@ async def served(
             async with asyncio.timeout(DEADLINE_SECONDS):
                 await serving
                 await coordinator.stop()
+        await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
 
 
 async def until(condition: Any, seconds: float = DEADLINE_SECONDS) -> None:
