@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tests.cli.conftest import until
+from traffic_tui.cli import completion
 from traffic_tui.cli.failures import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE
 from traffic_tui.cli.main import run
 
@@ -212,3 +213,28 @@ def test_doctor_and_config_say_what_they_found(
     assert run(["config", "check", str(bad)]) == EXIT_FAILED
     assert run(["serve", "--config", str(bad)]) == EXIT_FAILED
     assert traffic("doctor", "--config", str(bad)).code == EXIT_FAILED
+
+
+def test_a_shell_is_offered_the_names_there_are(
+    world: World, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traffic("jobs", "submit", "paint", "--queue", "gpu")
+    monkeypatch.setenv("XDG_DATA_HOME", str(world.folder / "home"))
+    (world.folder / "home").mkdir()
+    (world.folder / "home" / "traffic-tui").symlink_to(world.data)
+    assert completion.queues("g") == ["gpu"]
+    assert completion.job_types("p") == ["paint"]
+    assert completion.job_types("no") == ["noop"]
+    assert completion.runners("") == []
+    assert completion.filters("state:f") == ["state:failed"]
+    assert completion.filters("queue:g") == ["queue:gpu"]
+    [(number_text, hint)] = completion.attention_jobs("")
+    assert (number_text, hint) == ("1", "paint, pending")
+
+
+def test_a_shell_is_offered_nothing_and_told_nothing_where_nobody_is(
+    nobody_there: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert completion.queues("") == []
+    assert completion.job_types("f") == ["fib"]
+    assert capfd.readouterr() == ("", "")

@@ -190,3 +190,25 @@ def test_a_demo_that_cannot_start_says_why_and_leaves_nothing(
     assert "'nope'" in capfd.readouterr().err
     assert list((tmp_path / "tmp").iterdir()) == []
     assert threading.active_count() == threads
+
+
+def test_following_events_over_a_killed_coordinator_prints_each_once(
+    world: World, traffic: Callable[..., Said]
+) -> None:
+    follower = spawn(["events", "-f", "-n", "0", "-o", "name", *world.here], world.folder)
+    world.processes.append(follower)
+    until(lambda: has_connected(follower), "the follower")
+    traffic("jobs", "submit", "paint")
+    assert follower.stdout is not None
+    seen = [follower.stdout.readline()]
+    port = int(world.url.rpartition(":")[2])
+    world.processes[0].kill()
+    world.processes[0].wait(10)
+    world.serve(port)
+    traffic("jobs", "submit", "paint")
+    last = traffic("events", "-n", "1", "-o", "name").out.encode()
+    assert last.strip()
+    while seen[-1] != last:
+        seen.append(follower.stdout.readline())
+    numbers = [int(line) for line in seen]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))

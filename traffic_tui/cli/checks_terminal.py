@@ -34,7 +34,7 @@ def judge_terminal(environment: Mapping[str, str], size: tuple[int, int], is_utf
     words += ", UTF-8" if is_utf8 else ", not UTF-8"
     if not name or name == "dumb":
         return Finding("warn", "terminal", words, "set TERM, for example to xterm-256color")
-    if size < LEAST_SIZE and (size[0] < LEAST_SIZE[0] or size[1] < LEAST_SIZE[1]):
+    if size[0] < LEAST_SIZE[0] or size[1] < LEAST_SIZE[1]:
         return Finding("warn", "terminal", words, "the console is made for 80x24 and more")
     if not is_utf8:
         return Finding("warn", "terminal", words, "it will use ASCII; set LANG to a UTF-8 locale")
