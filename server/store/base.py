@@ -473,7 +473,9 @@ class Reads(Protocol):
 
     async def late_writes(self, *, before: int | None, limit: int) -> list[LateWrite]: ...
 
-    async def state_counts(self) -> dict[JobState, int]: ...
+    async def state_counts(self, origin: str | None = None) -> dict[JobState, int]:
+        """Jobs by state, all or those that came in over one protocol."""
+        ...
 
     async def finished_per_bucket(self, now: int, bucket_ms: int, count: int) -> list[int]:
         """Jobs finished in each of the last ``count`` closed buckets, oldest first.

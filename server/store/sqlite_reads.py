@@ -110,8 +110,8 @@ class SqliteReads:
         values = (MAX_SEQ if before is None else before, limit)
         return await self._run(lambda db: [LateWrite._make(row) for row in db.execute(sql, values)])
 
-    async def state_counts(self) -> dict[JobState, int]:
-        return await self._run(state_counts)
+    async def state_counts(self, origin: str | None = None) -> dict[JobState, int]:
+        return await self._run(lambda db: state_counts(db, origin))
 
     async def last_seq(self) -> int:
         return await self._run(lambda db: _number(db, _LAST_SEQ))

@@ -26,6 +26,17 @@ _LIVE: Final = (
     " FROM attempts a LEFT JOIN progress p ON p.attempt = a.id WHERE a.is_live = 1"
     " GROUP BY a.runner"
 )
+# Classes that only one origin uses are read from the counters; of the others, jobs are counted.
+_OF_ORIGIN: Final = (
+    "WITH mine AS (SELECT f.id, f.cls FROM facets f JOIN submitters s ON s.id = f.submitter"
+    " WHERE s.origin = ?), shared AS (SELECT f.cls FROM facets f JOIN submitters s"
+    " ON s.id = f.submitter WHERE s.origin <> ?)"
+    " SELECT state, sum(n) FROM (SELECT state, n FROM counts"
+    " WHERE cls IN (SELECT cls FROM mine) AND cls NOT IN (SELECT cls FROM shared)"
+    " UNION ALL SELECT state, 1 FROM jobs"
+    " WHERE facet IN (SELECT id FROM mine WHERE cls IN (SELECT cls FROM shared)))"
+    " GROUP BY state"
+)
 _BY_RUNNER: Final = (
     "SELECT key, sum(CASE kind WHEN ? THEN n ELSE 0 END), sum(CASE kind WHEN ? THEN n ELSE 0 END)"
     " FROM activity WHERE minute > ? AND kind >= 2 GROUP BY key"
@@ -38,8 +49,13 @@ _BY_QUEUE: Final = (
 )
 
 
-def state_counts(db: sqlite3.Connection) -> dict[JobState, int]:
-    found = dict(db.execute("SELECT state, sum(n) FROM counts GROUP BY state"))
+def state_counts(db: sqlite3.Connection, origin: str | None) -> dict[JobState, int]:
+    """Jobs by state, all or those of one origin."""
+    if origin is None:
+        rows = db.execute("SELECT state, sum(n) FROM counts GROUP BY state")
+    else:
+        rows = db.execute(_OF_ORIGIN, (origin, origin))
+    found = dict(rows)
     return {state: found.get(code, 0) for code, state in enumerate(JOB_STATES)}
 
 
