@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from server.coordinator import Coordinator
     from server.filters import Filter
     from server.model import Actor, JobState, Runner
+    from server.protocols.runpack.views import Status
     from server.store.base import JobRow, Reads
 
 DEFAULT_LIMIT = 100
@@ -103,20 +104,18 @@ class AdminCalls:
 
     async def stats(self) -> Answer:
         """Jobs of this surface by status, and its runners."""
-        counts: dict[str, int] = dict(zip(views.STATUSES, await self._counts(), strict=True))
+        counts = await self._counts()
         now, active_ms = self._now, self._active_ms
         runners = self._own_runners()
         active = sum(views.is_active(runner, now, active_ms) for runner in runners)
         jobs = {**counts, "total": sum(counts.values())}
         return answer(200, jobs=jobs, runners={"total": len(runners), "active": active})
 
-    async def _counts(self) -> list[int]:
-        queries = [
-            JobQuery(filter=_own_jobs(views.states_of(status)), limit=1)
-            for status in views.STATUSES
-        ]
-        pages = await asyncio.gather(*(self._reads.job_page(query) for query in queries))
-        return [page.count for page in pages]
+    async def _counts(self) -> dict[Status, int]:
+        counts = dict.fromkeys(views.STATUSES, 0)
+        for state, number in (await self._reads.state_counts(RUNPACK.protocol)).items():
+            counts[views.STATUS_OF[state]] += number
+        return counts
 
     async def _pages(self, wanted: Filter, limit: int) -> AsyncIterator[list[JobRow]]:
         """Pages of jobs, newest first, up to ``limit`` (negative: all); at least one."""

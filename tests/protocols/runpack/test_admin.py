@@ -338,3 +338,16 @@ async def test_no_more_is_taken_when_the_disk_is_full(tmp_path: Path) -> None:
             "details": "the disk is nearly full",
         }
         assert (await runner.complete(job_id)).status_code == 200
+
+
+async def test_numbers_are_right_where_surfaces_share_a_type(tmp_path: Path) -> None:
+    async with a_world(tmp_path, settings=FREE) as world:
+        peer = Peer(world)
+        for number in range(3):
+            await peer.submit({"n": number}, "shared")
+            await peer.submit({"n": number}, "own")
+        actor = Actor("ci", "submit", "operator-api")
+        await world.coordinator.submit(actor, [JobSpec(type="shared") for _ in range(5)])
+        answer = await peer.get("/api/admin/stats", role="admin")
+        assert answer.json()["jobs"]["pending"] == 6
+        assert answer.json()["jobs"]["total"] == 6
