@@ -26,7 +26,7 @@ from traffic_tui.state.clean_text import clean
 from traffic_tui.state.freshness import FramePace
 from traffic_tui.state.glyphs import choose_glyphs
 from traffic_tui.state.row_context import RowContext
-from traffic_tui.themes import ThemeShelf, choose_theme, native_colours
+from traffic_tui.themes import FALLBACK_VARIABLES, ThemeShelf, choose_theme, native_colours
 from traffic_tui.themes import register as register_themes
 
 if TYPE_CHECKING:
@@ -102,11 +102,15 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen(self.desk)
 
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return dict(FALLBACK_VARIABLES)
+
     def on_mount(self) -> None:
         self._themes = register_themes(self, theme_folder())
         self.theme = choose_theme(self.desk.config.theme, os.environ, self._themes.themes)
         for error in self._themes.problems:
             self.notify(clean(str(error)), title="theme", severity="warning", markup=False)
+        self.set_class(self.desk.context.glyphs.is_ascii, "-ascii")
         self._own_signals()
         self.run_worker(self.desk.link.run(), group="link", exit_on_error=True)
         self.set_interval(1 / DRAINS_A_SECOND, self._drain)

@@ -154,7 +154,8 @@ class Navigation:
 
     async def _palette(self, screen: TrafficScreen, scope: Scope) -> None:
         assert self.desk is not None
-        found = {action.id: action for action in self.desk.actions(scope) if not action.takes}
+        particular = sorted(self.desk.actions(scope), key=lambda action: len(action.scope))
+        found = {action.id: action for action in particular if not action.takes}
         rows = [
             Target(action.id, self._name(action), action.help, True) for action in found.values()
         ]
@@ -166,7 +167,7 @@ class Navigation:
     def _name(self, action: Action) -> str:
         assert self.desk is not None
         keys = self.desk.keymap.keys_of(action)
-        return f"{key_words(keys[0]) if keys else '':<7}{action.words}"
+        return f"{key_words(keys[0]) if keys else '':<8}{action.words}"
 
 
 def make_screen(desk: Desk, place: Place) -> TrafficScreen:

@@ -44,10 +44,6 @@ def params_problem(text: str) -> str:
 class _ParamsDialog(DialogScreen[Any]):
     """Parameters in an editor, judged while they are typed."""
 
-    DEFAULT_CSS = """
-    _ParamsDialog TextArea { height: 10; border: none; padding: 0 1; }
-    _ParamsDialog FactsBlock { width: 100%; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+c", "leave", "leave", show=False, priority=True),
         Binding("ctrl+r,f2", "submit", "submit", show=False, priority=True),
@@ -136,7 +132,7 @@ class EditDialog(_ParamsDialog):
         self._reason = Input(placeholder="reason (may stay empty)", max_length=500)
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog boxed"):
             yield self._head
             yield self._params
             yield self._reason
@@ -163,7 +159,7 @@ class StartDialog(_ParamsDialog):
         self._queue = Input(queue, placeholder="queue", max_length=MAX_NAME, id="queue")
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog boxed"):
             yield self._head
             yield self._type
             yield self._queue

@@ -126,7 +126,7 @@ def _done_spans(job: JobFullView, context: RowContext, run_times: UsualRunTimes)
 def _limits(job: JobFullView) -> str:
     parts: list[str] = []
     if job.timeout_seconds:
-        parts.append(f"{duration(round(job.timeout_seconds * 1000))} a try")
+        parts.append(f"{age(round(job.timeout_seconds * 1000))} a try")
     if job.max_attempts > 1:
         parts.append(f"{job.tries} of {job.max_attempts} tries used")
     return ", ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from traffic_tui.screens.catch_up import CatchUp
@@ -9,25 +10,32 @@ from traffic_tui.screens.filters import COUNT_FILTERS, JOB_PROBLEMS, job_filter_
 from traffic_tui.screens.job_flows import JobFlows
 from traffic_tui.screens.job_pages import JobPages, jobs_by_number
 from traffic_tui.screens.list_screen import ListScreen
+from traffic_tui.screens.notes import Notes
+from traffic_tui.screens.preview import LEAST_LINES, Preview
 from traffic_tui.screens.rows import job_rows
 from traffic_tui.state.formats import count
 from traffic_tui.state.job_columns import job_note, job_wants
 from traffic_tui.state.order import JOB_ORDERS, PlacingPace
 from traffic_tui.widgets.crumb import CrumbState
+from traffic_tui.widgets.output_view import OutputView
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from textual import events
+    from textual.widget import Widget
 
     from server.wire.operator import JobView
     from traffic_tui.actions import Scope
     from traffic_tui.link import Heard
     from traffic_tui.screens.desk import Desk
+    from traffic_tui.state.columns import PlacedColumn
     from traffic_tui.state.glyphs import Role
     from traffic_tui.state.order import SortOrder
     from traffic_tui.widgets.filter_bar import FilterProblem
     from traffic_tui.widgets.line_table import LineTable, RowKey
+
+TYPING_PAUSE_SECONDS = 0.15
 
 
 class JobsScreen(ListScreen["JobView"]):
@@ -53,10 +61,25 @@ class JobsScreen(ListScreen["JobView"]):
             failed=lambda words: self.say(words, "warn"),
         )
 
+        self._notes = Notes(desk.client, self.pages.mirror)
+        self._preview_view = OutputView(id="preview")
+        self._preview_view.glyphs = desk.context.glyphs
+        self._preview = Preview(desk, self._preview_view)
+        self._wants_preview = desk.config.preview
+
+    def body(self) -> Iterable[Widget]:
+        yield self.table
+        yield self._preview_view
+        yield self._filter_bar
+
     def on_mount(self) -> None:
         super().on_mount()
         if self._first_filter:
             self.set_filter(self._first_filter)
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self._show_preview()
 
     def on_screen_resume(self) -> None:
         self.desk.context.notes = self.pages.mirror.notes
@@ -100,7 +123,49 @@ class JobsScreen(ListScreen["JobView"]):
         if not self.pages.numbers:
             words = self.desk.emptiness("jobs", self.filter_text, is_loaded=self.pages.is_loaded)
             self.table.set_empty([words])
+        self._preview.tick()
+        self._fetch_notes()
         super().tick()
+
+    def _fetch_notes(self) -> None:
+        """Once a second at most: for rows in view, or the cursor's where there is no NOTE."""
+        now = self.desk.clock.monotonic()
+        has_column = any(placed.column.key == "note" for placed in self._columns_now())
+        cursor = self.table.cursor_key
+        rows = self._in_view() if has_column else [] if cursor is None else [int(cursor)]
+        jobs = self._notes.wanted(rows, now) if self.desk.link.state == "live" else []
+        if jobs and self.is_current:
+            self.load(self._load_notes(jobs, now), group="notes")
+
+    def _columns_now(self) -> Sequence[PlacedColumn]:
+        return self.table.source.columns(self.table.body_width)
+
+    async def _load_notes(self, jobs: Sequence[JobView], now: float) -> None:
+        await self._notes.fetch(jobs, now)
+        self._show_rows()
+
+    # the preview ------------------------------------------------------------------------------
+
+    @property
+    def has_preview(self) -> bool:
+        """Whether what the cursor's job says is shown below the list."""
+        return self._wants_preview and self.size.height >= LEAST_LINES
+
+    def _show_preview(self) -> None:
+        self.set_class(self.has_preview, "-preview")
+        job = self.cursor_job()
+        if self.has_preview and job is not None and not self._preview.is_shown(job):
+            self.load(self._preview.show(job), group="preview")
+
+    def do_preview(self) -> None:
+        self._wants_preview = not self._wants_preview
+        if self.size.height < LEAST_LINES:
+            self.say(f"the preview needs {LEAST_LINES} lines; l shows the output")
+        self._show_preview()
+
+    def on_line_table_cursor_moved(self, event: LineTable.CursorMoved) -> None:
+        super().on_line_table_cursor_moved(event)
+        self._show_preview()
 
     # news -------------------------------------------------------------------------------------
 
@@ -108,7 +173,9 @@ class JobsScreen(ListScreen["JobView"]):
         mirror = self.pages.mirror
         for item in heard.items:
             mirror.apply(item)
+        self._notes.hear(heard.items, self.desk.clock.monotonic())
         changes = mirror.take_changes()
+        self._notes.spoke(changes.output)
         self.table.rows_changed(changes.jobs)
         self._catch_up.rows |= changes.outdated
         if heard.is_incomplete or changes.arrived or changes.gone:
@@ -117,6 +184,12 @@ class JobsScreen(ListScreen["JobView"]):
             self._catch_up.is_outdated = True
         if self.is_current:
             self._catch_up.step(self._in_view())
+            if self.has_preview and self._preview.number in changes.output:
+                self._follow_preview()
+
+    def _follow_preview(self) -> None:
+        work = self._guarded(self._preview.follow())
+        self.run_worker(work, group="follow-preview", exit_on_error=False)
 
     def _in_view(self) -> list[int]:
         keys = self.table.keys
@@ -143,6 +216,7 @@ class JobsScreen(ListScreen["JobView"]):
         changes = mirror.take_changes()
         self.desk.see(mirror.jobs[number] for number in changes.jobs if number in mirror.jobs)
         self.table.rows_changed(changes.jobs)
+        self._show_preview()
         self.show_lines()
 
     def _show_list(self, changed: set[int]) -> None:
@@ -158,6 +232,7 @@ class JobsScreen(ListScreen["JobView"]):
         else:
             self.table.rows_changed(changed)
         self.table.set_order(self.pages.numbers)
+        self._show_preview()
         self.tick()
 
     async def _load_more(self) -> None:
@@ -182,6 +257,8 @@ class JobsScreen(ListScreen["JobView"]):
         self.load(self._load_filter(text), group="filter")
 
     async def _load_filter(self, text: str) -> None:
+        """Half a word is no filter: wait until the typing pauses."""
+        await asyncio.sleep(TYPING_PAUSE_SECONDS)
         changed = await self.pages.load(text)
         self._show_list(changed)
 

@@ -12,7 +12,8 @@ from traffic_tui.screens.dialogs import Answer, fact_lines
 from traffic_tui.state.clean_text import cells, clean
 from traffic_tui.state.columns import UNBOUNDED, Cell, Column, PlacedColumn, fit_columns
 from traffic_tui.state.glyphs import DRAWN, GlyphSet, Role, Span
-from traffic_tui.widgets.dialog import DialogFrame, DialogScreen
+from traffic_tui.widgets.dialog import DialogScreen
+from traffic_tui.widgets.facts import FactsBlock
 from traffic_tui.widgets.line_table import LineTable
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from traffic_tui.screens.wording import Target
 
 _COLUMNS = (
-    Column("name", " WHERE", 0, 14, 24),
+    Column("name", "", 0, 14, 24),
     Column("detail", "", 0, 20, UNBOUNDED, grows=True),
 )
 MAX_LINES = 14
@@ -88,10 +89,10 @@ class PickDialog(DialogScreen[Answer]):
             Span("esc", "title"), Span(" leaves  "),
             Span("type", "title"), Span(" to find"),
         )  # fmt: skip
-        with Vertical(classes="dialog"):
-            frame = DialogFrame(clean(self._title), [*fact_lines(self._facts), hints])
-            frame.glyphs = self.glyphs
-            yield frame
+        head = FactsBlock()
+        head.show([[Span(clean(self._title), "title")], *fact_lines(self._facts), hints])
+        with Vertical(classes="dialog boxed"):
+            yield head
             yield Input(placeholder="find", max_length=100)
             yield self._table
 

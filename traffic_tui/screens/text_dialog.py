@@ -15,6 +15,7 @@ from traffic_tui.widgets.facts import FactsBlock
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual import events
     from textual.app import ComposeResult
 
 MAX_LINES = 2_000
@@ -24,10 +25,8 @@ class TextDialog(DialogScreen[None]):
     """Lines to read; any of the leaving keys closes it."""
 
     DEFAULT_CSS = """
-    TextDialog > Vertical {
-        width: auto; max-width: 96%; height: auto; max-height: 90%; padding: 0 1;
-    }
-    TextDialog VerticalScroll { width: auto; max-width: 100%; height: auto; max-height: 100%; }
+    TextDialog .dialog { width: auto; max-width: 96%; max-height: 90%; }
+    TextDialog VerticalScroll { height: auto; max-height: 16; scrollbar-size-vertical: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "leave", "close", show=False),
@@ -47,24 +46,20 @@ class TextDialog(DialogScreen[None]):
         return self._lines
 
     def compose(self) -> ComposeResult:
-        widest = max(cells(line) for line in [self._title, *self._lines, "esc closes"])
-        block = FactsBlock()
-        block.glyphs = self.glyphs
-        block.styles.width = widest + 1
-        block.show([[Span(line)] for line in self._lines])
-        box = Vertical(classes="dialog")
-        box.border_title = None
-        with box:
-            head = FactsBlock()
-            head.styles.width = widest + 1
-            head.show([[Span(self._title, "title")], []])
+        widest = max(cells(line) for line in [self._title, *self._lines]) + 2
+        head, body, foot = FactsBlock(), FactsBlock(), FactsBlock()
+        head.show([[Span(self._title, "title")], []])
+        body.show([[Span(line)] for line in self._lines])
+        foot.show([[], [Span("esc", "title"), Span(" closes")]])
+        with Vertical(classes="dialog boxed") as box:
+            box.styles.width = max(30, widest + 4)
             yield head
-            with VerticalScroll(can_focus=False):
-                yield block
-            foot = FactsBlock()
-            foot.styles.width = widest + 1
-            foot.show([[], [Span("esc", "title"), Span(" closes")]])
+            yield VerticalScroll(body, can_focus=False)
             yield foot
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The text takes what the screen has left after head, foot and edge."""
+        self.query_one(VerticalScroll).styles.max_height = max(3, event.size.height - 10)
 
     def action_scroll(self, lines: int) -> None:
         """Move by lines, without animation."""

@@ -1,0 +1,95 @@
+"""NOTE, one line a job: why it waits, its last line of output. Fetched for rows in view only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.model import ACTIVE_STATES
+from server.wire.operator import EventView
+from traffic_tui.client.base import ClientError
+from traffic_tui.state.clean_text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from server.wire.operator import JobView
+    from traffic_tui.client.base import Client
+    from traffic_tui.state.mirror import Mirror
+
+MOST_AT_ONCE = 8
+"""Notes fetched in one go; the others wait for the next second."""
+WAITING_SECONDS = 10.0
+"""How long the reason why a job waits is believed."""
+ACT_SECONDS = 30.0
+"""How long somebody's act on a row is shown."""
+LAST_LINE_BYTES = 600
+
+_ACTS = {
+    "stop_requested": "asked it to stop",
+    "kill_requested": "asked to kill it",
+    "abandoned": "gave up on it",
+    "reassigned": "moved it",
+    "resubmitted": "ran it again",
+    "priority_changed": "changed its priority",
+}
+
+
+class Notes:
+    """Which notes are known, and which are to be fetched."""
+
+    def __init__(self, client: Client, mirror: Mirror) -> None:
+        self._client = client
+        self._mirror = mirror
+        self._due: dict[int, float] = {}
+        """By job: when its note is out of date. Monotonic seconds."""
+        self._acts_until: dict[int, float] = {}
+
+    def hear(self, items: Iterable[object], now: float) -> None:
+        """Somebody's act on a listed job is its note for a while."""
+        for item in items:
+            if not isinstance(item, EventView) or item.kind not in _ACTS or not item.actor:
+                continue
+            reason = f": {clean(item.reason, 200)}" if item.reason else ""
+            for number in item.jobs:
+                if number in self._mirror.jobs:
+                    words = f"{clean(item.actor, 40)} {_ACTS[item.kind]}{reason}"
+                    self._mirror.set_note(number, words)
+                    self._acts_until[number] = now + ACT_SECONDS
+
+    def spoke(self, numbers: Iterable[int]) -> None:
+        """These jobs said something: their last line is another one."""
+        for number in numbers:
+            self._due.pop(number, None)
+
+    def wanted(self, in_view: Sequence[int], now: float) -> list[JobView]:
+        """The jobs whose notes are to be fetched now."""
+        for number in [n for n, until in self._acts_until.items() if now >= until]:
+            del self._acts_until[number]
+            self._mirror.set_note(number, "")
+        jobs = (self._mirror.jobs.get(number) for number in in_view)
+        return [job for job in jobs if job is not None and self._is_due(job, now)][:MOST_AT_ONCE]
+
+    def _is_due(self, job: JobView, now: float) -> bool:
+        if job.number in self._acts_until:
+            return False
+        if job.state != "pending" and job.state not in ACTIVE_STATES:
+            if self._mirror.notes.get(job.number):
+                self._mirror.set_note(job.number, "")
+            return False
+        return now >= self._due.get(job.number, 0.0)
+
+    async def fetch(self, jobs: Sequence[JobView], now: float) -> None:
+        """Fetch notes; one that cannot be had is tried again later."""
+        for job in jobs:
+            self._due[job.number] = now + WAITING_SECONDS
+            try:
+                self._mirror.set_note(job.number, await self._note(job))
+            except ClientError:
+                continue
+
+    async def _note(self, job: JobView) -> str:
+        if job.state == "pending":
+            return (await self._client.explain(job.id)).summary
+        part = await self._client.output(job.id, offset=-LAST_LINE_BYTES, limit=LAST_LINE_BYTES)
+        lines = part.data.decode("utf-8", "replace").splitlines()
+        return next((line for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,56 @@
+"""Below the Jobs list: what the job under the cursor is saying."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from traffic_tui.screens.tail import Tail
+
+if TYPE_CHECKING:
+    from server.wire.operator import JobView
+    from traffic_tui.screens.desk import Desk
+    from traffic_tui.widgets.output_view import OutputView
+
+SETTLE_SECONDS = 0.15
+"""The cursor has to rest this long on a row before its output is fetched."""
+LEAST_LINES = 40
+"""Screens below this height keep all lines for the list."""
+
+
+class Preview:
+    """Follows the cursor of a list with an output view."""
+
+    def __init__(self, desk: Desk, view: OutputView) -> None:
+        self._client = desk.client
+        self._tail = Tail(desk, view)
+        self._number = 0
+        self._attempt = 0
+        view.can_focus = False
+
+    def is_shown(self, job: JobView) -> bool:
+        """Whether this is what the view shows already."""
+        return (job.number, job.attempts) == (self._number, self._attempt)
+
+    async def show(self, job: JobView) -> None:
+        """Show a job's newest attempt, once the cursor rests."""
+        await asyncio.sleep(SETTLE_SECONDS)
+        self._number, self._attempt = job.number, job.attempts
+        if not job.attempts:
+            self._tail.view.open(f"{job.number} has not started: no output", ())
+            return
+        detail = await self._client.job(job.id)
+        if detail.attempts:
+            await self._tail.open(job.id, job.number, detail.attempts[0])
+            await self._tail.follow()
+
+    async def follow(self) -> None:
+        """There is more of what is shown."""
+        await self._tail.follow()
+
+    @property
+    def number(self) -> int:
+        return self._number
+
+    def tick(self) -> None:
+        self._tail.tick()
