@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from server.http.bounded_protocol import BoundedHttpProtocol
 from server.runtime.problems import RuntimeProblem
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class HttpServer:
 def _config(app: Any, tls: TlsSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttpProtocol,
         ws="none",
         lifespan="off",
         interface="asgi3",

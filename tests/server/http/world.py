@@ -20,6 +20,7 @@ import uvicorn
 from server.clock import SystemClock
 from server.coordinator import AttemptReport, Coordinator, Introduction, OutputPiece, Said
 from server.http.app import HttpApp, Surface
+from server.http.bounded_protocol import BoundedHttpProtocol
 from server.http.openapi import document, operation_id
 from server.http.operator_routes import ROUTES
 from server.http.routes import PREFIX, Route
@@ -201,7 +202,7 @@ async def served(
         server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=BoundedHttpProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

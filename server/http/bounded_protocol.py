@@ -1,0 +1,107 @@
+"""uvicorn's HTTP protocol with bounds on the head of a request.
+
+Neither httptools nor uvicorn limits how long, or how slow, the lines before a body may be, so one
+connection could take all memory, and a thousand silent ones all file descriptors.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from server.wire.operator import ErrorBody, FailureView
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+MAX_HEAD = 64 * 1024
+"""Bytes of request line and headers."""
+MAX_LINES = 500
+"""Header lines, those after a chunked body included."""
+HEAD_SECONDS = 15.0
+"""How long a head may take to arrive, counted from the connection or from its first byte."""
+
+
+_CODES = {400: "no_http", 408: "slow_head", 431: "head_too_large"}
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """One connection. Heads that are too long end with 431, too slow ones with 408."""
+
+    head_seconds = HEAD_SECONDS
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._head_began: float | None = None
+        """When the head that is arriving began; None: none is."""
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_began = self.loop.time()
+        self._look_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._head_began is not None:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_began is not None and self._head_bytes > MAX_HEAD:
+            self._refuse(431, f"the head of a request has at most {MAX_HEAD} bytes")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_began = self.loop.time()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        if len(self.headers) > MAX_LINES:
+            raise ValueError("too many header lines")  # ends as a 400, and the connection with it
+
+    def on_headers_complete(self) -> None:
+        self._head_began = None
+        self._head_bytes = 0
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, "this is no HTTP/1.1 request, or one with too many header lines")
+
+    def _look_later(self) -> None:
+        self._head_timer = self.loop.call_later(self.head_seconds, self._look)
+
+    def _look(self) -> None:
+        """One timer a connection, not one a request: it looks whether a head has stood too long."""
+        began = self._head_began
+        if began is not None and self.loop.time() - began >= self.head_seconds * 0.99:
+            self._refuse(408, "the head of the request did not arrive in time")
+        else:
+            self._look_later()
+
+    def _refuse(self, status: int, words: str) -> None:
+        if self.transport.is_closing():
+            return
+        phrase = HTTPStatus(status).phrase.encode("ascii")
+        code = _CODES[status]
+        body = msgspec.json.encode(ErrorBody(error=FailureView(code=code, message=words)))
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+            b"connection: close\r\n\r\n%b" % (status, phrase, len(body), body)
+        )
+        self.transport.close()
