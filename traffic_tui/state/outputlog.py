@@ -20,7 +20,7 @@ from traffic_tui.state.output_stream import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["CHUNK_BYTES", "OutputLine", "OutputLog", "OutputPiece", "OutputRange"]
 
@@ -99,10 +99,11 @@ class OutputLog:
     @property
     def first_id(self) -> int:
         """Id of the line at index 0, which may be the note on what lies before."""
-        return self._oldest_id - int(self.has_head_note)
+        return self.oldest_id - int(self.has_head_note)
 
     @property
-    def _oldest_id(self) -> int:
+    def oldest_id(self) -> int:
+        """Id of the oldest line that is held."""
         return self._first_ids[0] if self._first_ids else self._next_id
 
     @property
@@ -123,7 +124,7 @@ class OutputLog:
         return [window for window in self._windows.values() if window.partial_bytes]
 
     def line_count(self) -> int:
-        held = self._next_id - self._oldest_id
+        held = self._next_id - self.oldest_id
         return int(self.has_head_note) + held + len(self._partials())
 
     def id_at(self, index: int) -> int:
@@ -134,7 +135,7 @@ class OutputLog:
         return line_id - self.first_id
 
     def line(self, line_id: int) -> OutputLine:
-        if line_id < self._oldest_id:
+        if line_id < self.oldest_id:
             return self._head_note()
         if line_id >= self._next_id:
             return _partial_line(self._partials()[line_id - self._next_id])
@@ -153,7 +154,7 @@ class OutputLog:
         hidden = sum(window.start for window in self._windows.values())
         before = self.lines_before
         what = f"{count(before)} lines" if before else size(hidden)
-        held = count(self._next_id - self._oldest_id)
+        held = count(self._next_id - self.oldest_id)
         return _note(f"--- {what} not in this view of {held}; g loads them ---")
 
     def id_at_offset(self, offset: int, stream: str = "") -> int | None:
@@ -180,15 +181,23 @@ class OutputLog:
     def find(self, text: str, start_id: int, *, is_backwards: bool = False) -> int | None:
         """The next held line from ``start_id`` on that contains ``text``; small letters match
         capitals too."""
-        wanted = text.encode()
-        fold = text == text.lower()
         last = self.first_id + self.line_count()
-        ids = range(min(start_id, last - 1), self.first_id - 1, -1)
-        for line_id in ids if is_backwards else range(max(start_id, self.first_id), last):
-            raw = self.line(line_id).raw
-            if wanted in (raw.lower() if fold else raw):
-                return line_id
-        return None
+        ids = range(max(start_id, self.first_id), last)
+        if is_backwards:
+            ids = range(min(start_id, last - 1), self.first_id - 1, -1)
+        is_match = _matcher(text)
+        return next((one for one in ids if is_match(self.line(one).raw)), None)
+
+    def matching(self, text: str, ids: range) -> list[int]:
+        """Which of these held lines contain ``text``."""
+        is_match = _matcher(text)
+        return [line_id for line_id in ids if is_match(self._raw(line_id))]
+
+    def _raw(self, line_id: int) -> bytes:
+        if line_id >= self._next_id:
+            return self.line(line_id).raw
+        block, position = self._locate(line_id)
+        return block.lines[position]
 
     # following and holding --------------------------------------------------------------------
 
@@ -291,7 +300,7 @@ class OutputLog:
 
     def _add_front(self, blocks: Sequence[Block]) -> None:
         for block in reversed(blocks):
-            self._first_ids.insert(0, self._oldest_id - len(block.lines))
+            self._first_ids.insert(0, self.oldest_id - len(block.lines))
             self._blocks.insert(0, block)
             self._memory += block.memory()
 
@@ -344,10 +353,10 @@ class OutputLog:
 
     @property
     def _is_over(self) -> bool:
-        return self._next_id - self._oldest_id > self.max_lines or self._memory > self.max_bytes
+        return self._next_id - self.oldest_id > self.max_lines or self._memory > self.max_bytes
 
     def _is_full(self, keep_from: int | None) -> bool:
-        held = self._next_id - self._oldest_id + BLOCK_LINES
+        held = self._next_id - self.oldest_id + BLOCK_LINES
         is_near_full = held > self.max_lines or self._memory + CHUNK_BYTES > self.max_bytes
         return is_near_full and not self._can_drop_front(keep_from)
 
@@ -386,6 +395,14 @@ class OutputLog:
         window = self._windows[block.stream]
         window.end = block.offset
         window.partial, window.partial_bytes = b"", 0
+
+
+def _matcher(text: str) -> Callable[[bytes], bool]:
+    """Whether a raw line contains ``text``; small letters match capitals too."""
+    wanted = text.encode("utf-8", "surrogatepass")
+    if text == text.lower():
+        return lambda raw: wanted in raw.lower()
+    return lambda raw: wanted in raw
 
 
 def _spans_gap(piece: OutputPiece, held_end: int, offset: int) -> bool:

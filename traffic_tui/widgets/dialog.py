@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
 from textual.binding import Binding, BindingType
 from textual.events import Key, Paste
 from textual.screen import ModalScreen
-from textual.widget import Widget
 
 from traffic_tui.state.clean_text import cells, clean, crop
 from traffic_tui.state.glyphs import DRAWN, GlyphSet, Span
 from traffic_tui.widgets.facts import fit_spans
-from traffic_tui.widgets.role_styles import StyleCache, spans_strip
+from traffic_tui.widgets.role_styles import RoleWidget, spans_strip
 from traffic_tui.widgets.status_line import span_cells
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ _EDGES = 4
 Answer = TypeVar("Answer")
 
 
-class DialogFrame(Widget):
+class DialogFrame(RoleWidget):
     """A box drawn around lines of spans."""
 
     DEFAULT_CSS = """
@@ -44,10 +43,8 @@ class DialogFrame(Widget):
 
     def __init__(self, title: str, lines: Sequence[Sequence[Span]] = ()) -> None:
         super().__init__()
-        self.glyphs: GlyphSet = DRAWN
         self._title = clean(title)
         self._lines = [tuple(line) for line in lines]
-        self._style_cache = StyleCache(self)
 
     @property
     def text(self) -> str:
@@ -58,10 +55,6 @@ class DialogFrame(Widget):
         self._lines = [tuple(line) for line in lines]
         self.refresh(layout=True)
 
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self._style_cache.forget()
-
     def get_content_width(self, container: Size, viewport: Size) -> int:
         widest = max([cells(self._title) + 2, *(span_cells(line) for line in self._lines)])
         return min(widest + _EDGES, MAX_WIDTH, container.width)
@@ -71,7 +64,7 @@ class DialogFrame(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        return spans_strip(self._line(y, width), width, self._style_cache.get())
+        return spans_strip(self._line(y, width), width, self.role_styles())
 
     def _line(self, y: int, width: int) -> Sequence[Span]:
         glyphs = self.glyphs

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
 from traffic_tui.state.clean_text import cells, crop
-from traffic_tui.state.glyphs import DRAWN, GlyphSet, Span
-from traffic_tui.widgets.role_styles import StyleCache, spans_strip
+from traffic_tui.state.glyphs import Span
+from traffic_tui.widgets.role_styles import RoleWidget, spans_strip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +60,7 @@ def beside(
     return lines
 
 
-class FactsBlock(Widget):
+class FactsBlock(RoleWidget):
     """Draws lines of spans; only lines that changed are painted again."""
 
     DEFAULT_CSS = """
@@ -70,9 +69,7 @@ class FactsBlock(Widget):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.glyphs: GlyphSet = DRAWN
         self._lines: list[tuple[Span, ...]] = []
-        self._style_cache = StyleCache(self)
 
     def show(self, lines: Sequence[Sequence[Span]]) -> None:
         """Take new lines; another number of them lays the screen out again."""
@@ -92,12 +89,8 @@ class FactsBlock(Widget):
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self._lines)
 
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self._style_cache.forget()
-
     def render_line(self, y: int) -> Strip:
-        styles = self._style_cache.get()
+        styles = self.role_styles()
         if y >= len(self._lines):
             return Strip.blank(self.size.width, styles.base)
         return spans_strip(self._lines[y], self.size.width, styles)

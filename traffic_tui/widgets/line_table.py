@@ -341,6 +341,10 @@ class LineTable(LineView, can_focus=True):
             if placed.x <= x < placed.x + placed.width and placed.column.order:
                 self.post_message(self.SortAsked(self, placed.column.order))
 
+    def on_resize(self, event: events.Resize) -> None:
+        """The cursor stays in view; the base class bounds the rest afterwards."""
+        self.top = self._top_with_cursor(self.top)
+
     def on_focus(self) -> None:
         self.refresh_header()
 

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.segment import Segment
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
-from traffic_tui.state.glyphs import DRAWN, GlyphSet
-from traffic_tui.widgets.role_styles import RoleStyles, StyleCache
+from traffic_tui.widgets.role_styles import RoleStyles, RoleWidget
 
 if TYPE_CHECKING:
     from textual import events
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 WHEEL_LINES = 3
 
 
-class LineView(Widget, can_focus=True):
+class LineView(RoleWidget, can_focus=True):
     """Lines ``top`` to ``top + body_height`` of :meth:`line_count`, below a few fixed ones."""
 
     DEFAULT_CSS = """
@@ -34,8 +32,6 @@ class LineView(Widget, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.top = 0
         """Index of the first line in view."""
-        self.glyphs: GlyphSet = DRAWN
-        self._style_cache = StyleCache(self)
         self._bar_state = (0, 0)
         self._is_dragging = False
 
@@ -116,13 +112,12 @@ class LineView(Widget, can_focus=True):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._style_cache.forget()
         self.drop_strips()
 
     def styles_now(self) -> RoleStyles:
         if not self._style_cache.is_current:
             self.drop_strips()
-        return self._style_cache.get()
+        return self.role_styles()
 
     def render_line(self, y: int) -> Strip:
         styles = self.styles_now()

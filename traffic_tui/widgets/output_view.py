@@ -14,8 +14,8 @@ from textual.strip import Strip
 
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.formats import clock_time
+from traffic_tui.state.output_rows import OutputRows
 from traffic_tui.state.outputlog import OutputLog, OutputRange
-from traffic_tui.state.wrapping import WrapIndex
 from traffic_tui.widgets.line_view import LineView
 from traffic_tui.widgets.output_painter import GUTTER, TIME_CELLS, LineLook, OutputPainter
 from traffic_tui.widgets.output_title import OutputTitle, mode_words, place_words, title_spans
@@ -120,7 +120,7 @@ class OutputView(LineView, can_focus=True):
         self._hit_id: int | None = None
         self._go_to: tuple[str, int] | None = None
         self._asked: tuple[OutputRange, ...] = ()
-        self._wrap = WrapIndex(self.output)
+        self._rows = OutputRows(self.output)
         self._strips: dict[tuple[int, int], Strip] = {}
         self._painter: OutputPainter | None = None
 
@@ -132,6 +132,7 @@ class OutputView(LineView, can_focus=True):
         self._ended = self._problem = ""
         self._go_to, self._hit_id, self._asked = None, None, ()
         self.marks.clear()
+        self._rows.only_text = ""
         self.top = self._aside = 0
         ranges = self.output.open(streams)
         self._all_changed()
@@ -208,10 +209,11 @@ class OutputView(LineView, can_focus=True):
 
     def title_state(self) -> OutputTitle:
         """What the title's line says."""
-        last_id = self._last_visible_id() if self.output.line_count() else None
+        last_id = self._last_visible_id() if self.line_count() else None
+        only = f"only {clean(self.only_text, 40)!r}, " if self.only_text else ""
         return OutputTitle(
             name=self.name_text,
-            mode=self.title,
+            mode=only + self.title,
             place=place_words(self.output, last_id, has_ended=bool(self._ended)),
             total_bytes=self.output.total_bytes,
             rate=self._rate,
@@ -245,10 +247,36 @@ class OutputView(LineView, can_focus=True):
     # rows -------------------------------------------------------------------------------------
 
     def line_count(self) -> int:
-        if not self.is_wrapped:
-            return self.output.line_count()
-        self._wrap.update(self._text_width)
-        return self._wrap.total()
+        return self._shown_rows().count()
+
+    def _shown_rows(self) -> OutputRows:
+        width = self._text_width if self.is_wrapped else 0
+        if width != self._rows.fold_width:
+            self._fold_at(width)
+        return self._rows
+
+    def _fold_at(self, width: int) -> None:
+        """Fold long lines at another width; the line at the top stays there."""
+        line_id = self._rows.locate(self.top)[0]
+        self._rows.fold_width = width
+        self._strips.clear()
+        row = self.max_top if self.output.is_following else self._rows.row_of(line_id)
+        self.top = max(0, min(row, self.max_top))
+
+    @property
+    def only_text(self) -> str:
+        """Only lines with this text are shown; empty: all."""
+        return self._rows.only_text
+
+    def show_only(self, text: str) -> None:
+        """Show only lines that contain a text, or all again; the line at the top stays near."""
+        line_id = self._top_line()[0]
+        self._rows.only_text = text
+        self._all_changed()
+        row = self.max_top if self.output.is_following else self._row_of(line_id)
+        self.top = max(0, min(row, self.max_top))
+        self._want_near()
+        self._told_state()
 
     @property
     def _text_width(self) -> int:
@@ -256,16 +284,10 @@ class OutputView(LineView, can_focus=True):
         return max(2, self.body_width - GUTTER - times)
 
     def _locate(self, row: int) -> tuple[int, int]:
-        if not self.is_wrapped:
-            return self.output.id_at(row), 0
-        self._wrap.update(self._text_width)
-        return self._wrap.locate(row)
+        return self._shown_rows().locate(row)
 
     def _row_of(self, line_id: int) -> int:
-        if not self.is_wrapped:
-            return self.output.index_of(line_id)
-        self._wrap.update(self._text_width)
-        return self._wrap.row_of(line_id)
+        return self._shown_rows().row_of(line_id)
 
     def _top_line(self) -> tuple[int, int]:
         return self._locate(self.top)
@@ -343,13 +365,10 @@ class OutputView(LineView, can_focus=True):
         self._change_layout("has_colours")
 
     def _change_layout(self, switch: str) -> None:
-        """Turn a switch; the line at the top stays at the top."""
-        line_id = self._top_line()[0]
+        """Turn a switch; the line at the top stays there."""
         setattr(self, switch, not getattr(self, switch))
+        self._shown_rows()
         self._all_changed()
-        self.top = (
-            self.max_top if self.output.is_following else min(self._row_of(line_id), self.max_top)
-        )
         self._told_state()
 
     def action_mark(self) -> None:
@@ -431,10 +450,9 @@ class OutputView(LineView, can_focus=True):
         self.refresh()
 
     def on_resize(self, event: events.Resize) -> None:
-        anchor = self._top_line()[0]
-        super().on_resize(event)
-        row = self.max_top if self.output.is_following else self._row_of(anchor)
-        self.top = max(0, min(row, self.max_top))
+        """Folded lines are folded anew; the base class bounds the place afterwards."""
+        if self.output.is_following:
+            self.top = self.max_top
 
     def on_focus(self) -> None:
         self.refresh_header()
@@ -478,10 +496,10 @@ class OutputView(LineView, can_focus=True):
         look = LineLook(
             is_marked=(line.stream, line.offset) in self.marks,
             has_cursor=line.kind == "partial" and not self.output.is_complete,
-            fold_width=self._text_width if self.is_wrapped else 0,
+            fold_width=0 if self.only_text else self._rows.fold_width,
             part=part,
             time=self._time_of(line, part),
-            search_text=self.search_text,
+            search_text=self.search_text or self.only_text,
             has_colours=self.has_colours,
         )
         return self._painter_for(styles).strip(line, look)

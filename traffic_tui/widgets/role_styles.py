@@ -8,15 +8,15 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color, ColorParseError
 from textual.strip import Strip
+from textual.widget import Widget
 
 from traffic_tui.state.clean_text import cells, crop
-from traffic_tui.state.glyphs import STATE_ROLES, Role, Span
+from traffic_tui.state.glyphs import DRAWN, STATE_ROLES, GlyphSet, Role, Span
 from traffic_tui.themes import FALLBACK_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from textual.widget import Widget
 
 _ATTRIBUTES = ("bold", "dim", "italic", "underline", "reverse")
 
@@ -84,6 +84,27 @@ class StyleCache:
             styles = RoleStyles(self._widget.visual_style.rich_style, self._variables)
             self._styles = styles
         return styles
+
+
+class RoleWidget(Widget):
+    """A widget that draws its own lines in the styles of roles.
+
+    It paints again when the theme changed, even where none of its own style rules did.
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.glyphs: GlyphSet = DRAWN
+        self._style_cache = StyleCache(self)
+
+    def role_styles(self) -> RoleStyles:
+        return self._style_cache.get()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        if self.is_mounted and not self._style_cache.is_current:
+            self.refresh()
+        self._style_cache.forget()
 
 
 def spans_strip(spans: Iterable[Span], width: int, styles: RoleStyles) -> Strip:

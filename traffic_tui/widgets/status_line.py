@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.widget import Widget
-
 from traffic_tui.state.clean_text import cells, crop
-from traffic_tui.state.glyphs import DRAWN, GlyphSet, Span
-from traffic_tui.widgets.role_styles import StyleCache, spans_strip
+from traffic_tui.state.glyphs import Span
+from traffic_tui.widgets.role_styles import RoleWidget, spans_strip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
 
-class StatusLine(Widget):
+class StatusLine(RoleWidget):
     """One line of spans; a subclass says which, for a given width."""
 
     DEFAULT_CSS = """
@@ -26,8 +24,6 @@ class StatusLine(Widget):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.glyphs: GlyphSet = DRAWN
-        self._style_cache = StyleCache(self)
         self._painted: tuple[Span, ...] = ()
 
     def spans(self, width: int) -> Sequence[Span]:
@@ -39,14 +35,10 @@ class StatusLine(Widget):
         if self.is_mounted and tuple(self.spans(self.size.width)) != self._painted:
             self.refresh()
 
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self._style_cache.forget()
-
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         self._painted = tuple(self.spans(width))
-        return spans_strip(self._painted, width, self._style_cache.get())
+        return spans_strip(self._painted, width, self.role_styles())
 
 
 def span_cells(spans: Sequence[Span]) -> int:

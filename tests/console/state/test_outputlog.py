@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from traffic_tui.client.base import OutputPart
 from traffic_tui.state.output_lines import BLOCK_LINES, MAX_LINE_BYTES
+from traffic_tui.state.output_rows import OutputRows
 from traffic_tui.state.outputlog import CHUNK_BYTES, OutputLog
 from traffic_tui.state.wrapping import WrapIndex, fold
 
@@ -329,3 +330,32 @@ def test_folding_loses_nothing(width: int) -> None:
     rows = fold(runs, width)
     joined = "".join(run.text for row in rows for run in row)
     assert joined == "".join(run.text for run in runs)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 700)), max_size=12), st.booleans())
+def test_matching_rows_are_those_of_a_whole_search(
+    steps: list[tuple[bool, int]], is_held: bool
+) -> None:
+    whole = numbered(0, 20_000)
+    log = OutputLog(max_lines=2_500)
+    rows = OutputRows(log)
+    rows.only_text = "7"
+    log.open()
+    middle = 10_000 * LINE
+    log.load(part(middle, whole[middle : middle + 50 * LINE]))
+    if is_held:
+        log.hold()
+    for is_forward, lines in steps:
+        window = log.window()
+        assert window is not None
+        end = window.end if is_forward else window.start
+        start = end if is_forward else max(0, end - lines * LINE)
+        stop = min(len(whole), end + lines * LINE) if is_forward else end
+        keep = log.id_at(log.line_count() // 2) if is_held else None
+        log.load(part(start, whole[start:stop]), keep_from=keep)
+        ids = range(log.oldest_id, log.first_open_id)
+        expected = [one for one in ids if "7" in log.line(one).text()]
+        assert [rows.locate(row)[0] for row in range(rows.count())] == expected
+        for row, line_id in enumerate(expected):
+            assert rows.row_of(line_id) == row

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from traffic_tui.state.columns import PlacedColumn, fit_columns
 from traffic_tui.state.glyphs import ASCII
 from traffic_tui.state.job_columns import JOB_COLUMNS, job_cell, job_row_role
 from traffic_tui.state.row_context import RowContext
+from traffic_tui.themes import StateLook, shipped_themes
 from traffic_tui.widgets.line_table import LineTable
 
 if TYPE_CHECKING:
@@ -404,3 +406,32 @@ async def test_a_late_job_is_seen_when_time_goes_on() -> None:
         table.tick()
         await settle(pilot)
         assert stage.line(1).endswith("41m!")
+
+
+async def test_the_cursor_stays_in_view_in_a_smaller_window() -> None:
+    source, table = many(100)
+    stage = Stage(table)
+    async with stage.run_test(size=(80, 31)) as pilot:
+        table.set_order(sorted(source.jobs, reverse=True))
+        table.action_move(28)
+        await settle(pilot)
+        await pilot.resize_terminal(80, 11)
+        await settle(pilot)
+        assert table.selection.index in table.visible_range()
+
+
+async def test_a_theme_that_changed_in_nothing_but_a_state_repaints() -> None:
+    source = Jobs(job_view(1001, "failed"), job_view(1002))
+    table = LineTable(source)
+    stage = Stage(table)
+    async with stage.run_test(size=(80, 6)) as pilot:
+        table.set_order([1002, 1001])
+        await settle(pilot)
+        dark = next(theme for theme in shipped_themes() if theme.name == "dark")
+        states = {**dark.states, "bad": StateLook("#ffaaaa", "none")}
+        stage.register_theme(replace(dark, states=states).to_textual())
+        stage.refresh_css(animate=False)
+        await settle(pilot)
+        style = next(iter(stage.strips()[2])).style
+        assert style is not None and style.color is not None
+        assert style.color.name == "#ffaaaa"

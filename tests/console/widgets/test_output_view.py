@@ -386,3 +386,44 @@ async def test_selected_text_is_what_is_copied() -> None:
         await pilot.mouse_up(view, offset=(9, 3))
         await settle(pilot)
         assert stage.screen.get_selected_text() == "000001\nline 000"
+
+
+async def test_only_matching_lines_are_shown_and_new_ones_join() -> None:
+    view = OutputView()
+    stage = OutputStage(view, numbered(0, 100))
+    async with stage.run_test(size=(80, 11)) as pilot:
+        stage.open()
+        view.show_only("7")
+        await settle(pilot)
+        assert stage.body()[-1] == "  line 000097"
+        assert view.line_count() == 19
+        assert "only '7', following" in stage.line(0)
+        stage.grow(numbered(100, 20))
+        await settle(pilot)
+        assert stage.body()[-1] == "  line 000117"
+        view.show_only("nowhere")
+        await settle(pilot)
+        assert not "".join(stage.text().splitlines()[1:])
+        view.show_only("")
+        await settle(pilot)
+        assert stage.body()[-1] == "  line 000119"
+
+
+async def test_another_width_keeps_the_line_at_the_top_of_folded_output() -> None:
+    view = OutputView()
+    long = b"".join(b"%03d " % number + b"x" * 100 + b"\n" for number in range(50))
+    stage = OutputStage(view, long)
+    async with stage.run_test(size=(60, 11)) as pilot:
+        stage.open()
+        view.focus()
+        await pilot.press("w", "g")
+        view._scroll(40)
+        await settle(pilot)
+        assert stage.body()[0].startswith("  020 xx")
+        await pilot.resize_terminal(40, 11)
+        await settle(pilot)
+        assert stage.body()[0].startswith("  020 xx")
+        await pilot.press("G")
+        await pilot.resize_terminal(100, 11)
+        await settle(pilot)
+        assert view.top == view.max_top
