@@ -12,7 +12,7 @@ from server.coordinator.claim import hand_out, line_of
 from server.coordinator.outputs import OutputIntake
 from server.coordinator.reports import Report
 from server.coordinator.results import AvailableJob
-from server.model import Outcome
+from server.model import Outcome, Runner
 from server.placement import matches_type, missing_label
 
 if TYPE_CHECKING:
@@ -20,11 +20,28 @@ if TYPE_CHECKING:
 
     from server.coordinator.memory import Memory
     from server.coordinator.results import Assigned
-    from server.model import Attempt, Job, JobClass, Progress, Runner
+    from server.model import Attempt, Job, JobClass, Progress
     from server.store.base import Tx
 
 OFFER_SECONDS = 5.0
 """How long a listed job is put last in the lists of other runners."""
+
+
+STRANGER = Runner(
+    id=0,
+    uuid="",
+    protocol="",
+    identity="",
+    name="",
+    capacity=0,
+    types=(),
+    labels={},
+    address="",
+    version="",
+    registered_at=0,
+    last_seen_at=0,
+)
+"""Whoever lists without having registered: it sees what needs no label and is pinned to nobody."""
 
 
 class OfferBook:

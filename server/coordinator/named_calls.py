@@ -29,8 +29,9 @@ class NamedCalls(Calls):
     async def available(
         self, runner_id: int, types: Sequence[str], limit: int
     ) -> list[AvailableJob]:
-        """Waiting jobs a runner may try to claim, oldest first."""
-        runner, now = self._heard_runner(runner_id), self.clock.now_ms()
+        """Waiting jobs a runner may try to claim, oldest first. 0: one that nobody registered."""
+        runner = self._heard_runner(runner_id) if runner_id else named.STRANGER
+        now = self.clock.now_ms()
         return await self._apply(
             lambda tx: named.available(tx, self._memory, self._offers, runner, types, limit, now)
         )

@@ -108,7 +108,8 @@ class AdminCalls:
         now, active_ms = self._now, self._active_ms
         runners = self._own_runners()
         active = sum(views.is_active(runner, now, active_ms) for runner in runners)
-        jobs = {**counts, "total": sum(counts.values())}
+        jobs: dict[str, int] = {status: counts[status] for status in views.STATUSES}
+        jobs["total"] = sum(counts.values())
         return answer(200, jobs=jobs, runners={"total": len(runners), "active": active})
 
     async def _counts(self) -> dict[Status, int]:

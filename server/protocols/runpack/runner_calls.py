@@ -56,11 +56,12 @@ class RunnerCalls:
 
     async def available(self, runner_uuid: str, query: bytes) -> Answer:
         """Waiting jobs of the types asked for; what the runner registered does not matter."""
-        runner = self._known(runner_uuid)
-        types = _types(query)
-        jobs = await self._coordinator.available(runner.id, types, MAX_LISTED) if types else []
-        if not types:
+        runner = self._find(runner_uuid)
+        if runner is not None:
             await self._coordinator.touch_runner(runner.id)
+        runner_id = 0 if runner is None else runner.id
+        types = _types(query)
+        jobs = await self._coordinator.available(runner_id, types, MAX_LISTED) if types else []
         lines = [
             {
                 "job_id": job.uuid,
@@ -73,7 +74,9 @@ class RunnerCalls:
         return answer(200, jobs=lines)
 
     async def claim(self, runner_uuid: str, job_uuid: str) -> Answer:
-        runner = self._known(runner_uuid)
+        runner = self._find(runner_uuid)
+        if runner is None:
+            raise rejected("Runner not found", 404)
         assigned = await self._coordinator.claim_job(runner.id, job_uuid)
         if assigned is None:
             return NOT_CLAIMED
@@ -114,12 +117,6 @@ class RunnerCalls:
         runner = self._coordinator.runner_by_uuid(runner_uuid)
         if runner is None or runner.protocol != RUNPACK.protocol or runner.is_forgotten:
             return None
-        return runner
-
-    def _known(self, runner_uuid: str) -> Runner:
-        runner = self._find(runner_uuid)
-        if runner is None:
-            raise rejected("Runner not found", 404)
         return runner
 
     @property

@@ -270,6 +270,12 @@ async def test_a_runner_nobody_registered_cannot_claim(tmp_path: Path) -> None:
         assert answer.json() == {"error": "Runner not found"}
 
 
+async def test_whoever_is_not_registered_may_still_list(tmp_path: Path) -> None:
+    async with a_world(tmp_path, settings=FREE) as world:
+        job_id = (await Peer(world).submit())["job_id"]
+        assert [job["job_id"] for job in await Peer(world, "nobody").available()] == [job_id]
+
+
 async def test_each_heartbeat_replaces_console_and_progress(tmp_path: Path) -> None:
     async with a_world(tmp_path, settings=FREE) as world:
         runner = await Peer(world).register()
