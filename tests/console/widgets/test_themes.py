@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,8 +26,6 @@ from traffic_tui.widgets.line_table import LineTable
 from traffic_tui.widgets.output_view import OutputView
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from textual.app import ComposeResult
 
 SHIPPED = ["ansi", "dark", "deuteranopia", "high-contrast", "light", "mono", "tritanopia"]
@@ -218,3 +217,10 @@ def test_the_fallback_knows_every_variable_of_ours() -> None:
     theme = next(theme for theme in shipped_themes() if theme.name == "dark").to_textual()
     ours = {name for name in theme.variables if name.startswith(("state-", "place-"))}
     assert ours == set(FALLBACK_VARIABLES)
+
+
+def test_the_theme_in_the_documentation_is_a_good_one() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "themes.md").read_text("utf-8")
+    theme = parse_theme(page.partition("```toml\n")[2].partition("```")[0], "themes.md")
+    assert theme.name == "midnight"
+    assert all(f"`{name}`" in page for name in SHIPPED)
