@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from server.clock import ManualClock
 from server.http.openapi import operation_id
 from server.http.operator_routes import ROUTES
 from server.model import Outcome
+from server.settings import QueueSettings, Settings
 from tests.server.http.world import World, served, until
 
 if TYPE_CHECKING:
@@ -285,3 +287,52 @@ async def test_keys_are_made_shown_without_secret_and_revoked(world: World) -> N
     assert (told["events"][0]["kind"], told["events"][0]["reason"]) == ("key_revoked", "left us")
     await world.bad(401, "GET", "/stats", **sam)
     await world.bad(404, "DELETE", "/keys/nobody", role="admin")
+
+
+async def test_a_full_disk_refuses_jobs_and_nothing_else(world: World) -> None:
+    number = await world.submit()
+    world.coordinator.accepts_submits_problem = "only 3 MiB are free: new jobs are refused"
+    words = await world.bad(507, "POST", "/jobs", {"type": "a"}, role="submit")
+    assert "3 MiB" in words
+    await world.good("POST", f"/jobs/{number}/stop")
+
+
+async def test_a_runner_that_beats_but_says_nothing_is_quiet() -> None:
+    clock = ManualClock()
+    settings = Settings(queues={"default": QueueSettings(stall_after_ms=5_000)})
+    async with served(clock=clock, settings=settings) as world:
+        runner = await world.runner()
+        await world.submit()
+        await runner.take()
+        assert (await world.good("GET", "/runners/lab-1"))["runner"]["state"] == "ok"
+        clock.advance(10)
+        shown = (await world.good("GET", "/runners/lab-1"))["runner"]
+        assert shown["state"] == "quiet"
+        assert shown["quiet_since"] == clock.now_ms() - 10_000
+        assert (await world.good("GET", "/stats"))["runners"]["quiet"] == 1
+
+
+async def test_hostile_text_goes_through_unharmed(world: World) -> None:
+    text = "x[/nope] \x1b[2J \u202e \U0001f4a9 'quoted' \\ \x00 end"
+    number = await world.submit(text, params={text: [text]}, requires={"a b": text})
+    shown = (await world.good("GET", f"/jobs/{number}"))["job"]
+    assert shown["type"] == text
+    assert shown["params"] == {text: [text]}
+    assert shown["requires"] == {"a b": text}
+    await world.good("POST", f"/jobs/{number}/stop", {"reason": text})
+    page = await world.good("GET", "/events", params={"job": str(number), "limit": "1"})
+    assert page["events"][0]["reason"] == text
+
+
+async def test_runners_are_found_by_what_people_type(world: World) -> None:
+    await world.runner("lab-1")
+    await world.runner("lab-2")
+    first = (await world.good("GET", "/runners/lab-1"))["runner"]["id"]
+    assert (await world.good("GET", f"/runners/{first}"))["runner"]["name"] == "lab-1"
+    assert "more than one" in await world.bad(409, "GET", f"/runners/{first[:6]}")
+    number = await world.submit()
+    moved = await world.good("POST", f"/jobs/{number}/reassign", {"runner": "lab-2"})
+    assert moved["job"]["number"] == number
+    explained = await world.good("GET", f"/jobs/{number}/explain")
+    verdicts = {one["runner"]["name"]: one["verdict"] for one in explained["reasons"]}
+    assert verdicts == {"lab-1": "pin", "lab-2": "eligible"}
