@@ -44,7 +44,7 @@ class FooterLine(StatusLine):
 def footer_spans(hints: Sequence[KeyHint], width: int) -> list[Span]:
     """As many hints as fit into ``width`` cells, those at the right edge first."""
     right = [span for hint in hints if hint.is_right for span in _hint_spans(hint)]
-    room = width - span_cells(right) - 2
+    room = width - span_cells(right) - 1
     left: list[Span] = []
     for hint in hints:
         if hint.is_right:
