@@ -34,7 +34,8 @@ check: $(INSTALLED) ## format, lint and types, changing nothing
 	$(BIN)/mypy
 
 bench: $(INSTALLED) ## the measurements behind the figures in the documents
-	@set -e; for program in benchmarks/[a-z]*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
+	@set -e; for program in $$(grep -l __main__ benchmarks/*.py); do \
+		echo "== $$program"; $(BIN)/python -m "benchmarks.$$(basename $$program .py)"; done
 
 format: $(INSTALLED) ## put the code into its form
 	$(BIN)/ruff format .

@@ -23,6 +23,7 @@ from server.runtime.application import build_application
 from server.runtime.disk import DiskGuard
 from server.runtime.given_keys import configured_keys, filed_keys
 from server.runtime.http_server import HttpServer
+from server.runtime.open_files import raise_open_files_limit
 from server.runtime.problems import RuntimeProblem
 from server.runtime.reload import changed_settings, merged_settings
 from server.runtime.sockets import bind_sockets, exposure_warnings, plain_url, reachable_url
@@ -123,6 +124,7 @@ class CoordinatorServer:
     async def _start(self) -> None:
         self._claim_folder()
         self._start_log()
+        raise_open_files_limit()
         sockets = self._bind()
         configured, filed = self._given_keys()
         await self._start_coordinator()

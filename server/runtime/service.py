@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 STOP_SECONDS = 4.5
 """After this the process ends whatever still waits: everything acknowledged is committed."""
 
+EXIT_DONE = 0
+EXIT_FAILED = 1
+
 logger = logging.getLogger(__name__)
 
 
@@ -61,12 +64,14 @@ async def _serve(service: Service) -> int:
     log = CoordinatorLog(service.folder, to_stderr=True)
     server = CoordinatorServer(service.settings, service.folder, log=log)
     await server.start()
+    code = EXIT_FAILED
     try:
         service.announce(f"ready {server.listen_url}")
         notify_systemd("READY=1")
-        return await _until_stopped(server, service, stop_wanted, reload_wanted)
+        code = await _until_stopped(server, service, stop_wanted, reload_wanted)
+        return code
     finally:
-        end_within(STOP_SECONDS)
+        end_within(STOP_SECONDS, code)
         notify_systemd("STOPPING=1")
         await server.stop()
 
@@ -88,7 +93,7 @@ async def _until_stopped(
             if failed.done():
                 raise failed.result()
             if stopped.done():
-                return 0
+                return EXIT_DONE
             reload_wanted.clear()
             await reload(server, service)
     finally:
@@ -113,13 +118,13 @@ async def reload(server: CoordinatorServer, service: Service) -> None:
         logger.warning("changed only by a restart: %s", ", ".join(refused))
 
 
-def end_within(seconds: float) -> None:
+def end_within(seconds: float, exit_code: int) -> None:
     """End the process after a while, should something hold it. What was acknowledged is synced,
-    so this is no more than a power cut would be, and exit code 0 is the truth."""
+    so this is no more than a power cut would be."""
 
     def give_up() -> None:
         logger.error("something did not end within %g s; leaving without it", seconds)
-        os._exit(0)
+        os._exit(exit_code)
 
     timer = threading.Timer(seconds, give_up)
     timer.daemon = True
