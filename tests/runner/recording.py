@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from traffic_tui.runner.seam import StartOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from server.model import Stream
     from traffic_tui.runner.errors import JobError
@@ -26,6 +26,13 @@ async def until(condition: Callable[[], object], seconds: float = DEADLINE_SECON
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  (the condition lies outside)
             await asyncio.sleep(0.005)
+
+
+async def until_true(condition: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
+    """Like :func:`until`, for conditions that have to be asked for."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110  (the condition lies outside)
+            await asyncio.sleep(0.05)
 
 
 def open_descriptors() -> int:
