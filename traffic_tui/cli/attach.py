@@ -16,7 +16,7 @@ app = standalone()
 def attach(
     url: Annotated[
         str | None,
-        typer.Argument(metavar="URL", help="Else TRAFFIC_TUI_URL, else the one of this user."),
+        typer.Argument(metavar="URL", help="Or a name from the console's file; else as usual."),
     ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Look, change nothing.")] = False,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="Plain letters, no glyphs.")] = False,

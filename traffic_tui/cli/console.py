@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from traffic_tui.cli.connection import failure_of, find_client
 from traffic_tui.cli.failures import CommandFailed, WrongUsage
@@ -14,9 +15,12 @@ from traffic_tui.cli.settings import StartFlags, read_start
 from traffic_tui.client.base import ClientError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from traffic_tui.app import Leaving
     from traffic_tui.cli.settings import Start
     from traffic_tui.client.base import Client
+    from traffic_tui.config import ConsoleConfig
 
 
 class ConsoleWish(NamedTuple):
@@ -24,6 +28,14 @@ class ConsoleWish(NamedTuple):
 
     is_read_only: bool = False
     is_ascii: bool = False
+
+
+class Seat(NamedTuple):
+    """Which coordinator the console sits at, in words for its screens."""
+
+    name: str
+    folder: Path | None = None
+    """Its data, where they are on this box and this user's."""
 
 
 def require_terminal() -> None:
@@ -41,26 +53,41 @@ def open_console(flags: StartFlags, wish: ConsoleWish) -> None:
 
     require_terminal()
     start = read_start(flags)
-    running = find_running(start.folder)
-    if running is not None:
-        attach_console(Where(url=running.url, data_dir=start.folder), wish)
-        return
-    run_with_own_coordinator(start, wish)
+    if find_running(start.folder) is not None:
+        attach_console(Where(data_dir=start.folder), wish)
+    else:
+        run_with_own_coordinator(start, wish)
 
 
 def attach_console(where: Where, wish: ConsoleWish) -> None:
     """The console alone. Closing it does nothing to the jobs."""
+    config = read_console_config()
+    name, where, wish = _named_server(config, where, wish)
     try:
         client = find_client(where, role="admin", is_read_only=wish.is_read_only)
     except ClientError as error:
         raise failure_of(error) from error
-    show(client, wish)
+    show(client, wish, Seat(name or urlsplit(client.url).netloc, where.data_dir), config)
+
+
+def _named_server(
+    config: ConsoleConfig, where: Where, wish: ConsoleWish
+) -> tuple[str, Where, ConsoleWish]:
+    """A name out of the console's file in place of a URL, with what the file says of it."""
+    if where.url is None:
+        return "local", where, wish
+    for name, entry in config.servers.items():
+        if where.url in (name, entry.url):
+            is_read_only = wish.is_read_only or entry.read_only
+            return name, where._replace(url=entry.url), wish._replace(is_read_only=is_read_only)
+    return "", where, wish
 
 
 def run_with_own_coordinator(start: Start, wish: ConsoleWish) -> None:
     """Console and coordinator in one process, and what becomes of the second after the first."""
     from traffic_tui.client.embedded import RuntimeProblem, open_embedded
 
+    config = read_console_config()
     own = OwnCoordinator(start)
     try:
         client = open_embedded(
@@ -69,8 +96,8 @@ def run_with_own_coordinator(start: Start, wish: ConsoleWish) -> None:
     except RuntimeProblem as problem:
         raise CommandFailed(str(problem)) from problem
     try:
-        leaving = show(client, wish)
-        if leaving == "hangup":
+        leaving = show(client, wish, Seat("local", start.folder), config)
+        if leaving == "hangup" and asyncio.run(_has_work(client)):
             own.stay_without_terminal()
     finally:
         asyncio.run(client.close())
@@ -79,13 +106,38 @@ def run_with_own_coordinator(start: Start, wish: ConsoleWish) -> None:
     own.tell_crash()
 
 
-def show(client: Client, wish: ConsoleWish) -> Leaving:
-    """Run the console to its end and say how it was left."""
-    from traffic_tui.app import run_console
+async def _has_work(client: Client) -> bool:
+    """Whether anything waits or runs, which is reason enough to go on without a terminal."""
+    from server.model import FINAL_STATES
+
+    try:
+        counts = (await client.stats()).counts
+    except ClientError:  # it ended by itself, which is told later
+        return False
+    return any(number for state, number in counts.items() if state not in FINAL_STATES)
+
+
+def read_console_config() -> ConsoleConfig:
+    """What the operator likes, from the console's own file."""
     from traffic_tui.config import ConfigError, load_config
 
     try:
-        config = load_config()
+        return load_config()
     except ConfigError as problem:
         raise CommandFailed(str(problem)) from problem
-    return run_console(client, config, read_only=wish.is_read_only, ascii_only=wish.is_ascii)
+
+
+def show(client: Client, wish: ConsoleWish, seat: Seat, config: ConsoleConfig) -> Leaving:
+    """Run the console to its end and say how it was left."""
+    from traffic_tui.app import run_console
+
+    folder = str(seat.folder) if seat.folder is not None else ""
+    return run_console(
+        client,
+        config,
+        read_only=wish.is_read_only,
+        ascii_only=wish.is_ascii,
+        server_name=seat.name,
+        data_folder=folder,
+        agent_arguments=("--data-dir", folder) if folder else (),
+    )

@@ -72,14 +72,15 @@ def watch_in_console(world: DemoWorld, seconds: float | None, *, is_ascii: bool)
     """The live console, until it is left or the time is over."""
     import threading
 
-    from traffic_tui.cli.console import ConsoleWish, show
+    from traffic_tui.cli.console import ConsoleWish, Seat, read_console_config, show
 
     timer = threading.Timer(seconds or 0.0, lambda: os.kill(os.getpid(), signal.SIGTERM))
     timer.daemon = True
     if seconds:
         timer.start()
     try:
-        show(world.client, ConsoleWish(is_ascii=is_ascii))
+        seat = Seat("demo", world.folder)
+        show(world.client, ConsoleWish(is_ascii=is_ascii), seat, read_console_config())
     finally:
         timer.cancel()
 

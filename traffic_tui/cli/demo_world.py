@@ -33,6 +33,8 @@ class DemoWorld:
     """
 
     client: Client
+    folder: Path
+    """The coordinator's data, as long as the demo runs."""
 
     def __init__(self) -> None:
         self._exits = ExitStack()
@@ -75,7 +77,7 @@ class DemoWorld:
         except RuntimeProblem as problem:
             raise CommandFailed(f"the demo's coordinator did not start: {problem}") from problem
         self._exits.callback(self._close_client)
-        self._folder = folder
+        self.folder = folder
 
     def _note_crash(self, error: BaseException) -> None:
         """Its log has it, and whoever calls it next is told."""
@@ -86,7 +88,7 @@ class DemoWorld:
     def _start_agents(self, folder: Path) -> None:
         from server.keyfile import read_keys
 
-        key = read_keys(self._folder)["runner"]
+        key = read_keys(self.folder)["runner"]
         self._exits.callback(stop_agents, self._agents)
         for runner in RUNNERS:
             self._agents.append(start_agent(runner, self.client.url, key, folder))
