@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from server.errors import SlowBody, TrafficError
+from server.errors import Busy, SlowBody, TrafficError
 from server.http.exchange import ClientGone, error_body, header, send_error, send_json
 from server.ids import new_uuid
 
@@ -88,6 +88,9 @@ class Exchange:
             await self._fail_unforeseen()
 
     async def _fail(self, error: TrafficError) -> None:
+        if error.status >= 500 and not isinstance(error, Busy):
+            method, path = self._scope.get("method", ""), self._scope.get("path", "")
+            log.error("answered %d to %s %.200r: %s", error.status, method, path, error.message)
         if not self.status:
             await send_error(self.send, error)
 

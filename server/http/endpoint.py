@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from server.errors import InvalidInput, TrafficError
-from server.http.exchange import decode, error_body, read_body, send_error, send_json
+from server.http.exchange import decode, error_body, read_body, send_json
 from server.http.queries import parse_query
 from server.http.routes import Call, Reply, Route, Stream, segment
 from server.model import Actor
@@ -40,7 +40,7 @@ class Endpoint:
             self._decoder = msgspec.json.Decoder(route.body)
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. Errors are left to the caller."""
+        """Serve one request. Errors are left to the boundary."""
         route = self.route
         actor = NOBODY if route.power is None else self._gate.admit(scope, route.power)
         params = {name: segment(raw) for name, raw in scope.get("path_params", {}).items()}
@@ -78,10 +78,7 @@ class PathEndpoint:
         if endpoint is None:
             await self._other_method(method, send)
             return
-        try:
-            await endpoint.answer(scope, receive, send)
-        except TrafficError as error:
-            await send_error(send, error)
+        await endpoint.answer(scope, receive, send)
 
     async def _other_method(self, method: str, send: Send) -> None:
         if method == "OPTIONS":

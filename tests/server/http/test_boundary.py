@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from server.errors import StoreError
 from server.http.app import Surface
 from server.http.exchange import read_body, send_json
 from server.http.routes import PREFIX
@@ -31,7 +32,12 @@ async def crash_late(scope: Scope, receive: Receive, send: Send) -> None:
     raise RuntimeError("a secret detail")
 
 
+async def store_down(scope: Scope, receive: Receive, send: Send) -> None:
+    raise StoreError("the database failed: disk I/O error")
+
+
 SURFACES = [
+    Surface("store", store_down, prefixes=("/store",)),
     Surface("crash", crash, prefixes=("/crash",)),
     Surface("late", crash_late, prefixes=("/late",)),
     Surface("echo", echo, prefixes=("/api/jobs",), paths=("/", "/health")),
@@ -59,6 +65,15 @@ async def test_an_unforeseen_error_costs_one_request(caplog: pytest.LogCaptureFi
         assert "secret detail" not in answer.text
         assert "Traceback" not in answer.text
         assert (await world.http.get("/health")).status_code == 200
+
+
+async def test_a_failing_store_is_said_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with served(surfaces=SURFACES) as world:
+        with caplog.at_level(logging.ERROR):
+            answer = await world.http.get("/store")
+        assert answer.status_code == 500
+        assert answer.json()["error"]["code"] == "store"
+        assert "disk I/O error" in caplog.text
 
 
 async def test_an_error_after_the_answer_began_cuts_it_off() -> None:

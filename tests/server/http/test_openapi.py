@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import jsonschema  # type: ignore[import-untyped]
 
 from server.http.openapi import document, operation_id
 from server.http.operator_routes import ROUTES
+from server.http.reference import markdown
 from server.http.routes import PREFIX
 from tests.server.http.world import served
 
@@ -20,6 +23,11 @@ async def test_the_document_is_served_and_has_every_route() -> None:
     }
     assert listed == {(route.method, PREFIX + route.path) for route in ROUTES}
     assert set(served_document["paths"]) == set(document(ROUTES, "any")["paths"])
+
+
+def test_the_page_for_people_is_made_from_the_table() -> None:
+    page = Path(__file__).parents[3] / "docs" / "operator-api.md"
+    assert page.read_text(encoding="utf-8") == markdown()
 
 
 def test_operations_have_names_of_their_own() -> None:
