@@ -34,12 +34,20 @@ MAX_CHUNK_BYTES = 256 * 1024
 FLUSH_SECONDS = 0.1
 """How long output may gather at a runner: somebody may be watching."""
 MAX_HEARTBEAT_SECONDS = 15.0
+MAX_TYPES = 1_000
+MAX_LABELS = 100
 BEATS_PER_LEASE = 4
 """So that two lost beats in a row do not yet make a runner suspect."""
 
 
 def introduction(hello: Hello, address: str) -> Introduction:
-    """Who says hello. Runners of this protocol are told apart by name."""
+    """Who says hello. Runners of this protocol are told apart by name.
+
+    Raises:
+        InvalidInput: it names more types or labels than can be of use to anybody.
+    """
+    if len(hello.types) > MAX_TYPES or len(hello.labels) > MAX_LABELS:
+        raise InvalidInput(f"at most {MAX_TYPES} types and {MAX_LABELS} labels are accepted")
     return Introduction(
         protocol=NATIVE_V2.protocol,
         identity=hello.name,

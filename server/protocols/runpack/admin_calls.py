@@ -7,10 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+import msgspec
+
 from server.errors import InvalidInput
 from server.filters import parse_filter
+from server.ids import UUID_PATTERN
 from server.protocols.runpack import codec, views
 from server.protocols.runpack.answers import CORS_HEADERS, Answer, answer, encode, rejected
+from server.protocols.runpack.canonical import stringify
 from server.protocols.runpack.client_calls import own_job, row_of
 from server.protocols.runpack.consoles import console_text
 from server.store.base import JobQuery
@@ -68,15 +72,15 @@ class AdminCalls:
     async def batch_delete(self, actor: Actor, body: bytes) -> Answer:
         """Delete what can be found; the others are named as failed."""
         ids = codec.job_ids(body)
-        found = await self._own_job_ids(list(dict.fromkeys(i for i in ids if isinstance(i, str))))
+        found = await self._own_job_ids(list(dict.fromkeys(filter(_is_id, ids))))
         deleted = set(await self._coordinator.delete(actor, list(found.values())))
         left = {uuid for uuid, job_id in found.items() if job_id in deleted}
-        failed: list[Any] = []
+        failed: list[msgspec.Raw] = []
         for one in ids:
             if isinstance(one, str) and one in left:
                 left.discard(one)  # named twice, it can be deleted once
             else:
-                failed.append(one)
+                failed.append(msgspec.Raw(stringify(one).encode("utf-8")))
         words = f"Deleted {len(deleted)} of {len(ids)} jobs"
         return answer(
             200, success=bool(deleted), deleted=len(deleted), failed=failed, message=words
@@ -169,6 +173,10 @@ def _own_jobs(states: Sequence[JobState] | None = None) -> Filter:
     if states is not None:
         wanted += f" state:{','.join(states)}"
     return parse_filter(wanted)
+
+
+def _is_id(one: Any) -> bool:
+    return isinstance(one, str) and UUID_PATTERN.fullmatch(one) is not None
 
 
 def _limit(text: str) -> int:

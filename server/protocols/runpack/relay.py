@@ -30,10 +30,13 @@ if TYPE_CHECKING:
 TOPIC = "runpack_notifications"
 MAX_POLL_SECONDS = 54.0
 """Its clients give up at 55 s and more."""
-BUFFERED_EVENTS = 200
+BUFFERED_EVENTS = 1_000
 MAX_SUBSCRIBERS = 256
 IDLE_SECONDS = 180.0
 """A subscriber that has not polled for so long is gone."""
+GATHER_SECONDS = 0.05
+"""After something that was nothing to it, a poll sleeps so long: on a busy system commits come by
+the hundred, and each would wake every poll."""
 PAUSE_SECONDS = 0.2
 """Least time between two answers to one subscriber: on a busy system each is a round trip, and
 its runner looks only once a second."""
@@ -76,6 +79,10 @@ class Subscriber:
             self.must_look = True
         elif event.kind in FREED:
             self.must_check = True
+
+    @property
+    def has_notes(self) -> bool:
+        return bool(self.jobs) or self.must_look or self.must_check
 
     def forget(self) -> None:
         """What was noted has been told, or is not worth telling."""
@@ -148,15 +155,15 @@ class NotifyRelay:
                 subscriber.answered_at = self._monotonic()
                 return messages
             await self._listen(subscriber)
+            if not subscriber.has_notes:
+                await asyncio.sleep(GATHER_SECONDS)
 
     async def _listen(self, subscriber: Subscriber) -> None:
         """Wait for something to happen, or for the time to look by oneself."""
         try:
             async with asyncio.timeout(RETELL_SECONDS):
                 items = await subscriber.subscription.next()
-        except Lagged:
-            subscriber.must_look = True
-        except TimeoutError:
+        except (Lagged, TimeoutError):
             subscriber.must_check = True
         else:
             for item in items:
@@ -165,8 +172,7 @@ class NotifyRelay:
 
     async def _look_back(self, subscriber: Subscriber) -> None:
         """Whoever polls for the first time, or anew after a restart, may have missed something."""
-        counts = await self._coordinator.store.reads.state_counts()
-        subscriber.must_look = bool(counts.get("pending"))
+        subscriber.must_look = await self._is_work_waiting()
         subscriber.is_fresh = False
 
     async def _pause(self, subscriber: Subscriber) -> None:
@@ -195,11 +201,9 @@ class NotifyRelay:
         return self._is_done_here(snapshot.job_class.type)
 
     def _is_done_here(self, job_type: str) -> bool:
-        return any(
-            matches_type(runner.types, job_type)
-            for runner in self._coordinator.runners()
-            if runner.protocol == RUNPACK.protocol
-        )
+        """Whether a runner here said that it does such jobs; while there is none, any may come."""
+        runners = [one for one in self._coordinator.runners() if one.protocol == RUNPACK.protocol]
+        return not runners or any(matches_type(runner.types, job_type) for runner in runners)
 
     def _is_here(self, event: Event) -> bool:
         """Whether an event is about a runner of this protocol."""

@@ -33,6 +33,28 @@ async def test_a_hello_is_welcomed_with_the_pace(tmp_path: Path) -> None:
         assert runner.address == "127.0.0.1"
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"types": ["t"] * 1_001},
+        {"labels": {f"l{n}": "x" for n in range(101)}},
+        {"name": "x" * 201},
+        {"name": ""},
+        {"capacity": -1},
+        {"nonce": ""},
+        {"types": [""]},
+        {"surprise": 1},
+    ],
+)
+async def test_hellos_that_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    async with a_world(tmp_path) as world:
+        answer = await world.call(
+            "POST", f"{API}/runner/hello", role="runner", json=hello_body(**changes)
+        )
+        assert answer.status_code == 400
+        assert world.coordinator.runners() == []
+
+
 @pytest.mark.parametrize("role", ["submit", "read-only", "operator"])
 @pytest.mark.parametrize("call", ["runner/hello", "runner/x/sync"])
 async def test_runner_calls_take_a_runners_key(tmp_path: Path, role: str, call: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -282,13 +283,14 @@ async def test_capabilities_are_kept_whatever_they_are(tmp_path: Path) -> None:
 async def test_deleting_many_names_what_failed(tmp_path: Path) -> None:
     async with a_world(tmp_path, settings=FREE) as world:
         runner, jobs = await one_of_each(world)
-        ids = [jobs["pending"], "nothing", jobs["in_progress"], 5, jobs["pending"]]
-        answer = await runner.post("/api/admin/jobs/batch-delete", {"job_ids": ids}, role="admin")
+        ids = [jobs["pending"], "nothing \ud83d", jobs["in_progress"], 5, jobs["pending"]]
+        body = json.dumps({"job_ids": ids}).encode()
+        answer = await runner.post("/api/admin/jobs/batch-delete", body, role="admin")
         assert answer.status_code == 200
         assert answer.json() == {
             "success": True,
             "deleted": 2,
-            "failed": ["nothing", 5, jobs["pending"]],
+            "failed": ["nothing \ud83d", 5, jobs["pending"]],
             "message": "Deleted 2 of 5 jobs",
         }
         assert len(await listed(runner)) == 4

@@ -159,7 +159,8 @@ async def test_what_nobody_takes_is_told_again(
 async def test_jobs_of_elsewhere_are_told_where_a_runner_here_does_them(tmp_path: Path) -> None:
     async with a_world(tmp_path, settings=FREE) as world:
         await Peer(world).register()
-        waiting = await parked(world)
+        assert await poll(world, timeout=1) == []
+        waiting = asyncio.create_task(poll(world))
         await world.coordinator.submit(CI, [JobSpec(type="something_else")])
         [(job, _)] = await world.coordinator.submit(CI, [JobSpec(type="hello_world")])
         [message] = await waiting

@@ -1,0 +1,124 @@
+"""Any JSON at all, on every route that takes a body: never a 5xx, and the service goes on."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from tests.protocols.native_v2.box import say_hello
+from tests.protocols.runpack.peer import FREE, Peer
+from tests.protocols.world import a_world, key_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BODIES_PER_ROUTE = 60
+MEMBERS = (
+    "job_type input_params console_output output_data error_message progress_current "
+    "progress_total name capabilities job_ids subscriber_id topics timeout session secret "
+    "sequence held free reports output attempt state result error message exit_code signal "
+    "retry_after stream offset data jobs type params queue priority requires run_at cache_key "
+    "nonce capacity types labels version trace_context retry max_attempts timeout_seconds"
+).split()
+SCALARS: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    0,
+    -1,
+    2**70,
+    1e308,
+    0.5,
+    "",
+    "x",
+    "\ud83d",
+    "\u0000",
+    "x" * 300,
+    "running",
+    "success",
+    "stdout",
+    "AAAA",
+)
+
+
+def nonsense(random: Random, depth: int = 0) -> Any:
+    kind = random.random()
+    if depth > 3 or kind < 0.35:
+        return random.choice(SCALARS)
+    if kind < 0.5:
+        return [nonsense(random, depth + 1) for _ in range(random.randrange(4))]
+    names = random.sample(MEMBERS, random.randrange(1, 8))
+    return {name: nonsense(random, depth + 1) for name in names}
+
+
+def spoiled(random: Random, good: Any) -> Any:
+    """Something sound with one part replaced."""
+    if isinstance(good, dict) and good and random.random() < 0.9:
+        name = random.choice(sorted(good))
+        return {**good, name: spoiled(random, good[name])}
+    if isinstance(good, list) and good and random.random() < 0.9:
+        return [*good[1:], spoiled(random, good[0])]
+    return nonsense(random)
+
+
+async def test_nothing_said_makes_it_stumble(tmp_path: Path) -> None:
+    random = Random(20)
+    async with a_world(tmp_path, settings=FREE) as world:
+        box = await say_hello(world)
+        runner = await Peer(world).register()
+        job_id = await runner.taken()
+        report = {
+            "attempt": "a",
+            "state": "error",
+            "progress": {"current": 1, "total": 2, "text": "x"},
+            "result": {"a": [1]},
+            "error": {"message": "m", "type": "t", "details": [1]},
+            "exit_code": 1,
+            "signal": 9,
+            "retry_after": 1.5,
+        }
+        chunk = {"attempt": "a", "stream": "stdout", "offset": 0, "data": "AAAA"}
+        sync = box.message(held=["a"], free=1, reports=[report], output=[chunk])
+        job = {
+            "type": "t",
+            "params": {"a": 1},
+            "queue": "q",
+            "priority": 1,
+            "requires": {"os": "linux"},
+            "run_at": 5,
+            "retry": {"base_delay": 1.0, "factor": 2.0},
+            "cache_key": "k",
+            "trace_context": {"a": "b"},
+        }
+        beat = {"progress_current": 1, "progress_total": 2, "console_output": "x"}
+        registration = {"name": "n", "capabilities": ["t"]}
+        poll = {"subscriber_id": "s", "topics": ["t"], "timeout": 1}
+        submit = {"job_type": "t", "input_params": {"a": [1, {"b": None}]}}
+        at = f"/api/runner/jobs/{job_id}"
+        routes: list[tuple[str, str, Any]] = [
+            (f"{box.path}/sync", "runner", sync),
+            ("/api/native-v2/jobs", "submit", {"jobs": [job]}),
+            ("/api/native-v2/runner/hello", "runner", {"name": "n", "nonce": "o", "capacity": 1}),
+            ("/api/jobs/submit", "submit", submit),
+            ("/api/jobs/check", "submit", submit),
+            ("/api/runner/register", "runner", registration),
+            (f"{at}/heartbeat", "runner", beat),
+            (f"{at}/complete", "runner", {"output_data": {"a": 1}, "console_output": "x"}),
+            (f"{at}/error", "runner", {"error_message": "m", "console_output": "x"}),
+            ("/api/admin/jobs/batch-delete", "admin", {"job_ids": ["x"]}),
+            ("/poll", "", poll),
+        ]
+        for path, role, good in routes:
+            bare = {"X-Runner-ID": runner.runner_id}
+            headers = bare if role else {**bare, "Authorization": key_of("runner")}
+            for _ in range(BODIES_PER_ROUTE):
+                bad = spoiled(random, good)
+                if path == "/poll" and isinstance(bad, dict):
+                    bad["timeout"] = 0
+                body = json.dumps(bad)
+                answer = await world.call(
+                    "POST", path, role=role or None, headers=headers, content=body
+                )
+                assert answer.status_code < 500, (path, body, answer.text)
+        assert (await runner.submit({"still": "here"}))["status"] == "pending"
