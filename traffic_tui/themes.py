@@ -355,6 +355,15 @@ class ThemeShelf:
         for theme in self.themes.values():
             app.register_theme(theme.to_textual())
 
+    def take_up_changes(self, app: App[Any]) -> list[str]:
+        """Read what changed and show it; the names of the themes that did. For once a second."""
+        changed = self.reload()
+        for name in changed:
+            app.register_theme(self.themes[name].to_textual())
+        if app.theme in changed:
+            app.refresh_css(animate=False)
+        return changed
+
 
 def read_theme(path: Path) -> ThemeFile:
     """A theme from a file; raises :class:`ThemeError`."""

@@ -7,9 +7,13 @@ only when somebody asks.
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from traffic_tui.state.formats import size
 from traffic_tui.state.sgr import Run, runs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BLOCK_LINES = 1_024
 MAX_LINE_BYTES = 4_096
@@ -113,3 +117,24 @@ def cut_line(raw: bytes) -> bytes:
     while end > MAX_LINE_BYTES - 4 and end < len(raw) and raw[end] & 0xC0 == 0x80:
         end -= 1
     return raw[:end]
+
+
+def note_line(text: str) -> OutputLine:
+    """A line of our own among those of the job."""
+    return OutputLine(text.encode(), "", "note", 0, 0, 0)
+
+
+def gap_block(stream: str, offset: int, missing_bytes: int) -> Block:
+    """A note where the output cap left something out."""
+    words = f"--- {size(missing_bytes)} not kept: the limit for output was reached ---"
+    block = Block(stream, offset, [words.encode()], 0, "note")
+    block.byte_count = len(words)
+    return block
+
+
+def matcher(text: str) -> Callable[[bytes], bool]:
+    """Whether a raw line contains ``text``; small letters match capitals too."""
+    wanted = text.encode("utf-8", "surrogatepass")
+    if text == text.lower():
+        return lambda raw: wanted in raw.lower()
+    return lambda raw: wanted in raw

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from traffic_tui.state.output_lines import MAX_LINE_BYTES, Block, cut_line, make_blocks
+from traffic_tui.state.output_lines import MAX_LINE_BYTES, Block, OutputLine, cut_line, make_blocks
 
 CHUNK_BYTES = 262_144
 """How much is asked for at once."""
@@ -130,6 +130,12 @@ class StreamWindow:
         if is_whole:
             self.partial = cut_line(self.partial + data[: MAX_LINE_BYTES + 4])
 
+    def partial_line(self) -> OutputLine:
+        """The open last line as it stands."""
+        cut = self.partial_bytes - len(self.partial)
+        at, offset = self.partial_at, self.partial_offset
+        return OutputLine(self.partial, self.stream, "partial", offset, at, cut)
+
     def end_partial(self) -> list[Block]:
         """Close the open line where it stands: what would have completed it was not kept."""
         if not self.partial_bytes:
@@ -159,3 +165,8 @@ def _add_cut(blocks: list[Block], cut_bytes: int) -> None:
     blocks[0].cuts[0] = blocks[0].cuts.get(0, 0) + cut_bytes
     for block in blocks[1:]:
         block.offset += cut_bytes
+
+
+def spans_gap(piece: OutputPiece, start: int, end: int) -> bool:
+    """Whether all between two bytes was cut out by the output cap."""
+    return start < end and piece.gap_from <= start and end <= piece.gap_to

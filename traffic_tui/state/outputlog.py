@@ -11,16 +11,24 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from traffic_tui.state.formats import count, size
-from traffic_tui.state.output_lines import BLOCK_LINES, Block, LineKind, OutputLine
+from traffic_tui.state.output_lines import (
+    BLOCK_LINES,
+    Block,
+    OutputLine,
+    gap_block,
+    matcher,
+    note_line,
+)
 from traffic_tui.state.output_stream import (
     CHUNK_BYTES,
     OutputPiece,
     OutputRange,
     StreamWindow,
+    spans_gap,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["CHUNK_BYTES", "OutputLine", "OutputLog", "OutputPiece", "OutputRange"]
 
@@ -138,7 +146,7 @@ class OutputLog:
         if line_id < self.oldest_id:
             return self._head_note()
         if line_id >= self._next_id:
-            return _partial_line(self._partials()[line_id - self._next_id])
+            return self._partials()[line_id - self._next_id].partial_line()
         block, position = self._locate(line_id)
         return block.line(position)
 
@@ -155,7 +163,7 @@ class OutputLog:
         before = self.lines_before
         what = f"{count(before)} lines" if before else size(hidden)
         held = count(self._next_id - self.oldest_id)
-        return _note(f"--- {what} not in this view of {held}; g loads them ---")
+        return note_line(f"--- {what} not in this view of {held}; g loads them ---")
 
     def id_at_offset(self, offset: int, stream: str = "") -> int | None:
         """The line that holds a byte of a stream; None: it is not held."""
@@ -185,12 +193,12 @@ class OutputLog:
         ids = range(max(start_id, self.first_id), last)
         if is_backwards:
             ids = range(min(start_id, last - 1), self.first_id - 1, -1)
-        is_match = _matcher(text)
+        is_match = matcher(text)
         return next((one for one in ids if is_match(self.line(one).raw)), None)
 
     def matching(self, text: str, ids: range) -> list[int]:
         """Which of these held lines contain ``text``."""
-        is_match = _matcher(text)
+        is_match = matcher(text)
         return [line_id for line_id in ids if is_match(self._raw(line_id))]
 
     def _raw(self, line_id: int) -> bytes:
@@ -268,13 +276,13 @@ class OutputLog:
         if piece.offset <= window.end <= end:
             self._append(window, piece.data[window.end - piece.offset :], at)
             return True
-        if _spans_gap(piece, window.end, piece.offset):
+        if spans_gap(piece, window.end, piece.offset):
             self._append_after_gap(window, piece, at)
             return True
         if piece.offset < window.start <= end:
             self._prepend(window, piece.offset, piece.data[: window.start - piece.offset])
             return True
-        if piece.offset < end and _spans_gap(piece, end, window.start):
+        if piece.offset < end and spans_gap(piece, end, window.start):
             self._prepend_before_gap(window, piece)
             return True
         return window.start <= piece.offset and end <= window.end
@@ -286,13 +294,13 @@ class OutputLog:
     def _append_after_gap(self, window: StreamWindow, piece: OutputPiece, at: int) -> None:
         self._add_back(window.end_partial())
         missing = piece.offset - window.end
-        self._add_back([_gap_block(window.stream, window.end, missing)])
+        self._add_back([gap_block(window.stream, window.end, missing)])
         window.end = piece.offset
         self._append(window, piece.data, at)
 
     def _prepend_before_gap(self, window: StreamWindow, piece: OutputPiece) -> None:
         end = piece.offset + len(piece.data)
-        self._add_front([_gap_block(window.stream, end, window.start - end)])
+        self._add_front([gap_block(window.stream, end, window.start - end)])
         self._prepend(window, piece.offset, piece.data)
 
     def _prepend(self, window: StreamWindow, offset: int, data: bytes) -> None:
@@ -395,38 +403,3 @@ class OutputLog:
         window = self._windows[block.stream]
         window.end = block.offset
         window.partial, window.partial_bytes = b"", 0
-
-
-def _matcher(text: str) -> Callable[[bytes], bool]:
-    """Whether a raw line contains ``text``; small letters match capitals too."""
-    wanted = text.encode("utf-8", "surrogatepass")
-    if text == text.lower():
-        return lambda raw: wanted in raw.lower()
-    return lambda raw: wanted in raw
-
-
-def _spans_gap(piece: OutputPiece, held_end: int, offset: int) -> bool:
-    """Whether all between what is held and the piece was cut out by the output cap."""
-    return held_end < offset and piece.gap_from <= held_end and offset <= piece.gap_to
-
-
-def _note(text: str, kind: LineKind = "note") -> OutputLine:
-    return OutputLine(text.encode(), "", kind, 0, 0, 0)
-
-
-def _gap_block(stream: str, offset: int, missing_bytes: int) -> Block:
-    words = f"--- {size(missing_bytes)} not kept: the limit for output was reached ---"
-    block = Block(stream, offset, [words.encode()], 0, "note")
-    block.byte_count = len(words)
-    return block
-
-
-def _partial_line(window: StreamWindow) -> OutputLine:
-    return OutputLine(
-        window.partial,
-        window.stream,
-        "partial",
-        window.partial_offset,
-        window.partial_at,
-        window.partial_bytes - len(window.partial),
-    )

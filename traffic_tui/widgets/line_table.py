@@ -16,11 +16,11 @@ from textual.strip import Strip
 from traffic_tui.state.clean_text import cells, crop, fit
 from traffic_tui.state.selection import Selection
 from traffic_tui.widgets.line_view import LineView
+from traffic_tui.widgets.row_painter import RowPainter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from rich.style import Style
     from textual import events
 
     from traffic_tui.state.columns import Cell, PlacedColumn
@@ -415,7 +415,7 @@ class LineTable(LineView, can_focus=True):
         styles: RoleStyles,
     ) -> Strip:
         key, at_cursor, is_marked = variant
-        painter = _RowPainter(styles, self.source.row_role(key), at_cursor=at_cursor)
+        painter = RowPainter(styles, self.source.row_role(key), at_cursor=at_cursor)
         ages: list[str] = []
         for placed in columns:
             cell = self.source.cell(key, placed)
@@ -432,41 +432,3 @@ class LineTable(LineView, can_focus=True):
         text = crop(self._empty[index - first], width)
         centred = " " * ((width - cells(text)) // 2) + text
         return Strip([Segment(fit(centred, width), styles.of("muted"))], width)
-
-
-class _RowPainter:
-    """Collects the cells of a row, joining neighbours that look the same."""
-
-    def __init__(self, styles: RoleStyles, row_role: Role, *, at_cursor: bool) -> None:
-        self._row_role = row_role
-        self._style_of = styles.at_cursor if at_cursor else styles.of
-        self._plain = self._style_of("plain" if at_cursor else row_role)
-        self._parts: list[tuple[str, Style]] = []
-        self._width = 0
-
-    def add(self, cell: Cell, placed: PlacedColumn, ellipsis: str) -> None:
-        if placed.x > self._width:
-            self._append(" " * (placed.x - self._width), self._plain)
-        text = fit(cell.text, placed.width, right=placed.column.is_right, ellipsis=ellipsis)
-        if cell.head and not placed.column.is_right:
-            self._append(text[: cell.head], self._style(cell.head_role))
-            text = text[cell.head :]
-        self._append(text, self._style(cell.role))
-        self._width = placed.x + placed.width
-
-    def _style(self, role: Role) -> Style:
-        return self._plain if role == "plain" else self._style_of(role)
-
-    def _append(self, text: str, style: Style) -> None:
-        if self._parts and self._parts[-1][1] is style:
-            text = self._parts.pop()[0] + text
-        self._parts.append((text, style))
-
-    def strip(self, width: int, *, is_marked: bool) -> Strip:
-        if self._width < width:
-            self._append(" " * (width - self._width), self._plain)
-        if is_marked and self._parts:
-            text, style = self._parts[0]
-            self._parts[0] = ("*" + text[1:], style)
-        strip = Strip([Segment(text, style) for text, style in self._parts if text])
-        return strip if self._width <= width else strip.crop(0, width)

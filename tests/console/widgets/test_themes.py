@@ -224,3 +224,24 @@ def test_the_theme_in_the_documentation_is_a_good_one() -> None:
     theme = parse_theme(page.partition("```toml\n")[2].partition("```")[0], "themes.md")
     assert theme.name == "midnight"
     assert all(f"`{name}`" in page for name in SHIPPED)
+
+
+async def test_a_theme_changes_while_the_console_runs(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD)
+    shelf = ThemeShelf(tmp_path)
+    shelf.load()
+    table = LineTable(_Rows())
+    stage = Stage(table)
+    shelf.register(stage)
+    stage.theme = "mine"
+    async with stage.run_test(size=(80, 20)) as pilot:
+        table.set_order([1000, 1006])
+        await settle(pilot)
+        _write_later(path, GOOD.replace("#ff7b72", "#ffbbbb"))
+        assert shelf.take_up_changes(stage) == ["mine"]
+        await settle(pilot)
+        style = next(iter(stage.strips()[2])).style
+        assert style is not None and style.color is not None
+        assert style.color.name == "#ffbbbb"
+        assert shelf.take_up_changes(stage) == []
