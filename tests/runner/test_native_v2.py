@@ -12,7 +12,7 @@ import pytest
 from server.wire.native_v2 import Pace
 from tests.runner import double
 from tests.runner.double import Double, serving
-from tests.runner.recording import until
+from tests.runner.recording import open_descriptors, until
 from tests.runner.serving import runner
 from traffic_tui.runner import ExecutionRequest, Registry
 from traffic_tui.runner.errors import NeverReached, RunnerError
@@ -325,3 +325,18 @@ async def test_many_short_jobs_go_in_few_calls(coordinator: Double, tmp_path: Pa
         await until(lambda: len(coordinator.reports) == 2_000)
     assert coordinator.states() == ["success"] * 2_000
     assert len(coordinator.syncs) < 120
+
+
+async def test_nothing_is_left_behind(coordinator: Double, tmp_path: Path) -> None:
+    coordinator.submit("talk", {"lines": 100}, times=3)
+    coordinator.submit("forever")
+    descriptors = open_descriptors()
+    tasks = asyncio.all_tasks()
+    async with runner(coordinator.url, tmp_path, registry=talker()) as at_work:
+        await until(lambda: len(coordinator.reports) == 3)
+        at_work.supervisor.stop_all()
+        at_work.connector.drain()
+        await at_work.task
+    assert {task for task in asyncio.all_tasks() - tasks if "uvicorn" not in repr(task)} == set()
+    await until(lambda: open_descriptors() == descriptors)
+    assert list((tmp_path / "spool").iterdir()) == []

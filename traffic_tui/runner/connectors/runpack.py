@@ -227,36 +227,46 @@ class RunpackConnector:
     async def _report(self, supervisor: Supervisor) -> None:
         """Beats and ends, until drained and everything was told."""
         backoff = Backoff()
-        loop = asyncio.get_running_loop()
-        while not self._is_over(supervisor):
+        while True:
             self._report_now.clear()
             try:
-                await self._tell_endings()
-                await self._send_beats(supervisor)
-                backoff.reset()
-                due = self._jobs.next_beat_at()
-                seconds = MAX_POLL_SECONDS if due is None else max(0.0, due - loop.time())
-                if self._jobs.endings():
-                    seconds = 0.0
-            except (Unreachable, Rejected) as error:
-                self._tell_trouble(backoff, f"{self._link.url} cannot be told: {error}")
-                asked = error.retry_after if isinstance(error, Rejected) else None
-                seconds = backoff.next_seconds() if asked is None else asked
-                await asyncio.sleep(seconds)
+                trouble = [*await self._send_beats(supervisor), *await self._tell_endings()]
+            except Unreachable as error:
+                self._tell_trouble(backoff, f"lost {self._link.url}: {error}")
+                await asyncio.sleep(backoff.next_seconds())
                 continue
-            await self._pause(self._report_now, seconds)
+            if self._is_over(supervisor):
+                return
+            await self._pause(self._report_now, self._seconds_to_report(trouble, backoff))
 
-    async def _tell_endings(self) -> None:
+    def _seconds_to_report(self, trouble: list[Rejected], backoff: Backoff) -> float:
+        """How long there is nothing to say, unless something happens."""
+        if trouble:
+            self._tell_trouble(backoff, f"{self._link.url} says: {trouble[0].message}")
+            return max(backoff.next_seconds(), *(error.retry_after or 0.0 for error in trouble))
+        backoff.reset()
+        if self._jobs.endings():
+            return 0.0
+        due = self._jobs.next_beat_at()
+        if due is None:
+            return MAX_POLL_SECONDS
+        return max(0.0, due - asyncio.get_running_loop().time())
+
+    async def _tell_endings(self) -> list[Rejected]:
+        """Tell every end; the result is what has to be tried again. One job holds up no other."""
+        trouble: list[Rejected] = []
         for ending in self._jobs.endings():
             try:
                 await self._calls.end(ending)
             except Rejected as error:
                 if error.is_temporary or error.status in (401, 403):
-                    raise
-                self._end_was_refused(ending, error)
+                    trouble.append(error)
+                else:
+                    self._end_was_refused(ending, error)
             else:
                 self._jobs.forget(ending.job_id)
                 self._poll_now.set()
+        return trouble
 
     def _end_was_refused(self, ending: Ending, error: Rejected) -> None:
         """Too large a result is a failure of the job; anything else, and it is ours no more."""
@@ -267,17 +277,21 @@ class RunpackConnector:
             self._jobs.forget(ending.job_id)
             self._poll_now.set()
 
-    async def _send_beats(self, supervisor: Supervisor) -> None:
+    async def _send_beats(self, supervisor: Supervisor) -> list[Rejected]:
+        """Send what is due; a beat that was not taken is followed by the next one anyway."""
+        trouble: list[Rejected] = []
         for beat in self._jobs.due_beats(asyncio.get_running_loop().time()):
             try:
                 await self._calls.beat(beat)
             except Rejected as error:
                 if error.status not in (400, 404):
-                    raise
+                    trouble.append(error)
+                    continue
                 log.warning("job %s is given up: %s", beat.job_id, error.message)
                 self._jobs.give_up(beat.job_id)
                 with contextlib.suppress(JobError):
                     supervisor.stop(beat.job_id, grace_seconds=GIVEN_UP_GRACE_SECONDS)
+        return trouble
 
     def _is_over(self, supervisor: Supervisor) -> bool:
         if not self._is_draining:
