@@ -27,6 +27,8 @@ class OwnCoordinator:
         self._start = start
         self._is_over = threading.Event()
         self._crash: BaseException | None = None
+        self.kept: subprocess.Popen[str] | None = None
+        """What goes on in the background after :meth:`hand_over`."""
 
     def crashed(self, error: BaseException) -> None:
         """Called from its thread when it ended by itself."""
@@ -56,7 +58,7 @@ class OwnCoordinator:
 
         Jobs run on meanwhile: runners come back to it as after any restart.
         """
-        process = subprocess.Popen(  # noqa: S603 (our own program)
+        self.kept = process = subprocess.Popen(  # noqa: S603 (our own program)
             [sys.executable, "-m", "traffic_tui", *self._serve_arguments(url)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,0 +1,163 @@
+"""The console's process: attached or with its own coordinator, and what stays when it is left."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.discovery import find_running, read_discovery
+from tests.cli.conftest import end, lonely_environment, until
+from traffic_tui.cli.failures import EXIT_DONE
+from traffic_tui.cli.main import run
+from traffic_tui.cli.own_coordinator import OwnCoordinator
+from traffic_tui.cli.settings import StartFlags, read_start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Terminal:
+    """A program on a pseudo terminal of 80x24 that is its controlling one."""
+
+    def __init__(self, arguments: list[str], folder: Path) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "traffic_tui", *arguments],
+            env={**lonely_environment(folder), "TERM": "xterm-256color", "LANG": "C.UTF-8"},
+            cwd=folder,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=take_terminal,
+        )
+        os.close(slave)
+        self._seen = bytearray()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        """Keep the terminal empty, else whoever paints on it would stand still."""
+        try:
+            while data := os.read(self._master, 65_536):
+                self._seen += data
+        except OSError:
+            return  # the other end is closed
+
+    def shows(self, text: str) -> bool:
+        return text.encode() in self._seen
+
+    def end(self) -> None:
+        end(self.process)
+        self._reader.join(10)
+        os.close(self._master)
+
+
+def take_terminal() -> None:
+    """In the child: the terminal it was given is the one that may go away."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+class Consoles:
+    """Terminals on one data folder, all ended in the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self._terminals: list[Terminal] = []
+
+    def open(self) -> Terminal:
+        """Open the console and wait until it shows that it is connected."""
+        terminal = Terminal(["--data-dir", str(self.data), "--port", "0"], self.folder)
+        self._terminals.append(terminal)
+        until(lambda: terminal.shows("live"), "the console")
+        return terminal
+
+    def end(self) -> None:
+        for terminal in self._terminals:
+            terminal.end()
+
+
+@pytest.fixture
+def consoles(tmp_path: Path, nobody_there: None) -> Iterator[Consoles]:
+    consoles = Consoles(tmp_path)
+    try:
+        yield consoles
+    finally:
+        consoles.end()
+
+
+def test_a_second_console_attaches_and_ends_nothing(consoles: Consoles) -> None:
+    first = consoles.open()
+    discovery = read_discovery(consoles.data)
+    assert discovery is not None
+    assert discovery.pid == first.process.pid
+    second = consoles.open()
+    assert read_discovery(consoles.data) == discovery
+    second.process.send_signal(signal.SIGTERM)
+    assert second.process.wait(15) == EXIT_DONE
+    assert find_running(consoles.data) == discovery
+    first.process.send_signal(signal.SIGTERM)
+    assert first.process.wait(15) == EXIT_DONE
+    assert find_running(consoles.data) is None
+
+
+def test_without_its_terminal_it_serves_on_while_there_is_work(
+    consoles: Consoles, capfd: pytest.CaptureFixture[str]
+) -> None:
+    process = consoles.open().process
+    assert run(["jobs", "submit", "paint", "--data-dir", str(consoles.data)]) == EXIT_DONE
+    process.send_signal(signal.SIGHUP)
+    nowhere = Path(os.devnull)
+    until(lambda: Path(f"/proc/{process.pid}/fd/1").readlink() == nowhere, "the screen's end")
+    until(lambda: ignores_hangups(process.pid), "the console's end")
+    assert run(["jobs", "list", "--data-dir", str(consoles.data)]) == EXIT_DONE
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == EXIT_DONE
+    assert find_running(consoles.data) is None
+
+
+def ignores_hangups(pid: int) -> bool:
+    """Whether the process has come to where losing the terminal means nothing any more."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [ignored] = (line.split()[1] for line in status.splitlines() if line.startswith("SigIgn"))
+    return bool(int(ignored, 16) >> (signal.SIGHUP - 1) & 1)
+
+
+def test_without_its_terminal_and_without_work_it_ends(consoles: Consoles) -> None:
+    process = consoles.open().process
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(15) == EXIT_DONE
+    assert find_running(consoles.data) is None
+
+
+def test_a_coordinator_that_is_kept_goes_on_in_the_background_at_the_same_address(
+    consoles: Consoles, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    terminal = consoles.open()
+    discovery = read_discovery(consoles.data)
+    assert discovery is not None
+    terminal.process.send_signal(signal.SIGTERM)
+    terminal.process.wait(15)
+    start = read_start(StartFlags(data_dir=consoles.data))
+    own = OwnCoordinator(start)
+    own.hand_over(discovery.url)
+    assert own.kept is not None
+    kept = find_running(consoles.data)
+    assert kept is not None
+    assert kept.url == discovery.url
+    assert f"process {kept.pid}" in capfd.readouterr().out
+    own.kept.terminate()
+    assert own.kept.wait(15) == EXIT_DONE
