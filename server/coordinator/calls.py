@@ -37,5 +37,10 @@ class Calls:
     def is_stopping(self) -> bool:
         return self._is_stopping
 
+    @property
+    def output_bytes(self) -> int:
+        """Console bytes taken in since the start."""
+        return self._memory.output_bytes
+
     def _apply(self, operation: Callable[[Tx], T]) -> Awaitable[T]:
         return self.store.apply(operation)

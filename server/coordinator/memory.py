@@ -52,6 +52,8 @@ class Memory:
         """Why no jobs are taken at present, in words; empty: they are."""
         self._bus = bus
         self._notices: dict[Notice, None] = {}
+        self.output_bytes = 0
+        """Console bytes taken in since the start."""
         self.heard_at: dict[int, int] = {}
         """When each runner was last heard, where later than what is stored."""
         self._session_ids: dict[str, int] = {}

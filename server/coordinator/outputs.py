@@ -36,7 +36,7 @@ class OutputIntake:
         self._states[attempt.id, stream] = taken.state
         if taken.is_first_gap:
             self._tell_gap(job, attempt, stream, cap)
-        self._heard(job, attempt)
+        self._heard(job, attempt, len(taken.data))
         return taken.state.size
 
     def replace(self, job: Job, attempt: Attempt, stream: Stream, text: bytes) -> None:
@@ -54,7 +54,7 @@ class OutputIntake:
         fresh = state._replace(size=len(text), gap_from=0, gap_to=0, updated_at=self._now)
         self._tx.replace_output(fresh, text, at=self._now)
         self._states[attempt.id, stream] = fresh
-        self._heard(job, attempt)
+        self._heard(job, attempt, len(text))
 
     def _state(self, attempt_id: int, stream: Stream) -> StreamState:
         if attempt_id not in self._loaded:
@@ -64,10 +64,15 @@ class OutputIntake:
         known = self._states.get((attempt_id, stream))
         return known or StreamState(attempt_id, stream, 0, 0, 0, 0, self._now)
 
-    def _heard(self, job: Job, attempt: Attempt) -> None:
+    def _heard(self, job: Job, attempt: Attempt, size: int) -> None:
         self._tx.set_progress(attempt.id, None, at=self._now)
         notice = Notice("output", job=job.id, attempt=attempt.id, runner=attempt.runner)
-        self._tx.after_commit(lambda: self._memory.notify(notice))
+
+        def committed() -> None:
+            self._memory.output_bytes += size
+            self._memory.notify(notice)
+
+        self._tx.after_commit(committed)
 
     def _tell_gap(self, job: Job, attempt: Attempt, stream: Stream, cap: int) -> None:
         self._tx.append(
