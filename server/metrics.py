@@ -42,7 +42,6 @@ class Tally:
     def __init__(self) -> None:
         self.requests: Counter[Request] = Counter()
         self.events: Counter[str] = Counter()
-        self.output_bytes_served = 0
         self.commits = 0
         self.commit_seconds = 0.0
         self.commit_buckets = [0] * (len(COMMIT_BUCKETS) + 1)
@@ -61,6 +60,7 @@ class Snapshot(NamedTuple):
 
     stats: StatsView
     queues: Sequence[QueueView]
+    output_bytes: int
     feeds: int
     feed_lag_seconds: float
 
@@ -86,7 +86,8 @@ class Metrics:
         api = self._api
         stats = await api.read_stats()
         queues = (await api.read_queues()).queues
-        return Snapshot(stats, queues, api.feed_count, api.feed_lag_seconds())
+        output_bytes = api.coordinator.output_bytes
+        return Snapshot(stats, queues, output_bytes, api.feed_count, api.feed_lag_seconds())
 
 
 class _Figures(Collector):
@@ -155,9 +156,7 @@ class _Figures(Collector):
             requests.add_metric([request.route, request.method, str(request.status)], count)
         yield requests
         snapshot = self._snapshot
-        yield _counter(
-            "output_served_bytes", "Console bytes handed out.", self._tally.output_bytes_served
-        )
+        yield _counter("output_bytes", "Console bytes taken in.", snapshot.output_bytes)
         yield _gauge("event_streams", "Event streams that are open.", snapshot.feeds)
         yield _gauge(
             "event_lag_seconds",

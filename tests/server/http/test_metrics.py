@@ -33,6 +33,7 @@ async def test_figures_follow_what_happens() -> None:
             await world.submit()
         await world.submit(queue='gpu "x"\n')
         [first, _] = await runner.take()
+        await runner.print(first, b"12345")
         await runner.finish(first)
         await world.call("GET", "/jobs/424242")
         await world.call("GET", f"/jobs/{first.job.id}/output")
@@ -45,6 +46,8 @@ async def test_figures_follow_what_happens() -> None:
     assert found["traffic_events_total", (("kind", "submitted"),)] == 4
     assert found["traffic_commits_total", ()] >= 4
     assert found["traffic_late_writes_total", ()] == 0
+    assert found["traffic_output_bytes_total", ()] == 5
+    assert found["traffic_event_streams", ()] == 0
     requests = {labels: value for (name, labels), value in found.items() if name == REQUESTS}
     submit = (("method", "POST"), ("route", f"{PREFIX}/jobs"), ("status", "201"))
     unknown = (("method", "GET"), ("route", f"{PREFIX}/jobs/{{job}}"), ("status", "404"))
