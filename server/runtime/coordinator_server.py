@@ -109,11 +109,19 @@ class CoordinatorServer:
     async def reload(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Take over what can change while running.
 
+        Keys are read anew as well, so that one that was taken out ends at once.
+
         Returns:
             The settings that changed, and those that need a restart to change.
+
+        Raises:
+            RuntimeProblem: a key cannot be read; nothing was changed.
         """
+        merged = merged_settings(self.settings, settings)
+        configured, filed = self._given_keys(merged)
         applied, refused = changed_settings(self.settings, settings)
-        self.settings = merged_settings(self.settings, settings)
+        self.settings = merged
+        self.operator.keyring.set_given(configured=configured, filed=filed)
         await self.coordinator.reload(self.settings)
         self._guard.min_free = self.settings.storage.min_free
         self._guard.look()
@@ -126,7 +134,7 @@ class CoordinatorServer:
         self._start_log()
         raise_open_files_limit()
         sockets = self._bind()
-        configured, filed = self._given_keys()
+        configured, filed = self._given_keys(self.settings)
         await self._start_coordinator()
         keyring = Keyring(
             self._clock, configured=configured, filed=filed, stored=self.coordinator.keys
@@ -175,9 +183,9 @@ class CoordinatorServer:
         self.warnings += exposure_warnings(server, sockets)
         return sockets
 
-    def _given_keys(self) -> tuple[list[GivenKey], list[GivenKey]]:
+    def _given_keys(self, settings: Settings) -> tuple[list[GivenKey], list[GivenKey]]:
         """The keys of the configuration and those of the data folder."""
-        configured = configured_keys(self.settings.keys, self._environment)
+        configured = configured_keys(settings.keys, self._environment)
         filed = filed_keys(self.folder)
         if not (configured or filed):
             raise RuntimeProblem(

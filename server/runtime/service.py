@@ -15,6 +15,7 @@ from server.errors import TrafficError
 from server.runtime.coordinator_server import CoordinatorServer
 from server.runtime.logs import CoordinatorLog
 from server.runtime.loops import new_event_loop
+from server.runtime.problems import RuntimeProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,8 +111,8 @@ async def reload(server: CoordinatorServer, service: Service) -> None:
         for problem in error.problems:
             logger.error("not reloaded: %s", problem)
         return
-    except TrafficError as error:
-        logger.error("not reloaded: %s", error.message)
+    except (RuntimeProblem, TrafficError) as error:
+        logger.error("not reloaded: %s", error)
         return
     logger.info("reloaded; changed: %s", ", ".join(applied) or "nothing")
     if refused:

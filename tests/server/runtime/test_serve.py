@@ -236,6 +236,22 @@ async def test_sighup_takes_over_what_it_can_and_says_what_not(service: Service)
     assert {queue["name"]: queue["limit"] for queue in queues} == {"default": None, "gpu": 2}
 
 
+async def test_a_key_that_was_taken_out_ends_with_sighup(service: Service) -> None:
+    path = service.data_dir / "keys.toml"
+    lines = path.read_text().splitlines(keepends=True)
+    async with service.client("submit") as client, service.client("operator") as operator:
+        assert (await client.post(JOBS, json={"type": "noop"})).status_code == 201
+        path.write_text("".join(line for line in lines if not line.startswith("submit")))
+        service.signal(signal.SIGHUP)
+        await until(lambda: any("reloaded" in line for line in log_messages(service)))
+        assert (await client.post(JOBS, json={"type": "noop"})).status_code == 401
+        assert (await operator.get(JOBS)).status_code == 200
+        path.chmod(0o644)
+        service.signal(signal.SIGHUP)
+        await until(lambda: any("not reloaded" in line for line in log_messages(service)))
+        assert (await operator.get(JOBS)).status_code == 200
+
+
 async def test_a_wrong_configuration_is_not_reloaded(service: Service) -> None:
     config = service.folder / "config.toml"
     config.write_text("[leases]\nheartbeat_timeout = 'soon'\n")
