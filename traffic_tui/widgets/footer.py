@@ -54,6 +54,8 @@ def footer_spans(hints: Sequence[KeyHint], width: int) -> list[Span]:
         if room < 0:
             break
         left += spans
+    if left:
+        left[-1] = left[-1]._replace(text=left[-1].text.rstrip())
     return two_sided([Span(" "), *left], right, width)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color, ColorParseError
@@ -11,6 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from traffic_tui.state.clean_text import cells, crop
+from traffic_tui.state.contrast import Rgb, readable
 from traffic_tui.state.glyphs import DRAWN, STATE_ROLES, GlyphSet, Role, Span
 from traffic_tui.themes import FALLBACK_VARIABLES
 
@@ -29,8 +31,9 @@ class RoleStyles:
         self.cursor = base + Style(reverse=True)
         """The cursor is reverse video, whatever the theme."""
         self._styles: dict[Role, Style] = {"plain": base, "title": base + Style(bold=True)}
+        ground = rgb_of(base.bgcolor)
         for role in STATE_ROLES:
-            self._styles[role] = base + _role_style(role, variables)
+            self._styles[role] = base + _role_style(role, variables, ground)
 
     def of(self, role: Role) -> Style:
         return self._styles[role]
@@ -41,22 +44,32 @@ class RoleStyles:
         return self.cursor + Style(bold=style.bold, underline=style.underline)
 
 
-def _role_style(role: Role, variables: Mapping[str, str]) -> Style:
-    colour = _variable(variables, f"state-{role}")
+def _role_style(role: Role, variables: Mapping[str, str], ground: Rgb | None) -> Style:
+    colour = _rich_colour(_variable(variables, f"state-{role}"))
+    own = rgb_of(colour)
+    if own is not None and ground is not None:
+        colour = RichColor.from_rgb(*readable(own, ground))
     words = _variable(variables, f"state-{role}-style").split()
-    attributes = {word: True for word in _ATTRIBUTES if word in words}
-    return Style(color=_rich_colour(colour), **attributes)  # type: ignore[arg-type]
+    weight = Style.parse(" ".join(word for word in words if word in _ATTRIBUTES))
+    return Style.from_color(colour) + weight
 
 
 def _variable(variables: Mapping[str, str], name: str) -> str:
     return variables.get(name) or FALLBACK_VARIABLES[name]
 
 
-def _rich_colour(text: str) -> str | None:
+def _rich_colour(text: str) -> RichColor | None:
     try:
-        return Color.parse(text).rich_color.name
+        return Color.parse(text).rich_color
     except ColorParseError:
         return None
+
+
+def rgb_of(colour: RichColor | None) -> Rgb | None:
+    """The parts of a colour; None where the terminal decides how it looks."""
+    if colour is None or colour.triplet is None:
+        return None
+    return colour.triplet.red, colour.triplet.green, colour.triplet.blue
 
 
 class StyleCache:

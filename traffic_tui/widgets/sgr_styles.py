@@ -9,6 +9,7 @@ from rich.style import Style
 
 from traffic_tui.state.contrast import Rgb, palette_rgb, readable
 from traffic_tui.state.sgr import PLAIN, SgrColour, SgrStyle
+from traffic_tui.widgets.role_styles import rgb_of
 
 if TYPE_CHECKING:
     from traffic_tui.widgets.role_styles import RoleStyles
@@ -22,8 +23,8 @@ class SgrStyles:
 
     def __init__(self, styles: RoleStyles) -> None:
         self._base = styles.base
-        self._background = _rgb_of(styles.base.bgcolor)
-        self._foreground = _rgb_of(styles.base.color)
+        self._background = rgb_of(styles.base.bgcolor)
+        self._foreground = rgb_of(styles.base.color)
         self._known: dict[SgrStyle, Style] = {PLAIN: styles.base}
 
     def of(self, style: SgrStyle) -> Style:
@@ -67,9 +68,3 @@ def _rich(colour: Rgb | None) -> RichColor | None:
 def _native(colour: SgrColour) -> RichColor | None:
     """Where the theme leaves colours to the terminal, so do we."""
     return RichColor.from_ansi(colour) if isinstance(colour, int) else _rich(colour)
-
-
-def _rgb_of(colour: RichColor | None) -> Rgb | None:
-    if colour is None or colour.triplet is None:
-        return None
-    return colour.triplet.red, colour.triplet.green, colour.triplet.blue

@@ -9,11 +9,13 @@ from server.model import JOB_STATES
 from tests.console.views import HOSTILE_NAMES, MINUTE, NOW, job_times, job_view
 from tests.console.widgets.stage import Stage, painted_lines, settle, waiting_regions
 from traffic_tui.state.columns import PlacedColumn, fit_columns
+from traffic_tui.state.contrast import READABLE, contrast
 from traffic_tui.state.glyphs import ASCII
 from traffic_tui.state.job_columns import JOB_COLUMNS, job_cell, job_row_role
 from traffic_tui.state.row_context import RowContext
 from traffic_tui.themes import StateLook, shipped_themes
 from traffic_tui.widgets.line_table import LineTable
+from traffic_tui.widgets.role_styles import rgb_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -435,3 +437,19 @@ async def test_a_theme_that_changed_in_nothing_but_a_state_repaints() -> None:
         style = next(iter(stage.strips()[2])).style
         assert style is not None and style.color is not None
         assert style.color.name == "#ffaaaa"
+
+
+async def test_roles_can_be_read_under_themes_that_do_not_know_them() -> None:
+    source, table = every_state()
+    stage = Stage(table)
+    async with stage.run_test(size=(80, 12)) as pilot:
+        table.set_order(list(source.jobs))
+        stage.theme = "textual-light"
+        await settle(pilot)
+        for strip in stage.strips()[2:10]:
+            for segment in strip:
+                style = segment.style
+                assert style is not None and style.color is not None and style.bgcolor is not None
+                text, ground = rgb_of(style.color), rgb_of(style.bgcolor)
+                assert text is not None and ground is not None
+                assert contrast(text, ground) >= READABLE
