@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from traffic_tui.client.base import OutputPart
@@ -65,7 +65,6 @@ def test_pieces_of_any_size_give_the_same_lines_and_offsets(
         offset += len(raw) + 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=8), st.integers(0, 7))
 def test_lines_keep_their_ids_while_others_come_and_go(sizes: list[int], at: int) -> None:
     log = OutputLog(max_lines=2_000)
@@ -332,7 +331,6 @@ def test_folding_loses_nothing(width: int) -> None:
     assert joined == "".join(run.text for run in runs)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 700)), max_size=12), st.booleans())
 def test_matching_rows_are_those_of_a_whole_search(
     steps: list[tuple[bool, int]], is_held: bool
