@@ -18,7 +18,7 @@ import pytest
 from server.clock import ManualClock
 from server.errors import StoreError, StoreLocked
 from server.store import migrations, schema
-from server.store.base import JobQuery
+from server.store.base import Committed, JobQuery
 from server.store.sqlite import SqliteStore
 from tests.server.store.world import World, a_session
 
@@ -98,7 +98,7 @@ async def test_ids_are_never_given_twice(tmp_path: Path) -> None:
     jobs = await after.submit()
     assert [job.id for job in jobs] == [3]
     assert [attempt.id for attempt in await after.claim(jobs)] == [3]
-    commits = []
+    commits: list[Committed] = []
     after.store.on_commit(commits.append)
     await after.run(lambda tx: tx.append("submitted", at=1))
     assert [event.seq for commit in commits for event in commit.events] == [2]
@@ -197,18 +197,22 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         await opened(path)
 
 
+def _modes(folder: Path) -> dict[str, int]:
+    return {one.name: one.stat().st_mode & 0o077 for one in folder.iterdir()}
+
+
 async def test_only_the_user_may_read_it(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     world = await opened(path)
     await world.submit()
-    modes = {one.name: one.stat().st_mode & 0o077 for one in tmp_path.iterdir()}
+    modes = _modes(tmp_path)
     await world.store.close()
     assert set(modes.values()) == {0}, modes
 
 
 def _open_files(folder: Path) -> list[str]:
     links = [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
-    targets = [os.readlink(one) for one in links if one.exists()]
+    targets = [str(one.readlink()) for one in links if one.exists()]
     return [target for target in targets if target.startswith(str(folder))]
 
 
@@ -256,9 +260,8 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("lines", [1, 30, 101])
-async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, lines: int) -> None:
-    path = tmp_path / "jobs.db"
+def write_until_killed(path: Path, lines: int) -> list[bytes]:
+    """What a writer told of before it was killed, in the middle of its work."""
     root = Path(__file__).parents[3]
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)],
@@ -270,6 +273,13 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, lines: int)
         told = [writer.stdout.readline() for _ in range(lines)]
         writer.send_signal(signal.SIGKILL)
         told += [line for line in writer.stdout if line.endswith(b"\n")]
+    return told
+
+
+@pytest.mark.parametrize("lines", [1, 30, 101])
+async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, lines: int) -> None:
+    path = tmp_path / "jobs.db"
+    told = write_until_killed(path, lines)
     world = await opened(path)
 
     def look(tx: Tx) -> None:

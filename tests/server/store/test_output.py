@@ -32,12 +32,8 @@ async def read(world: World, offset: int, limit: int) -> list[tuple[int, bytes]]
     return [(chunk.offset, chunk.data) for chunk in part.chunks]
 
 
-async def find(
-    world: World, needle: bytes, offset: int, *, backwards: bool = False
-) -> int | None:
-    return await world.store.reads.find_output(
-        1, "stdout", needle, offset, backwards=backwards
-    )
+async def find(world: World, needle: bytes, offset: int, *, backwards: bool = False) -> int | None:
+    return await world.store.reads.find_output(1, "stdout", needle, offset, backwards=backwards)
 
 
 async def test_chunks_are_cut_to_what_is_asked(world: World) -> None:

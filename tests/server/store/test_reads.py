@@ -40,7 +40,7 @@ async def varied(world: World) -> None:
     for number in range(12):
         world.clock.advance(1)
         await world.submit(1, queue=f"q{number % 3}", rank=-(number % 4))
-    jobs = await world.run(lambda tx: [job for job in tx.jobs(range(1, 13)).values()])
+    jobs = await world.run(lambda tx: list(tx.jobs(range(1, 13)).values()))
     world.clock.advance(5)
     attempts = await world.claim(sorted(jobs)[3:8])
     world.clock.advance(5)
@@ -59,11 +59,12 @@ async def test_pages_in_every_order_hold_each_job_once(
     for limit in (1, 3, 5):
         assert await all_pages(world, filter_text, order, limit) == whole
     jobs = await world.run(lambda tx: tx.jobs(whole))
-    keys = {
-        "number": [number for number in whole],
+    every: dict[str, list[tuple[int, ...]]] = {
+        "number": [(number,) for number in whole],
         "since": [(jobs[number].since, number) for number in whole],
         "priority": [(-jobs[number].rank, -number) for number in whole],
-    }[order.lstrip("-")]
+    }
+    keys = every[order.lstrip("-")]
     assert keys == sorted(keys, reverse=order.startswith("-"))
 
 

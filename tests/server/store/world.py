@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from server.clock import ManualClock
 from server.ids import new_uuid
 from server.model import Attempt, Job, JobDetails, Outcome, Runner, Session
 from server.store.base import Change, Committed, NewAttempt, NewJob
@@ -13,7 +12,8 @@ from server.store.base import Change, Committed, NewAttempt, NewJob
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from server.model import JobState
+    from server.clock import ManualClock
+    from server.model import JobState, OutcomeKind
     from server.store.base import Store, Tx
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class World:
     async def run(self, operation: Callable[[Tx], T]) -> T:
         return await self.store.apply(operation)
 
-    async def submit(self, number: int = 1, **facts: object) -> list[Job]:
+    async def submit(self, number: int = 1, **facts: Any) -> list[Job]:
         return await self.run(lambda tx: insert(tx, self.now, number, **facts))
 
     async def job(self, job_id: int) -> Job:
@@ -143,7 +143,7 @@ def finish(
     **said: object,
 ) -> None:
     """End attempts, and their jobs in ``state``."""
-    kind = "success" if state == "completed" else "error"
+    kind: OutcomeKind = "success" if state == "completed" else "error"
     outcome = Outcome(kind, **said)  # type: ignore[arg-type]
     tx.save(
         [
