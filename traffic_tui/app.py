@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from textual.app import App
+from textual.drivers.linux_driver import LinuxDriver
 from textual.worker import Worker, WorkerState
 
 from server.clock import SystemClock
@@ -28,11 +29,13 @@ from traffic_tui.state.glyphs import choose_glyphs
 from traffic_tui.state.row_context import RowContext
 from traffic_tui.themes import FALLBACK_VARIABLES, ThemeShelf, choose_theme, native_colours
 from traffic_tui.themes import register as register_themes
+from traffic_tui.timed_terminal import TimedFile, TimedLinuxDriver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import PurePath
 
+    from textual.driver import Driver
     from textual.screen import Screen
 
     from server.clock import Clock
@@ -92,7 +95,8 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self.unforeseen: list[BaseException | None] = []
         """Errors of the console itself."""
         self._drains = 0
-        self._drained_at = clock.monotonic()
+        self.terminal: TimedFile | None = None
+        """Set by the driver, where there is a terminal to be measured."""
         self._themes = ThemeShelf()
         self._stats_due = False
         self._stats_at = clock.monotonic()
@@ -101,6 +105,10 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen(self.desk)
+
+    def get_driver_class(self) -> type[Driver]:
+        driver = super().get_driver_class()
+        return TimedLinuxDriver if driver is LinuxDriver else driver
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(FALLBACK_VARIABLES)
@@ -153,12 +161,10 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self._load_stats_when_due()
 
     def _measure_pace(self) -> None:
-        """A terminal that takes its bytes slowly holds up this very loop."""
         self._drains += 1
-        now = self.desk.clock.monotonic()
-        self._pace.wrote(max(0.0, now - self._drained_at - 1 / DRAINS_A_SECOND))
-        self._drained_at = now
-        self.desk.pace = self._pace.words
+        if self.terminal is not None:
+            self._pace.wrote(self.terminal.take())
+            self.desk.pace = self._pace.words
 
     def _tick(self) -> None:
         """Once a second: ages, the clock, whether anything is heard at all."""

@@ -127,6 +127,12 @@ class Navigation:
         if job_count == 0 and stats is not None and not any(stats.runners.values()):
             self.go(Place("welcome"))
 
+    def back(self) -> None:
+        if len(self.screens) > 1:
+            self.leave()
+        else:
+            self.screens[-1].say("this is the first screen; q leaves the console")
+
     def leave(self) -> None:
         if len(self.screens) > 1:
             self._last = self.screens[-1].place

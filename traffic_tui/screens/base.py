@@ -2,6 +2,9 @@
 
 A key goes to the registry (:mod:`traffic_tui.actions`) and from there to the method ``do_<id>``
 of the screen. Nothing else binds keys, so help, footer and read-only mode cannot be wrong.
+
+Textual calls the ``on_...`` methods of every class of a screen, the most particular first, so
+none of them calls its base class.
 """
 
 from __future__ import annotations
@@ -282,7 +285,7 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
         self.desk.navigator.repaint()
 
     def do_back(self) -> None:
-        self.desk.navigator.leave()
+        self.desk.navigator.back()
 
     def do_leave(self) -> None:
         self.desk.navigator.leave()

@@ -68,6 +68,10 @@ class Navigator(Protocol):
         """The first look at the jobs is done: is there anything at all?"""
         ...
 
+    def back(self) -> None:
+        """One screen back, if there is one."""
+        ...
+
     def leave(self) -> None:
         """One screen back; on the first one, out of the console."""
         ...
@@ -129,6 +133,8 @@ class Desk:
             return "Loading."
         if filter_text:
             return f"No {what} match {clean(filter_text, 200)}. esc clears the filter."
+        if what == "jobs" and not self.read_only:
+            return "No jobs yet. + starts one."
         return f"No {what} yet."
 
     def actions(self, scope: Scope) -> list[Action]:

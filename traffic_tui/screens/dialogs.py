@@ -68,11 +68,12 @@ class QuestionDialog(ChoiceDialog[Answer]):
         return [*lines, last]
 
     def on_key(self, event: events.Key) -> None:
+        """Answers here carry the reason, so the base class must not answer too."""
+        event.prevent_default()
         if self.focused is self._reason:
             return
         if event.key == "tab" and self._with_reason:
             event.stop()
-            event.prevent_default()
             self._reason.add_class("-open")
             self._reason.focus()
             return

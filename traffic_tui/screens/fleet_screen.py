@@ -78,7 +78,6 @@ class FleetScreen(ListScreen[View], Generic[View]):
 
     def on_screen_resume(self) -> None:
         self._catch_up.is_outdated = True
-        super().on_screen_resume()
 
     async def _reload(self) -> None:
         fresh = await self.fetch()
@@ -143,7 +142,6 @@ class FleetScreen(ListScreen[View], Generic[View]):
 
     async def on_key(self, event: events.Key) -> None:
         self._pace.key_pressed(self.desk.clock.monotonic())
-        await super().on_key(event)
 
     def filter_problem(self, text: str) -> FilterProblem | None:
         known: dict[str, Any] = dict.fromkeys(self.fields)

@@ -72,7 +72,6 @@ class _ParamsDialog(DialogScreen[Any]):
         return params_problem(self._params.text)
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._head.show([[Span(self._title, "title")]])
         self._judge()
 
@@ -124,6 +123,13 @@ def edited(text: str) -> str:
         return path.read_text(encoding="utf-8", errors="replace")[:MAX_EDITED]
 
 
+def _label(text: str) -> FactsBlock:
+    """What the field below is for."""
+    label = FactsBlock()
+    label.show([[Span(text, "muted")]])
+    return label
+
+
 class EditDialog(_ParamsDialog):
     """The parameters of a job, before it runs again as a new one."""
 
@@ -161,8 +167,11 @@ class StartDialog(_ParamsDialog):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog boxed"):
             yield self._head
+            yield _label("type")
             yield self._type
+            yield _label("queue")
             yield self._queue
+            yield _label("params")
             yield self._params
             yield self._foot
 

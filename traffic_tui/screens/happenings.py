@@ -61,7 +61,6 @@ class HappeningsScreen(ListScreen[View], Generic[View]):
 
     def on_screen_resume(self) -> None:
         self._catch_up.is_outdated = True
-        super().on_screen_resume()
 
     async def _reload(self) -> None:
         page = await self.fetch(None)

@@ -54,7 +54,6 @@ class JobScreen(TailScreen):
         super().tick()
 
     def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
         self._show_facts()
 
     def _show_facts(self) -> None:

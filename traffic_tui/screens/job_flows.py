@@ -141,7 +141,8 @@ class JobFlows:
 
     async def start(self) -> None:
         """Start a job of a type the operator names."""
-        types = sorted({name for runner in self._desk.runners.values() for name in runner.types})
+        view = await self._client.runners()
+        types = sorted({name for runner in view.runners for name in runner.types})
         request = await self._operator.ask(
             StartDialog([t for t in types if "*" not in t], glyphs=self._glyphs)
         )

@@ -52,6 +52,8 @@ class JobsScreen(ListScreen["JobView"]):
         self._flows = JobFlows(desk, self)
         self._first_filter = filter_text
         self._pace = PlacingPace()
+        self._is_at_head = True
+        """Until a key is pressed the cursor stays on the first row, whichever that is."""
         self._wants: Mapping[str, int] = {}
         self._catch_up = CatchUp(
             desk,
@@ -73,17 +75,14 @@ class JobsScreen(ListScreen["JobView"]):
         yield self._filter_bar
 
     def on_mount(self) -> None:
-        super().on_mount()
         if self._first_filter:
             self.set_filter(self._first_filter)
 
     def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
         self._show_preview()
 
     def on_screen_resume(self) -> None:
         self.desk.context.notes = self.pages.mirror.notes
-        super().on_screen_resume()
 
     # what is shown ----------------------------------------------------------------------------
 
@@ -103,7 +102,7 @@ class JobsScreen(ListScreen["JobView"]):
             return f"newest {count(len(self.pages.numbers))} of {counted}"
         if self.filter_text and stats is not None:
             return f"{counted} of {count(sum(stats.counts.values()))}"
-        return f"{counted} jobs"
+        return f"{counted} job{'' if mirror.count == 1 else 's'}"
 
     def note(self) -> tuple[str, Role]:
         job = self.cursor_job()
@@ -154,7 +153,8 @@ class JobsScreen(ListScreen["JobView"]):
     def _show_preview(self) -> None:
         self.set_class(self.has_preview, "-preview")
         job = self.cursor_job()
-        if self.has_preview and job is not None and not self._preview.is_shown(job):
+        if self.has_preview and job is not None and not self._preview.is_aimed_at(job):
+            self._preview.aim(job)
             self.load(self._preview.show(job), group="preview")
 
     def do_preview(self) -> None:
@@ -164,7 +164,6 @@ class JobsScreen(ListScreen["JobView"]):
         self._show_preview()
 
     def on_line_table_cursor_moved(self, event: LineTable.CursorMoved) -> None:
-        super().on_line_table_cursor_moved(event)
         self._show_preview()
 
     # news -------------------------------------------------------------------------------------
@@ -223,6 +222,7 @@ class JobsScreen(ListScreen["JobView"]):
         """The list was loaded anew: rows may have come, gone, or stand elsewhere."""
         jobs = self.pages.mirror.jobs
         self.pages.mirror.take_changes()
+        self.desk.context.notes = self.pages.mirror.notes
         self.desk.see(jobs[number] for number in changed)
         self.table.selection.forget(self.table.selection.marks - jobs.keys())
         wants = job_wants(jobs.values())
@@ -232,6 +232,8 @@ class JobsScreen(ListScreen["JobView"]):
         else:
             self.table.rows_changed(changed)
         self.table.set_order(self.pages.numbers)
+        if self._is_at_head:
+            self.table.action_first()
         self._show_preview()
         self.tick()
 
@@ -291,7 +293,11 @@ class JobsScreen(ListScreen["JobView"]):
 
     async def on_key(self, event: events.Key) -> None:
         self._pace.key_pressed(self.desk.clock.monotonic())
-        await super().on_key(event)
+        self._is_at_head = False
+
+    def do_top(self) -> None:
+        super().do_top()
+        self._is_at_head = True
 
     def open_row(self, key: RowKey) -> None:
         self.desk.navigator.show_job(int(key))

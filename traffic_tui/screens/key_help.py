@@ -70,7 +70,6 @@ class HelpScreen(TrafficScreen):
         return self.table
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.table.set_order(list(self._rows.actions))
 
     def crumb(self) -> CrumbState:

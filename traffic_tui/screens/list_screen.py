@@ -70,7 +70,6 @@ class ListScreen(TrafficScreen, Generic[View]):
         return self.table
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.show_sort()
 
     def tick(self) -> None:

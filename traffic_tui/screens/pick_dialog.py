@@ -97,7 +97,6 @@ class PickDialog(DialogScreen[Answer]):
             yield self._table
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._table.styles.height = min(MAX_LINES, max(2, len(self._targets) + 1))
         self._table.set_order(list(self._targets))
 

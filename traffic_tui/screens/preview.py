@@ -28,14 +28,17 @@ class Preview:
         self._attempt = 0
         view.can_focus = False
 
-    def is_shown(self, job: JobView) -> bool:
-        """Whether this is what the view shows already."""
+    def is_aimed_at(self, job: JobView) -> bool:
+        """Whether this is what the view shows, or will show when the cursor rests."""
         return (job.number, job.attempts) == (self._number, self._attempt)
+
+    def aim(self, job: JobView) -> None:
+        """The cursor is on this job now."""
+        self._number, self._attempt = job.number, job.attempts
 
     async def show(self, job: JobView) -> None:
         """Show a job's newest attempt, once the cursor rests."""
         await asyncio.sleep(SETTLE_SECONDS)
-        self._number, self._attempt = job.number, job.attempts
         if not job.attempts:
             self._tail.view.open(f"{job.number} has not started: no output", ())
             return

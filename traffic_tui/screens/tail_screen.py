@@ -104,7 +104,6 @@ class TailScreen(TrafficScreen):
 
     def on_screen_resume(self) -> None:
         self._is_outdated = True
-        super().on_screen_resume()
 
     def zone_changed(self) -> None:
         self.view.zone = self.desk.context.zone

@@ -111,7 +111,6 @@ class WelcomeScreen(TrafficScreen):
         return self.table
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.table.styles.height = len(self._rows.beginnings) + 2
         self.table.set_order(list(self._rows.beginnings))
         intro, facts = wording.welcome_words(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.console.screens.world import NOW, World, job, queue, runner
 from traffic_tui.app import TrafficApp
-from traffic_tui.config import DEFAULT_CONFIG, ConsoleConfig
+from traffic_tui.config import ConsoleConfig
+from traffic_tui.screens.jobs import JobsScreen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -79,7 +80,9 @@ async def console(
     app = TrafficApp(world.client, config, clock=world.clock, **options)
     async with app.run_test(size=size, notifications=True) as pilot:
         seat = Seat(app, world, pilot)
-        await seat.until(lambda: world.asked("jobs"), "the list was never loaded")
+        first = app.navigation.screens[0]
+        assert isinstance(first, JobsScreen)
+        await seat.until(lambda: first.pages.is_loaded, "the list was never loaded")
         await pilot.pause()
         yield seat
         assert app.unforeseen == []
@@ -106,5 +109,3 @@ def lab() -> World:
     )
     return world
 
-
-__all__ = ["DEFAULT_CONFIG", "Seat", "console", "lab", "screen_text"]

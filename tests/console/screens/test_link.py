@@ -83,7 +83,7 @@ def linked(client: Any, clock: ManualClock | None = None) -> Link:
 
 async def until(condition: Any) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the link tells nobody
             await asyncio.sleep(0.01)
 
 

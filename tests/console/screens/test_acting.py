@@ -1,0 +1,324 @@
+"""Every act of an operator: what the coordinator was asked, and what the screen says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from server.wire.operator import RunnerRef, SubmitRequest, VerdictView
+from tests.console.screens.seeing import console, lab
+from tests.console.screens.world import job, runner
+
+if TYPE_CHECKING:
+    from tests.console.screens.world import World
+
+
+def verdict(name: str, kind: Any, detail: str = "") -> VerdictView:
+    return VerdictView(runner=RunnerRef(id=f"id-{name}", name=name), verdict=kind, detail=detail)
+
+
+def on_running() -> World:
+    """A world whose only job runs."""
+    world = lab()
+    world.all_jobs = {52118: world.all_jobs[52118]}
+    return world
+
+
+async def test_stop_asks_first_and_then_asks_the_job() -> None:
+    async with console(on_running()) as seat:
+        await seat.press("s")
+        await seat.dialog("Stop job 52118 resize-images?", "running on lab-07", "61% done")
+        assert seat.world.asked("stop") == []
+        await seat.press("y")
+        [(_, number, request)] = await seat.asks("stop")
+        assert number == 52118
+        assert (request.now, request.abandon, request.grace_seconds) == (False, False, 10.0)
+        await seat.sees("52118: stop asked for")
+
+
+async def test_stop_can_kill_and_carry_a_reason() -> None:
+    async with console(on_running()) as seat:
+        await seat.press("s")
+        await seat.dialog("k  kill now")
+        await seat.press("tab")
+        await seat.type("bad deploy")
+        await seat.press("enter", "k")
+        [(_, _, request)] = await seat.asks("stop")
+        assert request.now
+        assert request.reason == "bad deploy"
+        await seat.sees("52118: kill asked for")
+
+
+@pytest.mark.parametrize("key", ["escape", "enter", "z"])
+async def test_a_dialog_is_left_without_an_act(key: str) -> None:
+    async with console(on_running()) as seat:
+        await seat.press("s")
+        await seat.dialog("leave it alone")
+        await seat.press(key, "escape")
+        await seat.pilot.pause()
+        assert seat.world.asked("stop") == []
+
+
+async def test_keys_on_their_way_when_a_dialog_opens_are_no_answers() -> None:
+    async with console(on_running()) as seat:
+        await seat.press("s", "y", "y", "k")
+        await seat.dialog("Stop job 52118")
+        assert seat.world.asked("stop") == []
+
+
+async def test_giving_up_is_offered_only_where_stopping_cannot_work() -> None:
+    world = on_running()
+    async with console(world) as seat:
+        await seat.press("s")
+        await seat.dialog("Stop job")
+        assert "give up" not in seat.text
+    world.all_jobs[52118].can = ".o.r"
+    async with console(world) as seat:
+        await seat.press("s")
+        await seat.dialog("this runner cannot be stopped", "the process may run", "x  give up")
+        assert "y  " not in seat.text
+        await seat.press("x")
+        [(_, _, request)] = await seat.asks("stop")
+        assert request.abandon
+
+
+async def test_a_refusal_is_told_in_the_coordinators_words() -> None:
+    world = on_running()
+    world.refusals[52118] = "job 52118 has already ended"
+    async with console(world) as seat:
+        await seat.press("s")
+        await seat.dialog("Stop job")
+        await seat.press("y")
+        await seat.sees("refused: 1", "has already ended")
+        assert [note.severity for note in seat.app._notifications] == ["error"]
+
+
+async def test_a_warning_is_told() -> None:
+    world = on_running()
+    world.warning = "the work may run on"
+    async with console(world) as seat:
+        await seat.press("s")
+        await seat.dialog("Stop job")
+        await seat.press("y")
+        await seat.sees("the work may run on")
+
+
+async def test_what_has_ended_cannot_be_stopped_or_moved() -> None:
+    world = lab()
+    world.all_jobs = {52090: world.all_jobs[52090]}
+    async with console(world) as seat:
+        await seat.press("s")
+        await seat.sees("nothing to stop")
+        await seat.press("a")
+        await seat.sees("r runs it again")
+
+
+async def test_resubmit_tells_the_new_number() -> None:
+    async with console(on_running()) as seat:
+        await seat.press("r")
+        await seat.dialog("Resubmit job 52118", "it has not ended: both will run")
+        await seat.press("y")
+        await seat.asks("resubmit")
+        await seat.sees("52118: runs again as 60001")
+
+
+async def test_edit_judges_the_parameters_while_they_are_typed() -> None:
+    async with console(on_running()) as seat:
+        await seat.press("R")
+        await seat.dialog('"size": 2048', "good JSON")
+        await seat.press("x")
+        await seat.sees("not JSON")
+        await seat.press("ctrl+r")
+        assert seat.world.asked("resubmit") == []
+        await seat.press("backspace", "ctrl+r")
+        [(_, number, request)] = await seat.asks("resubmit")
+        assert number == 52118
+        assert bytes(request.params).startswith(b"{")
+
+
+async def test_reassign_says_who_can_and_why_others_cannot() -> None:
+    world = on_running()
+    world.add_runners(runner("lab-02"))
+    world.verdicts = [
+        verdict("lab-19", "draining", "by sam"),
+        verdict("lab-02", "eligible"),
+        verdict("lab-07", "slot", "4 of 4 busy"),
+    ]
+    async with console(world) as seat:
+        await seat.press("a")
+        await seat.dialog("Reassign job 52118", "draining: by sam", "queue cpu", "has it now")
+        lines = seat.text.splitlines()
+        places = {
+            name: next(i for i, line in enumerate(lines) if f" {name} " in line)
+            for name in ("lab-02", "lab-19")
+        }
+        assert places["lab-02"] < places["lab-19"]
+        await seat.press("enter")
+        [(_, number, request)] = await seat.asks("reassign")
+        assert (number, request.runner, request.queue) == (52118, "id-lab-02", None)
+        await seat.sees("52118: moved to lab-02")
+
+
+async def test_reassign_to_a_queue_found_by_typing() -> None:
+    world = on_running()
+    world.verdicts = [verdict("lab-02", "eligible")]
+    async with console(world) as seat:
+        await seat.press("a")
+        await seat.dialog("Reassign")
+        await seat.type("queue")
+        await seat.press("enter")
+        [(_, _, request)] = await seat.asks("reassign")
+        assert (request.runner, request.queue) == (None, "cpu")
+
+
+async def test_why_says_it_runner_by_runner() -> None:
+    world = lab()
+    world.summary = "no runner has a free slot"
+    world.suggestion = "add a runner with gpu=a100"
+    world.verdicts = [verdict("lab-07", "slot", "4 of 4 busy"), verdict("lab-03", "label", "gpu")]
+    async with console(world) as seat:
+        await seat.press("e")
+        await seat.dialog(
+            "Why job 52131", "no runner has a free slot", "add a runner", "no free slot: 4 of 4"
+        )
+        await seat.press("escape")
+        await seat.until(lambda: len(seat.app.screen_stack) == 1)
+
+
+async def test_marked_jobs_are_acted_on_together_and_each_outcome_is_told() -> None:
+    world = lab()
+    world.refusals[52118] = "not now"
+    async with console(world) as seat:
+        await seat.press("j", "space", "space", "s")
+        await seat.dialog("Stop 2 jobs?", "2 resize-images", "1 claimed", "1 running")
+        await seat.press("y")
+        await seat.asks("stop", 1)
+        await seat.sees("stop asked for: 1", "refused: 1", "52118 not now")
+
+
+async def test_many_jobs_want_their_number_typed() -> None:
+    world = lab()
+    world.add(*(job(number) for number in range(100, 130)))
+    async with console(world) as seat:
+        await seat.press("*")
+        await seat.sees("37 marked")
+        await seat.press("r")
+        await seat.dialog("Resubmit 37 jobs?")
+        await seat.press("y")
+        await seat.dialog("Really 37 jobs?", "type 37")
+        await seat.press("3", "6", "enter")
+        assert seat.world.asked("resubmit") == []
+        await seat.press("backspace", "7", "enter")
+        await seat.asks("resubmit", 37)
+        await seat.sees("resubmitted: 37")
+
+
+async def test_a_priority_is_typed() -> None:
+    async with console(on_running()) as seat:
+        await seat.press(":")
+        await seat.type("priority")
+        await seat.press("space", "7", "enter")
+        [(_, number, priority)] = await seat.asks("set_priority")
+        assert (number, priority) == (52118, 7)
+        await seat.press(":")
+        await seat.type("priority")
+        await seat.press("space", "x", "enter")
+        await seat.sees("a priority is a whole number")
+
+
+async def test_a_job_is_started() -> None:
+    async with console(lab()) as seat:
+        await seat.press("+")
+        await seat.dialog("Start a job", "which type?")
+        await seat.type("noop")
+        await seat.press("enter")
+        [(_, [request])] = await seat.asks("submit")
+        assert isinstance(request, SubmitRequest)
+        assert (request.type, request.queue, bytes(request.params)) == ("noop", "default", b"{}")
+        await seat.sees("60001: submitted as pending")
+
+
+async def go(seat: Any, command: str) -> None:
+    await seat.press(":")
+    await seat.type(command)
+    await seat.press("enter")
+
+
+async def test_a_runner_is_drained_and_resumed() -> None:
+    async with console(lab()) as seat:
+        await go(seat, "runners")
+        await seat.sees("lab-07")
+        await seat.press("G", "d")
+        await seat.dialog("Drain lab-07?", "holds 1 job")
+        await seat.press("d")
+        [(_, name, request)] = await seat.asks("drain")
+        assert (name, request.deadline_seconds, request.move) == ("id-lab-07", 1800.0, False)
+        await seat.sees("lab-07: draining")
+        await seat.press("d")
+        await seat.dialog("Let lab-07 work again?")
+        await seat.press("y")
+        await seat.asks("resume_runner")
+        await seat.sees("lab-07: takes jobs again")
+
+
+async def test_a_runner_is_forgotten() -> None:
+    async with console(lab()) as seat:
+        await go(seat, "runners")
+        await seat.sees("lab-31")
+        await seat.press("delete")
+        await seat.dialog("Forget lab-31?")
+        await seat.press("y")
+        assert await seat.asks("forget") == [("forget", "id-lab-31")]
+        await seat.until(lambda: "✗ lost" not in seat.text)
+
+
+async def test_a_runners_jobs_are_listed_stopped_and_moved() -> None:
+    async with console(lab()) as seat:
+        await go(seat, "runners")
+        await seat.sees("lab-07")
+        await seat.press("G", "s")
+        await seat.dialog("Stop 3 jobs?")
+        await seat.press("y")
+        await seat.asks("stop", 3)
+        await seat.press("a")
+        await seat.dialog("Reassign 3 jobs to")
+        await seat.press("escape", "enter")
+        await seat.sees("runner:lab-07", "52118")
+        await seat.press("q")
+        await seat.sees("Runners")
+
+
+async def test_why_of_a_runner_tells_what_is_known() -> None:
+    async with console(lab()) as seat:
+        await go(seat, "runners")
+        await seat.sees("lab-31")
+        await seat.press("e")
+        await seat.dialog("lab-31 is lost", "not heard for", "rack=r12")
+
+
+async def test_a_queue_is_paused_opened_and_limited() -> None:
+    async with console(lab()) as seat:
+        await go(seat, "queues")
+        await seat.sees("cpu")
+        await seat.press("p")
+        await seat.asks("pause_queue")
+        await seat.sees("paused: what runs goes on")
+        await seat.press("p")
+        await seat.asks("resume_queue")
+        await seat.press("L")
+        await seat.dialog("Limit of cpu")
+        await seat.press(*["backspace"] * 4, "5", "enter")
+        assert await seat.asks("limit_queue") == [("limit_queue", "cpu", 5)]
+        await go(seat, "limit 0")
+        await seat.sees("p pauses a queue")
+
+
+async def test_acts_on_the_job_screen() -> None:
+    async with console(on_running()) as seat:
+        await seat.press("enter")
+        await seat.sees("lease ok")
+        for key, title in (("s", "Stop job"), ("r", "Resubmit job"), ("a", "Reassign job")):
+            await seat.press(key)
+            await seat.dialog(title)
+            await seat.press("escape")
