@@ -87,10 +87,11 @@ def _slots(runner: RunnerView, context: RowContext, width: int) -> Cell:
     if runner.state in ("lost", "suspect"):
         return Cell(f"{runner.busy} of {runner.capacity}")
     figures = f"{runner.busy}/{runner.capacity}"
-    room = max(4, min(8, width - len(figures) - 1))
+    is_wide = width >= _SLOTS.wide_width
+    room = max(0, min(8 if is_wide else 4, width - len(figures) - 1))
     filled = runner.busy / runner.capacity if runner.capacity > 0 else 0.0
     drawn = bar(filled, room, context.glyphs)
-    return Cell(f"{drawn} {figures:>{max(0, width - room - 1)}}", "plain", len(drawn), "active")
+    return Cell(f"{drawn} {figures:>{4 if is_wide else 1}}", "plain", len(drawn), "active")
 
 
 def _passed(since: int, context: RowContext, *, is_bad: bool, role: Role) -> Cell:

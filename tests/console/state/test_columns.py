@@ -171,9 +171,15 @@ def test_runner_rows_of_the_design() -> None:
     lost = text("lab-31", "lost", busy=3, capacity=8, last_seen_at=NOW - 4 * MINUTE)
     assert lost.startswith(" ✗ lost     lab-31")
     assert "3 of 8" in lost and " 4m! " in lost and lost.endswith("-    native-v2")
-    assert "████ 4/4" in " ".join(text("lab-03", "quiet", busy=4).split("  "))
+    assert " ████ 4/4 " in text("lab-03", "quiet", busy=4)
+    assert " █▌  100/200 " in text("x", "ok", busy=100, capacity=200)
     assert ".olr" in text("x", "ok", can="olr")
     assert "0% " in text("x", "ok", failed_last_hour=0)
+
+
+def test_slots_in_a_wide_list() -> None:
+    cell = runner_cell(runner_view("a", busy=4), "slots", RowContext(NOW), 14)
+    assert cell.text == "████████  4/4"
 
 
 def test_slots_of_a_runner_without_any() -> None:
