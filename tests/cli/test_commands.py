@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.cli.conftest import until
 from traffic_tui.cli import completion
-from traffic_tui.cli.failures import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE
+from traffic_tui.cli.failures import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
 from traffic_tui.cli.main import run
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def document(said: Said) -> Any:
 def test_nobody_there_is_exit_3_and_says_what_to_do(
     nobody_there: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["jobs", "list"]) == EXIT_UNREACHABLE
+    assert run(["jobs", "list"]) == EXIT_UNREACHABLE, EXIT_USAGE
     said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert "traffic-tui serve" in said
@@ -44,7 +44,7 @@ def test_nobody_there_is_exit_3_and_says_what_to_do(
 def test_a_coordinator_that_was_named_and_is_not_there_is_exit_3(
     nobody_there: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["jobs", "list", "--url", "http://127.0.0.1:9"]) == EXIT_UNREACHABLE
+    assert run(["jobs", "list", "--url", "http://127.0.0.1:9"]) == EXIT_UNREACHABLE, EXIT_USAGE
     assert "127.0.0.1:9" in capfd.readouterr().err
 
 
@@ -60,6 +60,14 @@ def test_a_wrong_key_is_exit_1(world: World, traffic: Traffic, tmp_path: Path) -
     said = traffic("jobs", "list", "--key-file", str(tmp_path / "key"))
     assert (said.code, said.out) == (EXIT_FAILED, "")
     assert "key" in said.err
+
+
+def test_a_filter_that_makes_no_sense_is_wrong_usage_with_its_place(traffic: Traffic) -> None:
+    said = traffic("jobs", "list", "queue:gpu", "state:nope")
+    assert (said.code, said.out) == (EXIT_USAGE, "")
+    assert "nope" in said.err
+    assert "at character 17" in said.err
+    assert said.err.count("\n") == 1
 
 
 def test_submit_list_and_show_in_every_form(traffic: Traffic) -> None:
@@ -145,7 +153,8 @@ def test_queues(traffic: Traffic) -> None:
 
 
 def test_keys(traffic: Traffic, tmp_path: Path) -> None:
-    made = traffic("keys", "create", "--name", "ci", "--role", "read-only", "--expires", "90d")
+    made = traffic("keys", "create", "--name", "ci", "--role", "read-only", "--expires", "90d",
+                   "--reason", "the build box")  # fmt: skip
     assert len(made.out.split()) == 1
     (tmp_path / "ci.key").write_text(made.out)
     with_key = ("--key-file", str(tmp_path / "ci.key"))

@@ -194,7 +194,7 @@ async def test_a_coordinator_that_goes_away_costs_and_repeats_nothing() -> None:
 
 async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(news.Patience.__init__, "__defaults__", (0.0,))
-    script = ScriptedCoordinator(*[goes_away] * 1000)
+    script = ScriptedCoordinator(lambda job: job.says(b"a"), *[goes_away] * 1000)
     with pytest.raises(Unreachable, match="restarting"):
         await tell(script, FOLLOW)
 

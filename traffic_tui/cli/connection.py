@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from traffic_tui.cli.failures import EXIT_FAILED, EXIT_UNREACHABLE, CommandFailed
+from traffic_tui.cli.failures import (
+    EXIT_FAILED,
+    EXIT_UNREACHABLE,
+    EXIT_USAGE,
+    CommandFailed,
+)
 from traffic_tui.client.base import ClientError, Unreachable
 
 if TYPE_CHECKING:
@@ -62,8 +67,18 @@ async def _talk(connection: Connection, conversation: Coroutine[Any, Any, T]) ->
 
 def failure_of(error: ClientError) -> CommandFailed:
     """A client's error as the end of a command."""
-    code = EXIT_UNREACHABLE if isinstance(error, Unreachable) else EXIT_FAILED
-    return CommandFailed(error.message, exit_code=code)
+    if isinstance(error, Unreachable):
+        return CommandFailed(error.message, exit_code=EXIT_UNREACHABLE)
+    if error.code == "invalid_filter":
+        return CommandFailed(f"{error.message}{_place(error.details)}", exit_code=EXIT_USAGE)
+    return CommandFailed(error.message, exit_code=EXIT_FAILED)
+
+
+def _place(details: Any) -> str:
+    """Where in a filter something is wrong, counted as people do."""
+    if isinstance(details, dict) and isinstance(details.get("position"), int):
+        return f" (at character {details['position'] + 1})"
+    return ""
 
 
 def find_client(where: Where, *, role: Role = "operator", is_read_only: bool = False) -> Client:

@@ -88,6 +88,7 @@ async def follow_events(call: Call, wanted: EventFilter, last_seq: int) -> None:
     from traffic_tui.client.base import Unreachable
 
     patience = Patience()
+    patience.answered()  # by the page of the past
     while True:
         try:
             async with aclosing(_events_after(call, last_seq)) as events_after:

@@ -56,9 +56,11 @@ def runner_name(runner: RunnerRef | None) -> str:
 
 
 def error_text(error: ErrorView | None) -> str:
-    """An error in one line, beginning with its kind."""
+    """An error in one line, with its kind where that says more than that it is one."""
     if error is None:
         return ""
+    if error.kind == "error" and error.message:
+        return error.message
     return f"{error.kind}: {error.message}" if error.message else error.kind
 
 

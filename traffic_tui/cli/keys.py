@@ -8,6 +8,7 @@ import typer
 
 from server.model import Role  # noqa: TC001 (Typer reads annotations)
 from traffic_tui.cli.command import Call, group, talking
+from traffic_tui.cli.options import ReasonOption  # noqa: TC001 (Typer reads annotations)
 
 if TYPE_CHECKING:
     from server.wire.operator import CreatedKeyView
@@ -29,6 +30,7 @@ async def create(
     expires: Annotated[
         str, typer.Option("--expires", metavar="T", help="Good until: 90d, 2030-01-31.")
     ] = "",
+    reason: ReasonOption = "",
 ) -> None:
     """Make a key. Its secret is printed once, here, and kept nowhere."""
     from server.clock import SystemClock
@@ -37,7 +39,7 @@ async def create(
 
     now = SystemClock().now_ms()
     until = moment_of(expires, now, "--expires", is_past=False) if expires else 0
-    request = KeyRequest(name=name, role=role, expires_at=until)
+    request = KeyRequest(name=name, role=role, expires_at=until, reason=reason)
     print_created(call, await call.client.create_key(request))
 
 

@@ -79,20 +79,25 @@ class News:
 
 
 class Patience:
-    """Forgives a coordinator that is away, for a bounded time in one piece."""
+    """Forgives a coordinator that went away, for a bounded time in one piece.
+
+    One that never answered is not waited for: then it is the address that is wrong.
+    """
 
     def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
         self._seconds = seconds
         self._away_since: float | None = None
+        self._has_answered = False
 
     def answered(self) -> None:
         """It is there (again)."""
         self._away_since = None
+        self._has_answered = True
 
     def unanswered(self, error: Unreachable) -> None:
         """It is not; raises ``error`` once that has lasted too long."""
         now = time.monotonic()
         if self._away_since is None:
             self._away_since = now
-        if now - self._away_since > self._seconds:
+        if not self._has_answered or now - self._away_since > self._seconds:
             raise error
