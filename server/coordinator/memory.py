@@ -100,6 +100,11 @@ class Memory:
         runner_id = self._runner_ids.get(uuid)
         return None if runner_id is None else self.runner(runner_id)
 
+    def introduced(self, uuid: str) -> Runner | None:
+        """A runner as it is stored; :meth:`runner_by_uuid` makes a new one at each call."""
+        runner_id = self._runner_ids.get(uuid)
+        return None if runner_id is None else self.runners.get(runner_id)
+
     def put_session(self, session: Session) -> None:
         """A session opened or was refreshed."""
         presence = self.presences.get(session.id)

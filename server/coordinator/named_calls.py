@@ -62,7 +62,7 @@ class NamedCalls(Calls):
         )
 
     def _heard_runner(self, runner_id: int) -> Runner:
-        runner = self._memory.runner(runner_id)
+        runner = self._memory.runners.get(runner_id)
         if runner is None:
             raise NotFound("there is no such runner")
         self._memory.hear(runner_id)

@@ -62,6 +62,10 @@ class RunnerCalls(Calls):
     def runner_by_uuid(self, uuid: str) -> Runner | None:
         return self._memory.runner_by_uuid(uuid)
 
+    def introduced(self, uuid: str) -> Runner | None:
+        """A runner as it introduced itself, for hot calls: without when it was last heard."""
+        return self._memory.introduced(uuid)
+
     def runners(self) -> list[Runner]:
         """All known runners but the forgotten, by row id."""
         return [

@@ -134,10 +134,10 @@ class NativeV2App:
             UnknownSession: there is none, without a word on which part is wrong.
         """
         session = self._coordinator.session(uuid)
-        if session is not None:
+        owner = self._coordinator.introduced(runner)
+        if session is not None and owner is not None and session.runner == owner.id:
             is_secret = hmac.compare_digest(secret_digest(secret), session.secret_digest)
-            is_ours = session.protocol == NATIVE_V2.protocol
-            if is_secret and is_ours and self._runner_uuid(session) == runner:
+            if is_secret and session.protocol == NATIVE_V2.protocol:
                 return session
         raise UnknownSession("this session is not known (any more); say hello again")
 

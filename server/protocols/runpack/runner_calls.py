@@ -114,7 +114,7 @@ class RunnerCalls:
         return answer(200, success=True, message=words)
 
     def _find(self, runner_uuid: str) -> Runner | None:
-        runner = self._coordinator.runner_by_uuid(runner_uuid)
+        runner = self._coordinator.introduced(runner_uuid)
         if runner is None or runner.protocol != RUNPACK.protocol or runner.is_forgotten:
             return None
         return runner
