@@ -167,11 +167,12 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
             self.desk.pace = self._pace.words
 
     def _tick(self) -> None:
-        """Once a second: ages, the clock, whether anything is heard at all."""
+        """Once a second: ages, the clock, whether anything is heard at all, changed themes."""
         context, link = self.desk.context, self.desk.link
         context.now = self.desk.clock.now_ms() + self.desk.clock_offset_ms
         context.is_stale = link.is_stale
         self.navigation.screens[-1].tick()
+        self._themes.take_up_changes(self)
 
     def _load_stats_when_due(self) -> None:
         waited = self.desk.clock.monotonic() - self._stats_at
