@@ -8,6 +8,7 @@ whole query empty before it is asked.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -37,12 +38,22 @@ if TYPE_CHECKING:
 Values = tuple[Any, ...]
 
 
+CHEAP: Final = 0
+"""Trying a test on a job looks at its row alone."""
+COSTLY: Final = 1
+"""It looks at other rows."""
+SLOW: Final = 2
+"""It reads what a job was given, which no index knows."""
+
+
 class Source(NamedTuple):
     """A query for ids, through an index, of all jobs that can fit, and about how many it gives."""
 
     sql: str
     values: Values
     size: int
+    is_exact: bool = False
+    """Whether it gives just the jobs that fit, and ``size`` is their number."""
 
 
 class Test(NamedTuple):
@@ -51,8 +62,7 @@ class Test(NamedTuple):
     sql: str
     values: Values = ()
     source: Source | None = None
-    is_costly: bool = False
-    """True where trying it on a job takes more than a few steps."""
+    cost: int = CHEAP
 
 
 ALWAYS: Final = Test("1")
@@ -79,10 +89,15 @@ def install_functions(db: sqlite3.Connection) -> None:
     db.create_function("argument_matches", 2, _argument_matches, deterministic=True)
 
 
-def _argument_matches(params: bytes | str | None, wanted: str) -> bool:
-    path, patterns = msgspec.json.decode(wanted)
-    raw = params.encode() if isinstance(params, str) else params or b""
-    return argument_matches(raw, tuple(path), tuple(Pattern(*one) for one in patterns))
+@lru_cache(maxsize=32)
+def _wanted(text: str) -> tuple[tuple[str, ...], tuple[Pattern, ...]]:
+    path, patterns = msgspec.json.decode(text)
+    return tuple(path), tuple(Pattern(*one) for one in patterns)
+
+
+def _argument_matches(params: bytes | None, wanted: str) -> bool:
+    path, patterns = _wanted(wanted)
+    return argument_matches(params or b"", path, patterns)
 
 
 class FilterSql:
@@ -104,7 +119,7 @@ class FilterSql:
             return ALWAYS
         if test is ALWAYS:
             return NEVER
-        return Test(f"NOT ({test.sql})", test.values, None, test.is_costly)
+        return Test(f"NOT ({test.sql})", test.values, None, test.cost)
 
     def _term(self, term: Term) -> Test:
         if isinstance(term, StateTerm):
@@ -135,7 +150,7 @@ class FilterSql:
             for code in codes
             if code >= FIRST_FINAL
         ]
-        source = Source(" UNION ".join(parts), (), size)
+        source = Source(" UNION ".join(parts), (), size, is_exact=True)
         return Test(f"j.state IN ({_list(codes)})", (), source)
 
     # names -----------------------------------------------------------------------------
@@ -143,7 +158,7 @@ class FilterSql:
     def _text(self, term: TextTerm) -> Test:
         patterns = term.patterns
         if term.field == "id":
-            return any_of([_uuid(pattern) for pattern in patterns])
+            return any_of([self._uuid(pattern) for pattern in patterns])
         if term.field == "error":
             return any_of([self._error(pattern) for pattern in patterns])
         if term.field == "runner":
@@ -176,14 +191,16 @@ class FilterSql:
         if not listed:
             return NEVER
         sql = f"SELECT id FROM jobs WHERE runner > 0 AND runner IN ({listed})"
-        return Test(f"j.runner IN ({listed})", (), self._sized(sql))
+        source = self._sized(sql)
+        return Test(f"j.runner IN ({listed})", (), source) if source.size else NEVER
 
     def _sized(self, sql: str, values: Values = ()) -> Source:
         """A source whose size is counted, up to a cap."""
         counted = self._db.execute(
             f"SELECT count(*) FROM ({sql} LIMIT {SIZE_CAP})", values
         ).fetchone()[0]
-        return Source(sql, values, int(counted) if counted < SIZE_CAP else self.names.total)
+        is_whole = counted < SIZE_CAP
+        return Source(sql, values, counted if is_whole else self.names.total, is_whole)
 
     def _label(self, term: LabelTerm) -> Test:
         classes = {
@@ -210,14 +227,14 @@ class FilterSql:
         if not found and not is_blank:
             return NEVER
         if is_blank:  # what fits an empty text fits jobs without an error
-            return Test(f"{_CAUSE} IN (SELECT 0 UNION ALL {of_causes})", (value,), None, True)
+            return Test(f"{_CAUSE} IN (SELECT 0 UNION ALL {of_causes})", (value,), None, COSTLY)
         listed = _list([row[0] for row in found]) if len(found) <= 500 else None
         wanted, values = (listed, ()) if listed is not None else (of_causes, (value,))
         sql = (
             "SELECT a.job FROM outcomes o JOIN attempts a ON a.id = o.attempt"
             f" WHERE o.cause > 0 AND o.cause IN ({wanted})"
         )
-        return Test(f"{_CAUSE} IN ({wanted})", values, self._sized(sql, values), True)
+        return Test(f"{_CAUSE} IN ({wanted})", values, self._sized(sql, values), COSTLY)
 
     # numbers and times -----------------------------------------------------------------
 
@@ -244,7 +261,7 @@ class FilterSql:
             for (_, state), number in self.names.counts.items()
             if FIRST_ACTIVE <= state <= LAST_ACTIVE
         )
-        return Test(f"({_ACTIVE} AND ({sql}))", values, Source(_LIVE, (), size), True)
+        return Test(f"({_ACTIVE} AND ({sql}))", values, Source(_LIVE, (), size), COSTLY)
 
     def _age(self, term: AgeTerm) -> Test:
         sign = _BEGIN[term.operator]
@@ -262,13 +279,22 @@ class FilterSql:
         classes |= self.names.classes_where("queue", names.matches)
         return any_of(
             [
-                _uuid(term.beginning),
+                self._uuid(term.beginning),
                 self._number_text(term.beginning),
                 self._facets(self.names.facets_of_classes(classes)),
                 self._runners(names.matches, with_ids=False),
                 self._error(names),
             ]
         )
+
+    def _uuid(self, pattern: Pattern) -> Test:
+        """Jobs whose id begins so."""
+        if pattern.mode == "glob":
+            condition, value = folded_test("j.uuid", pattern)
+            return Test(condition, (value,))
+        bounds = (pattern.text, pattern.text + "\U0010ffff")
+        source = self._sized("SELECT id FROM jobs WHERE uuid >= ? AND uuid < ?", bounds)
+        return Test("(j.uuid >= ? AND j.uuid < ?)", bounds, source) if source.size else NEVER
 
     def _number_text(self, pattern: Pattern) -> Test:
         """Jobs whose number, as text, fits."""
@@ -325,7 +351,7 @@ def any_of(tests: Sequence[Test]) -> Test:
         "(" + " OR ".join(test.sql for test in tests) + ")",
         tuple(value for test in tests for value in test.values),
         source,
-        any(test.is_costly for test in tests),
+        max(test.cost for test in tests),
     )
 
 
@@ -340,31 +366,13 @@ def folded_test(column: str, pattern: Pattern) -> tuple[str, str]:
     return f"{column} GLOB ?", escaped
 
 
-def _uuid(pattern: Pattern) -> Test:
-    """Jobs whose id begins so."""
-    if not set(pattern.text) <= set("0123456789abcdefghijklmnopqrstuvwxyz-*"):
-        return NEVER
-    if pattern.mode == "glob":
-        return Test("j.uuid GLOB ?", (pattern.text,))
-    bounds = (pattern.text, pattern.text + "\U0010ffff")
-    source = Source(
-        "SELECT id FROM jobs WHERE uuid >= ? AND uuid < ?", bounds, _uuid_size(pattern.text)
-    )
-    return Test("(j.uuid >= ? AND j.uuid < ?)", bounds, source)
-
-
-def _uuid_size(prefix: str) -> int:
-    """Roughly how many ids begin so: they are clocks, so a short beginning is shared by all."""
-    return 10**9 if len(prefix) < 6 else 1000
-
-
 def _argument(term: ArgumentTerm) -> Test:
     wanted = msgspec.json.encode((term.path, [(one.text, one.mode) for one in term.patterns]))
     return Test(
         "argument_matches((SELECT params FROM job_details WHERE job = j.id), ?)",
         (wanted.decode(),),
         None,
-        True,
+        SLOW,
     )
 
 

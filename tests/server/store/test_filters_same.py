@@ -252,7 +252,10 @@ async def compare(chosen: Chosen, text: str) -> None:
     assert [row.job.id for row in page.rows] == expected
     assert (page.count, page.count_is_exact) == (len(expected), True)
     first = await world.store.reads.job_page(JobQuery(wanted, limit=1))
-    assert (first.count, first.count_is_exact) == (len(expected), True)
+    if "args." in text:  # only what is on the page was looked at
+        assert first.count <= len(expected)
+    else:
+        assert (first.count, first.count_is_exact) == (len(expected), True)
 
 
 @pytest.mark.parametrize("sparse", [30_000, -1])
