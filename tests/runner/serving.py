@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from traffic_tui.runner.connectors.link import Address
-from traffic_tui.runner.connectors.native_v2 import Introduction, NativeV2Connector
+from traffic_tui.runner.connectors.native_session import Introduction
+from traffic_tui.runner.connectors.native_v2 import NativeV2Connector
 from traffic_tui.runner.jobs import built_in
 from traffic_tui.runner.journal import Journal, JournalLimits
 from traffic_tui.runner.processes import ProcessGroups

@@ -199,10 +199,8 @@ def connector_for(
             name=options.name,
             notify_relay=options.notify_relay,
         )
-    from traffic_tui.runner.connectors.native_v2 import (
-        Introduction,
-        NativeV2Connector,
-    )
+    from traffic_tui.runner.connectors.native_session import Introduction
+    from traffic_tui.runner.connectors.native_v2 import NativeV2Connector
 
     introduction = Introduction(
         options.full_name, options.slots, registry.names, options.labels, _version()
