@@ -177,6 +177,17 @@ def test_a_demo_that_is_told_to_end_leaves_nothing(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def test_the_runners_of_a_demo_that_was_killed_die_with_it(tmp_path: Path) -> None:
+    process = start_demo(tmp_path, "60")
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        agents = agents_of(process)
+    finally:
+        end(process)  # by SIGKILL
+    until(lambda: still_alive(agents) == [], "the end of the runners")
+
+
 def test_a_demo_that_cannot_start_says_why_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

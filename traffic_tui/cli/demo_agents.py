@@ -101,12 +101,16 @@ def _wait(agents: Sequence[AgentProcess], seconds: float) -> None:
 
 
 def main() -> None:
-    """In the child: end with the parent, however that ends, and be an agent."""
+    """In the child: end with the parent, however that ends, and be an agent.
+
+    Killed, not asked: an agent that is asked waits for a coordinator to tell its outcomes to, and
+    that one died with the parent. The agent's guard ends the programs it had started.
+    """
     from traffic_tui.cli.main import run
 
     parent = int(sys.argv[1])
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == parent:  # else it ended before we could ask to be told
         sys.exit(run(sys.argv[2:]))
 
