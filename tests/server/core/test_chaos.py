@@ -261,9 +261,9 @@ class Chaos:
         """With healthy runners everything ends."""
         for name in RUNNERS:
             await self.boot(name)
-            runner = self.runners[name].session.runner
+            number = self.runners[name].session.runner
             try:
-                await self.world.coordinator.resume_runner(SAM, runner)
+                await self.world.coordinator.resume_runner(SAM, number)
             except Refused:
                 continue
         for _ in range(60):
