@@ -73,7 +73,11 @@ class AgentOptions:
 
     @property
     def slots(self) -> int:
-        return self.capacity if self.capacity is not None else len(os.sched_getaffinity(0))
+        if self.capacity is not None:
+            return self.capacity
+        if hasattr(os, "sched_getaffinity"):  # what this process may use, where that can be known
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
 
     @property
     def folder(self) -> Path:
