@@ -144,9 +144,10 @@ def heartbeat(
     job, attempt = found
     report = Report(tx, memory, now, actor=runner.name)
     report.started(job, attempt)
-    report.progress(job, attempt, progress)
+    was_heard = OutputIntake(tx, memory, now).replace(job, attempt, "console", console)
+    if progress is not None or not was_heard:
+        report.progress(job, attempt, progress)
     report.write()
-    OutputIntake(tx, memory, now).replace(job, attempt, "console", console)
     tx.after_commit(lambda: _renew(memory, attempt.id))
     return True
 

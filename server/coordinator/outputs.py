@@ -39,22 +39,24 @@ class OutputIntake:
         self._heard(job, attempt, len(taken.data))
         return taken.state.size
 
-    def replace(self, job: Job, attempt: Attempt, stream: Stream, text: bytes) -> None:
-        """The runner sent the whole text again; what only goes on from the old one is appended."""
+    def replace(self, job: Job, attempt: Attempt, stream: Stream, text: bytes) -> bool:
+        """The runner sent the whole text again; what only goes on from the old one is appended.
+
+        The answer is whether anything was stored, so that the attempt was heard by that.
+        """
         state = self._state(attempt.id, stream)
-        if state.size:
-            added = output.continuation(self._tx.output_text(attempt.id, stream), text)
-            if added is not None:
-                if added:
-                    self.append(job, attempt, stream, state.size, added)
-                return
-            state = state._replace(generation=state.generation + 1)
-        elif not text:
-            return
+        old = self._tx.output_text(attempt.id, stream) if state.size else b""
+        added = output.continuation(old, text)
+        if added is not None:
+            if added:
+                self.append(job, attempt, stream, state.size, added)
+            return bool(added)
+        state = state._replace(generation=state.generation + 1)
         fresh = state._replace(size=len(text), gap_from=0, gap_to=0, updated_at=self._now)
         self._tx.replace_output(fresh, text, at=self._now)
         self._states[attempt.id, stream] = fresh
         self._heard(job, attempt, len(text))
+        return True
 
     def _state(self, attempt_id: int, stream: Stream) -> StreamState:
         if attempt_id not in self._loaded:
