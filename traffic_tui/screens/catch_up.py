@@ -42,6 +42,10 @@ class CatchUp:
         self.rows: set[int] = set()
         """Rows of which something is not known."""
 
+    def hurry(self) -> None:
+        """Load at the next step: the operator just changed something."""
+        self.is_outdated, self._not_before = True, 0.0
+
     def step(self, in_view: Sequence[int] = ()) -> None:
         """Start what is most wanted now, if nothing is under way."""
         if self._is_busy or self._desk.link.state != "live":

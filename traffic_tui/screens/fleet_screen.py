@@ -90,7 +90,7 @@ class FleetScreen(ListScreen[View], Generic[View]):
         """A row as the coordinator just answered it."""
         self.views[key] = view
         self.table.row_changed(key)
-        self._catch_up.is_outdated = True
+        self._catch_up.hurry()
         self.show_lines()
 
     def place_rows(self, *, at_once: bool = False) -> None:

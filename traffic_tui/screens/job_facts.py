@@ -234,8 +234,24 @@ def _wide_lines(
     right: list[Line] = [[Span("EVENTS", "title")], *events]
     if len(detail.events) > len(events):
         right.append([Span(f"E opens all {len(detail.events)}", "muted")])
-    blocks = (left, middle[:WIDE_LINES], right)
-    return beside(blocks, (first, second, third), context.glyphs.edge)
+    widths = (first, second, third)
+    blocks = [
+        [_cut(line, width, context.glyphs.ellipsis) for line in block]
+        for block, width in zip((left, middle[:WIDE_LINES], right), widths, strict=True)
+    ]
+    return beside(blocks, widths, context.glyphs.edge)
+
+
+def _cut(line: Line, width: int, ellipsis: str) -> Line:
+    """A line that fits its column, what was cut off marked as this terminal can draw it."""
+    kept: Line = []
+    for text, role in line:
+        shown = crop(text, width, ellipsis)
+        kept.append(Span(shown, role))
+        width -= cells(shown)
+        if width <= 0:
+            break
+    return kept
 
 
 def _narrow_tries(attempts: Sequence[AttemptView], context: RowContext) -> list[Line]:

@@ -115,7 +115,7 @@ class RunnersScreen(FleetScreen["RunnerView"]):
         answer = await self.ask(QuestionDialog(question, glyphs=self.desk.context.glyphs))
         if answer is not None:
             await self.desk.client.forget(runner.id, reason=answer.reason)
-            self._catch_up.is_outdated = True
+            self._catch_up.hurry()
             self.say(f"{runner.name}: forgotten")
 
     def do_move_jobs(self) -> None:

@@ -44,7 +44,10 @@ class Question(NamedTuple):
     """What escape does, in words."""
 
 
-CANNOT_STOP = "this runner cannot be stopped: its result will be refused, the process may run on"
+CANNOT_STOP = (
+    "this runner cannot be stopped: its result will be refused,",
+    "the process may run on",
+)
 
 
 def stop_question(jobs: Sequence[JobView], can: str | None, now: int) -> Question:
@@ -55,7 +58,7 @@ def stop_question(jobs: Sequence[JobView], can: str | None, now: int) -> Questio
     if _is_worth_giving_up(jobs, can):
         choices.append(Choice("x", "give up on it: refuse all it sends, free the slot", "abandon"))
     choices = [choice for choice in choices if choice.words]
-    facts = (*job_facts(jobs, now), *(() if _can_stop(can) else (CANNOT_STOP,)))
+    facts = (*job_facts(jobs, now), *(() if _can_stop(can) else CANNOT_STOP))
     return Question(f"Stop {named(jobs)}?", facts, tuple(choices))
 
 

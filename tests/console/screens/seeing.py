@@ -53,6 +53,13 @@ class Seat:
         except TimeoutError:
             raise AssertionError(f"{why or 'never came'}; the screen says:\n{self.text}") from None
 
+    async def settle(self) -> None:
+        """Wait until nothing is loaded or painted any more."""
+        calls, text = -1, ""
+        while calls != len(self.world.calls) or text != self.text:
+            calls, text = len(self.world.calls), self.text
+            await self.pilot.pause(0.35)
+
     async def sees(self, *words: str) -> None:
         """Wait until all these words are on the screen."""
         await self.until(lambda: all(word in self.text for word in words), f"not seen: {words}")
@@ -108,4 +115,3 @@ def lab() -> World:
         job(52081, "completed"),
     )
     return world
-

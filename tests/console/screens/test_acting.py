@@ -76,7 +76,7 @@ async def test_giving_up_is_offered_only_where_stopping_cannot_work() -> None:
     world.all_jobs[52118].can = ".o.r"
     async with console(world) as seat:
         await seat.press("s")
-        await seat.dialog("this runner cannot be stopped", "the process may run", "x  give up")
+        await seat.dialog("this runner cannot be stopped", "the process may run on", "x  give up")
         assert "y  " not in seat.text
         await seat.press("x")
         [(_, _, request)] = await seat.asks("stop")
@@ -91,7 +91,7 @@ async def test_a_refusal_is_told_in_the_coordinators_words() -> None:
         await seat.dialog("Stop job")
         await seat.press("y")
         await seat.sees("refused: 1", "has already ended")
-        assert [note.severity for note in seat.app._notifications] == ["error"]
+        await seat.until(lambda: [n.severity for n in seat.app._notifications] == ["error"])
 
 
 async def test_a_warning_is_told() -> None:

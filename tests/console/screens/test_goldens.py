@@ -1,0 +1,159 @@
+"""Each screen as text, at the smallest and at a large size. ``UPDATE_GOLDENS=1`` writes them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.wire.operator import LateWriteView, RunnerRef, VerdictView
+from tests.console.screens.seeing import console, lab
+from tests.console.screens.world import NOW, World, attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.console.screens.seeing import Seat
+
+GOLDENS = Path(__file__).parent / "goldens"
+SIZES = ((80, 24), (160, 50))
+
+
+def busy_lab() -> World:
+    """The laboratory, with output, events, verdicts and late writes."""
+    world = lab()
+    one = world.all_jobs[52118]
+    first = attempt(
+        1,
+        one,
+        state="ended",
+        outcome="lost",
+        runner=RunnerRef(id="id-lab-03", name="lab-03"),
+        late_writes=1,
+        started_at=NOW - 1_500_000,
+        ended_at=NOW - 900_000,
+    )
+    one.attempts = 2
+    world.attempts[52118] = [attempt(2, one), first]
+    lines = b"".join(b"decode tile %04d ok 2048x2048 lanczos3 q=92\n" % n for n in range(40))
+    world.set_output(52118, lines, try_=2)
+    world.all_events = []
+    world.happen("submitted", 52118)
+    world.happen("claimed", 52118, runner=RunnerRef(id="id-lab-07", name="lab-07"))
+    world.happen("stop_requested", 52102, actor="sam", reason="bad deploy")
+    world.happen("queue_paused", queue="cpu", actor="ana")
+    world.verdicts = [
+        VerdictView(runner=RunnerRef(id="id-lab-02", name="lab-02"), verdict="eligible", detail=""),
+        VerdictView(
+            runner=RunnerRef(id="id-lab-07", name="lab-07"), verdict="slot", detail="4 of 4 busy"
+        ),
+    ]
+    world.late = [
+        LateWriteView(
+            id=1,
+            at=NOW - 60_000,
+            job="u",
+            number=52118,
+            attempt=1,
+            runner=RunnerRef(id="id-lab-03", name="lab-03"),
+            kind="report",
+            detail="try 2 has begun",
+        )
+    ]
+    return world
+
+
+async def at_jobs(seat: Seat) -> None:
+    """The note on the cursor's row comes with the next second."""
+    await seat.press("j", "j")
+    await seat.sees("52118 on lab-07: decode tile 0039")
+
+
+async def at_job(seat: Seat) -> None:
+    await seat.press("j", "j", "enter")
+    await seat.sees("decode tile 0039", "lease ok")
+
+
+async def at_output(seat: Seat) -> None:
+    await seat.press("j", "j", "l")
+    await seat.sees("decode tile 0039")
+
+
+def by_command(word: str, *seen: str) -> Callable[[Seat], Awaitable[None]]:
+    async def there(seat: Seat) -> None:
+        await seat.press(":")
+        await seat.type(word)
+        await seat.press("enter")
+        await seat.sees(*seen)
+
+    return there
+
+
+async def at_help(seat: Seat) -> None:
+    await seat.press("?")
+    await seat.sees("keys and commands")
+
+
+async def at_stop(seat: Seat) -> None:
+    await at_jobs(seat)
+    await seat.press("s")
+    await seat.dialog("Stop job 52118")
+
+
+async def at_reassign(seat: Seat) -> None:
+    await at_jobs(seat)
+    await seat.press("a")
+    await seat.dialog("Reassign job 52118")
+
+
+async def at_filter(seat: Seat) -> None:
+    await at_jobs(seat)
+    await seat.press("/")
+    await seat.type("state:nonsense")
+    await seat.sees("there is no state nonsense")
+
+
+SCREENS: dict[str, Callable[[Seat], Awaitable[None]]] = {
+    "jobs": at_jobs,
+    "job": at_job,
+    "output": at_output,
+    "runners": by_command("runners", "by problem", "lab-07"),
+    "queues": by_command("queues", "by QUEUE", "cpu"),
+    "events": by_command("events", "newest first", "bad deploy"),
+    "late_writes": by_command("late", "try 2 has begun"),
+    "welcome": by_command("welcome", "Start a runner on this box"),
+    "help": at_help,
+    "stop": at_stop,
+    "reassign": at_reassign,
+    "filter": at_filter,
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("name", SCREENS)
+async def test_a_screen_looks_as_it_should(name: str, size: tuple[int, int]) -> None:
+    path = GOLDENS / f"{name}-{size[0]}x{size[1]}.txt"
+    async with console(busy_lab(), size) as seat:
+        await SCREENS[name](seat)
+        await seat.settle()
+        text = seat.text
+    if os.environ.get("UPDATE_GOLDENS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+async def test_ascii_draws_no_other_glyph() -> None:
+    async with console(busy_lab(), (160, 50), ascii_only=True) as seat:
+        await at_job(seat)
+        assert seat.text.isascii()
+        await seat.press("s")
+        await seat.dialog("Stop job")
+        assert seat.text.isascii()
+
+
+async def test_nothing_to_see_says_what_to_do() -> None:
+    async with console(World()) as seat:
+        await seat.sees("Nothing is connected to it yet", "Start a sample job")
