@@ -228,7 +228,13 @@ def is_overdue(job: Job, attempt: Attempt, now: int) -> bool:
 
 
 def _ended(attempt: Attempt, outcome: Outcome, now: int) -> Attempt:
-    return attempt._replace(state="ended", ended_at=now, outcome=outcome.kind)
+    """A final report also confirms: the runner began some time after the offer."""
+    started_at = attempt.started_at
+    if not started_at and outcome.kind not in ("lost", "refused"):
+        started_at = attempt.offered_at
+    return attempt._replace(
+        state="ended", started_at=started_at, ended_at=now, outcome=outcome.kind
+    )
 
 
 def _told(attempt: Attempt, grace_ms: int, kill: bool, now: int) -> Attempt:

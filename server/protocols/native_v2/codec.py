@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from server.settings import Settings
     from server.wire.native_v2 import Hello, OutputChunk, ProgressReport, Report, Sync
 
+FATAL_ERROR_TYPE = "invalid"
+"""Error type of a job that can never run, such as wrong arguments: trying again cannot help."""
 MAX_CHUNK_BYTES = 256 * 1024
 """Longest piece of output in one report, before base64."""
 FLUSH_SECONDS = 0.1
@@ -132,6 +134,7 @@ def _outcome(report: Report) -> Outcome:
         signal=report.signal,
         result=_payload(report.result, report, "result"),
         retry_after_ms=None if wait is None else milliseconds(wait),
+        is_retryable=error is None or error.type != FATAL_ERROR_TYPE,
     )
 
 

@@ -118,6 +118,14 @@ def test_an_unconfirmed_attempt_costs_nothing() -> None:
     assert (step.job.state, step.job.tries, step.job.losses) == ("pending", 0, 0)
 
 
+def test_a_final_report_also_confirms() -> None:
+    claimed = transitions.claim(make_job(), make_attempt(), now=NOW)
+    assert claimed.attempt is not None
+    done = finish(claimed.job, claimed.attempt, Outcome("success"), now=NOW + 40)
+    assert done.attempt is not None
+    assert (done.attempt.started_at, done.attempt.ended_at) == (NOW, NOW + 40)
+
+
 def test_losses_are_bounded() -> None:
     job, attempt = running()
     for number in range(2, 5):
