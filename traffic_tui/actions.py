@@ -48,7 +48,6 @@ EVERYWHERE: frozenset[Scope] = frozenset(SCOPES)
 _LISTS: frozenset[Scope] = frozenset({"jobs", "runners", "queues", "events", "late_writes"})
 _JOBS: frozenset[Scope] = frozenset({"jobs", "job", "output"})
 _TAILS: frozenset[Scope] = frozenset({"job", "output"})
-_MOVING: frozenset[Scope] = EVERYWHERE - {"welcome"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +81,12 @@ def _on(*scopes: Scope) -> frozenset[Scope]:
 
 ACTIONS: tuple[Action, ...] = (
     # moving about in a list or in output
-    Action("down", ("j", "down"), "down", "One line down.", _MOVING),
-    Action("up", ("k", "up"), "up", "One line up.", _MOVING),
-    Action("top", ("g", "home"), "first", "To the first line.", _MOVING),
-    Action("bottom", ("G", "end"), "last", "To the last line; output follows again.", _MOVING),
-    Action("half_down", ("ctrl+d", "pagedown"), "page down", "Half a page down.", _MOVING),
-    Action("half_up", ("ctrl+u", "pageup"), "page up", "Half a page up.", _MOVING),
+    Action("down", ("j", "down"), "down", "One line down.", EVERYWHERE),
+    Action("up", ("k", "up"), "up", "One line up.", EVERYWHERE),
+    Action("top", ("g", "home"), "first", "To the first line.", EVERYWHERE),
+    Action("bottom", ("G", "end"), "last", "To the last line; output follows again.", EVERYWHERE),
+    Action("half_down", ("ctrl+d", "pagedown"), "page down", "Half a page down.", EVERYWHERE),
+    Action("half_up", ("ctrl+u", "pageup"), "page up", "Half a page up.", EVERYWHERE),
     Action("left", ("left",), "left", "Sideways to the left, in long lines.", _TAILS),
     Action("right", ("right",), "right", "Sideways to the right, in long lines.", _TAILS),
     # opening

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from traffic_tui.actions import SCOPE_WORDS, SCOPES, Action, key_words
-from traffic_tui.screens.base import TrafficScreen
+from traffic_tui.screens.table_screen import TableScreen
 from traffic_tui.state.columns import UNBOUNDED, Cell, Column, PlacedColumn, fit_columns
 from traffic_tui.widgets.crumb import CrumbState
 from traffic_tui.widgets.line_table import LineTable
@@ -50,7 +50,7 @@ class KeyRows:
         return "plain"
 
 
-class HelpScreen(TrafficScreen):
+class HelpScreen(TableScreen):
     """See the module's words."""
 
     scope: ClassVar[Scope] = "help"
@@ -65,9 +65,6 @@ class HelpScreen(TrafficScreen):
 
     def body(self) -> Iterable[Widget]:
         yield self.table
-
-    def main_widget(self) -> Widget | None:
-        return self.table
 
     def on_mount(self) -> None:
         self.table.set_order(list(self._rows.actions))
@@ -85,24 +82,6 @@ class HelpScreen(TrafficScreen):
 
     def on_line_table_cursor_moved(self) -> None:
         self.show_lines()
-
-    def do_down(self) -> None:
-        self.table.action_move(1)
-
-    def do_up(self) -> None:
-        self.table.action_move(-1)
-
-    def do_top(self) -> None:
-        self.table.action_first()
-
-    def do_bottom(self) -> None:
-        self.table.action_last()
-
-    def do_half_down(self) -> None:
-        self.table.action_move(max(1, self.table.body_height // 2))
-
-    def do_half_up(self) -> None:
-        self.table.action_move(-max(1, self.table.body_height // 2))
 
 
 def _acting_first(actions: Sequence[Action]) -> list[Action]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from traffic_tui.screens.base import TrafficScreen
+from traffic_tui.screens.table_screen import TableScreen
 from traffic_tui.widgets.filter_bar import FilterBar, FilterProblem
 from traffic_tui.widgets.line_table import LineTable, RowKey
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 View = TypeVar("View")
 
 
-class ListScreen(TrafficScreen, Generic[View]):
+class ListScreen(TableScreen, Generic[View]):
     """A screen with one table; subclasses say what stands in it."""
 
     orders: ClassVar[Mapping[str, SortOrder[Any]]] = {}
@@ -65,9 +65,6 @@ class ListScreen(TrafficScreen, Generic[View]):
     def body(self) -> Iterable[Widget]:
         yield self.table
         yield self._filter_bar
-
-    def main_widget(self) -> Widget | None:
-        return self.table
 
     def on_mount(self) -> None:
         self.show_sort()
@@ -117,24 +114,6 @@ class ListScreen(TrafficScreen, Generic[View]):
         self.show_lines()
 
     # acts -------------------------------------------------------------------------------------
-
-    def do_down(self) -> None:
-        self.table.action_move(1)
-
-    def do_up(self) -> None:
-        self.table.action_move(-1)
-
-    def do_top(self) -> None:
-        self.table.action_first()
-
-    def do_bottom(self) -> None:
-        self.table.action_last()
-
-    def do_half_down(self) -> None:
-        self.table.action_move(max(1, self.table.body_height // 2))
-
-    def do_half_up(self) -> None:
-        self.table.action_move(-max(1, self.table.body_height // 2))
 
     def do_open(self) -> None:
         self.table.action_open()

@@ -13,8 +13,8 @@ from textual.app import SuspendNotSupported
 from server.wire.operator import SubmitRequest
 from traffic_tui.local_runner import CAPACITY, LocalRunner
 from traffic_tui.screens import wording
-from traffic_tui.screens.base import TrafficScreen
 from traffic_tui.screens.job_flows import JobFlows
+from traffic_tui.screens.table_screen import TableScreen
 from traffic_tui.screens.text_dialog import TextDialog
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.columns import UNBOUNDED, Cell, Column, PlacedColumn, fit_columns
@@ -87,7 +87,7 @@ class BeginningRows:
         return "plain"
 
 
-class WelcomeScreen(TrafficScreen):
+class WelcomeScreen(TableScreen):
     """See the module's words."""
 
     scope: ClassVar[Scope] = "welcome"
@@ -106,9 +106,6 @@ class WelcomeScreen(TrafficScreen):
         yield self._intro
         yield self.table
         yield self._facts
-
-    def main_widget(self) -> Widget | None:
-        return self.table
 
     def on_mount(self) -> None:
         self.table.styles.height = len(self._rows.beginnings) + 2
