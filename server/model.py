@@ -8,6 +8,7 @@ Times are integer milliseconds since the epoch, UTC; 0 means "never" or "not yet
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -174,8 +175,7 @@ class RetryPolicy:
     """How many attempts may be lost with their runner before the job fails; 0: the first one."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobDetails:
+class JobDetails(NamedTuple):
     """The large, seldom read part of a job; it never changes."""
 
     params: bytes
@@ -279,15 +279,14 @@ class Actor(NamedTuple):
     address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class JobSpec:
+class JobSpec(NamedTuple):
     """What somebody asks for when submitting a job."""
 
     type: str
     params: bytes = b"{}"
     queue: str = "default"
     priority: int = 0
-    requires: Mapping[str, str] = field(default_factory=dict)
+    requires: Mapping[str, str] = MappingProxyType({})
     pin: int = 0
     run_at: int = 0
     timeout_ms: int = 0

@@ -320,7 +320,7 @@ def delete(
 
     def committed() -> None:
         for attempt in live:
-            memory.attempt_ended(attempt.id)
+            memory.attempts_ended([attempt.id])
             memory.poke(attempt.session)
 
     tx.after_commit(committed)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server import transitions
-from server.coordinator.memory import begin_attempts, save
+from server.coordinator.memory import save_claims
 from server.coordinator.results import Assigned
 from server.ids import new_uuid
 from server.model import Queue
 from server.placement import Line
-from server.store.base import Change, NewAttempt
+from server.store.base import NewAttempt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,23 +94,16 @@ def hand_out(
         ],
         at=now,
     )
-    steps = [
-        transitions.claim(job, attempt, now=now)
+    claimed = [
+        transitions.claim(job, attempt, now=now).job
         for job, attempt in zip(jobs, attempts, strict=True)
     ]
-    save(tx, memory, [Change(job, step.job) for job, step in zip(jobs, steps, strict=True)])
-    begin_attempts(tx, memory, attempts)
-    _tell(tx, runner, [step.job for step in steps], now)
+    save_claims(tx, memory, jobs, claimed, runner.id)
+    _tell(tx, runner, claimed, now)
     classes = {cls: tx.job_class(cls) for cls in {job.cls for job in jobs}}
     return [
-        Assigned(
-            step.job,
-            attempt,
-            classes[step.job.cls].type,
-            classes[step.job.cls].queue,
-            details[step.job.id],
-        )
-        for step, attempt in zip(steps, attempts, strict=True)
+        Assigned(job, attempt, classes[job.cls].type, classes[job.cls].queue, details[job.id])
+        for job, attempt in zip(claimed, attempts, strict=True)
     ]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from server.bus import Bus
     from server.clock import Clock
     from server.events import Notice
-    from server.model import Attempt, JobClass, Runner, Session
+    from server.model import Attempt, Job, JobClass, Runner, Session
     from server.settings import Settings
     from server.store.base import Change, StoredKey, Tx
     from server.traits import Traits
@@ -72,7 +72,7 @@ class Memory:
         for session in tx.open_sessions():
             self.put_session(session)
         for _, attempt in tx.live_attempts():
-            self.attempt_began(attempt)
+            self.attempts_began(attempt.runner, [attempt.id])
         self.keys = {key.name: key for key in tx.keys()}
 
     # runners and sessions --------------------------------------------------------------------
@@ -151,22 +151,24 @@ class Memory:
 
     # attempts --------------------------------------------------------------------------------
 
-    def attempt_began(self, attempt: Attempt) -> None:
-        """A slot is taken."""
-        if attempt.id in self._live:
-            return
-        self._live[attempt.id] = attempt.runner
-        self._busy[attempt.runner] = self._busy.get(attempt.runner, 0) + 1
-        runner = self.runners.get(attempt.runner)
+    def attempts_began(self, runner_id: int, attempt_ids: Sequence[int]) -> None:
+        """Slots of a runner are taken."""
+        fresh = [number for number in attempt_ids if number not in self._live]
+        self._live.update(dict.fromkeys(fresh, runner_id))
+        self._busy[runner_id] = self._busy.get(runner_id, 0) + len(fresh)
+        runner = self.runners.get(runner_id)
         if runner is not None and self.traits_of(runner.protocol).alive_by == "attempt":
-            self.attempt_leases.renew(attempt.id)
+            for number in fresh:
+                self.attempt_leases.renew(number)
 
-    def attempt_ended(self, attempt_id: int) -> None:
-        """A slot is free again."""
-        runner_id = self._live.pop(attempt_id, None)
-        self.attempt_leases.drop(attempt_id)
-        if runner_id is not None:
-            self._busy[runner_id] -= 1
+    def attempts_ended(self, attempt_ids: Iterable[int]) -> None:
+        """Slots are free again."""
+        for number in attempt_ids:
+            runner_id = self._live.pop(number, None)
+            if runner_id is not None:
+                self._busy[runner_id] -= 1
+            if number in self.attempt_leases:
+                self.attempt_leases.drop(number)
 
     def busy(self, runner_id: int) -> int:
         """Slots taken, by attempts that were given up too."""
@@ -244,22 +246,23 @@ def save(tx: Tx, memory: Memory, changes: Sequence[Change]) -> None:
         if change.attempt is not None and change.attempt.state == "ended"
     ]
     if ended:
-        tx.after_commit(lambda: _forget_attempts(memory, ended))
+        tx.after_commit(lambda: memory.attempts_ended(ended))
 
 
-def _forget_attempts(memory: Memory, attempt_ids: Iterable[int]) -> None:
-    for attempt_id in attempt_ids:
-        memory.attempt_ended(attempt_id)
+def save_successes(tx: Tx, memory: Memory, ended: Sequence[tuple[Job, Attempt]], now: int) -> None:
+    """Write ends that went well, all of one runner; memory follows after the commit."""
+    tx.save_successes(ended, at=now)
+    numbers = [attempt.id for _, attempt in ended]
+    tx.after_commit(lambda: memory.attempts_ended(numbers))
 
 
-def begin_attempts(tx: Tx, memory: Memory, attempts: Sequence[Attempt]) -> None:
-    """Attempts were inserted; memory follows after the commit."""
-
-    def began() -> None:
-        for attempt in attempts:
-            memory.attempt_began(attempt)
-
-    tx.after_commit(began)
+def save_claims(
+    tx: Tx, memory: Memory, before: Sequence[Job], claimed: Sequence[Job], runner_id: int
+) -> None:
+    """Write claims of one runner; memory follows after the commit."""
+    tx.save_claims(before, claimed)
+    numbers = [job.attempt for job in claimed]
+    tx.after_commit(lambda: memory.attempts_began(runner_id, numbers))
 
 
 def announce_pending(tx: Tx, memory: Memory, class_ids: Iterable[int]) -> None:

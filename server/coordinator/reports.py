@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from server import transitions
-from server.coordinator.memory import announce_pending, save
+from server.coordinator.memory import announce_pending, save, save_successes
 from server.events import Notice
 from server.model import Outcome, RetryPolicy
 from server.store.base import Change, LateWrite
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from server.store.base import Tx
     from server.transitions import Step
 
+PLAIN_SUCCESS = Outcome("success")
+"""An end with nothing to say but that it went well, as nearly all ends are."""
 NO_RETRY = RetryPolicy()
 """Stands in where the policy cannot matter: the outcome is a success."""
 MAX_DETAIL = 500
@@ -39,6 +41,7 @@ class Report:
         self._now = now
         self._actor = actor
         self._changes: list[Change] = []
+        self._successes: list[tuple[Job, Attempt]] = []
         self._plain: dict[tuple[EventKind, int], list[tuple[int, int]]] = {}
         self._pending: list[int] = []
         self._freed: set[str] = set()
@@ -56,14 +59,23 @@ class Report:
         notice = Notice("progress", job=job.id, attempt=attempt.id, runner=attempt.runner)
         self._tx.after_commit(lambda: self._memory.notify(notice))
 
-    def ended(self, job: Job, attempt: Attempt, outcome: Outcome) -> tuple[Job, Attempt]:
+    def ended(self, job: Job, attempt: Attempt, outcome: Outcome) -> None:
         """The newest attempt of a job ended."""
+        if outcome == PLAIN_SUCCESS:
+            self._succeeded(job, attempt)
+            return
         is_success = outcome.kind == "success"
         retry = NO_RETRY if is_success else self._tx.details(job.id).retry
         jitter = 0.0 if is_success else self._memory.jitter()
         decide = transitions.lose if outcome.kind == "lost" else transitions.finish
         step = decide(job, attempt, outcome, retry=retry, now=self._now, jitter=jitter)
-        return self._add(job, attempt, step)
+        self._add(job, attempt, step)
+
+    def _succeeded(self, job: Job, attempt: Attempt) -> None:
+        """What follows is the same for all such ends, so they are written together."""
+        transitions.check_finish(job, attempt)
+        self._successes.append((job, attempt))
+        self._plain.setdefault(("completed", attempt.runner), []).append((job.id, attempt.id))
 
     def abandoned(self, job: Job, attempt: Attempt, outcome: Outcome, *, reason: str) -> Job:
         """We give up on an attempt that may go on running."""
@@ -99,6 +111,10 @@ class Report:
         """Hand everything to the transaction."""
         if self._changes:
             save(self._tx, self._memory, self._changes)
+        if self._successes:  # after what was said of the same attempts before their end
+            save_successes(self._tx, self._memory, self._successes, self._now)
+            for cls in {job.cls for job, _ in self._successes}:
+                self._freed.add(self._tx.job_class(cls).queue)
         for (kind, runner), members in self._plain.items():
             self._append(kind, runner, members)
         announce_pending(self._tx, self._memory, self._pending)

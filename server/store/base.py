@@ -212,6 +212,20 @@ class Tx(Protocol):
         """Write what differs. Counters follow."""
         ...
 
+    def save_claims(self, before: Sequence[Job], claimed: Sequence[Job]) -> None:
+        """:meth:`save` for jobs that one runner took together; one statement for all of them.
+
+        Their attempts were inserted by one call, in the same order.
+        """
+        ...
+
+    def save_successes(self, ended: Sequence[tuple[Job, Attempt]], *, at: int) -> None:
+        """:meth:`save` for attempts of one runner that ended in plain success, given as before.
+
+        What follows is the same for each: job ``completed``, attempt ``ended``, one more try.
+        """
+        ...
+
     # counters --------------------------------------------------------------------------
     def count(self, cls: int, state: JobState) -> int: ...
 

@@ -7,6 +7,7 @@ schema; a test holds it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -146,9 +147,16 @@ def map_of(text: str) -> dict[str, str]:
 
 def retry_text(policy: RetryPolicy) -> str | None:
     """A retry policy as JSON; None for the default, which nearly all jobs have."""
-    return None if policy == _DEFAULT_RETRY else _encode(policy).decode()
+    return None if policy == _DEFAULT_RETRY else _policy_text(policy)
 
 
+@lru_cache(maxsize=64)
+def _policy_text(policy: RetryPolicy) -> str:
+    """Few policies serve many jobs, so each is written down, and read, once."""
+    return _encode(policy).decode()
+
+
+@lru_cache(maxsize=64)
 def retry_of(text: str) -> RetryPolicy:
     return msgspec.json.decode(text, type=RetryPolicy)
 

@@ -85,7 +85,7 @@ def _load_counters(db: sqlite3.Connection, memory: Memory, now: int) -> None:
 
 def _load_live(db: sqlite3.Connection, memory: Memory) -> None:
     for row in db.execute(f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE is_live = 1 ORDER BY id"):
-        memory.add_live(attempt_of(row))
+        memory.add_live([attempt_of(row)])
     for row in db.execute(
         f"SELECT {JOB_COLUMNS} FROM jobs WHERE id IN (SELECT job FROM attempts WHERE is_live = 1)"
     ):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from server.store.codes import FIRST_ACTIVE, LAST_ACTIVE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from server.model import Attempt, Job, JobClass, Queue, Runner, Session
     from server.store.base import StoredKey
 
@@ -38,7 +40,8 @@ class Memory:
     """The writer's memory, with a log of what to take back."""
 
     def __init__(self) -> None:
-        self._log: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._log: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
+        """What entries of a mapping were before each change; one entry for many keys at once."""
         self.high: dict[str, int] = {"job": 0, "attempt": 0, "event": 0}
         """The last id given out, by kind."""
         self.classes: dict[int, JobClass] = {}
@@ -72,12 +75,19 @@ class Memory:
     # the log ---------------------------------------------------------------------------
 
     def put(self, mapping: dict[K, V], key: K, value: V) -> None:
-        self._log.append((mapping, key, mapping.get(key, _ABSENT)))
+        self._log.append((mapping, {key: mapping.get(key, _ABSENT)}))
         mapping[key] = value
+
+    def put_all(self, mapping: dict[K, V], fresh: dict[K, V]) -> None:
+        self._log.append((mapping, {key: mapping.get(key, _ABSENT) for key in fresh}))
+        mapping.update(fresh)
 
     def drop(self, mapping: dict[K, V], key: K) -> None:
         if key in mapping:
-            self._log.append((mapping, key, mapping.pop(key)))
+            self._log.append((mapping, {key: mapping.pop(key)}))
+
+    def drop_all(self, mapping: dict[K, V], keys: Iterable[K]) -> None:
+        self._log.append((mapping, {key: mapping.pop(key) for key in keys if key in mapping}))
 
     def mark(self) -> int:
         return len(self._log)
@@ -86,11 +96,12 @@ class Memory:
         """Take back everything since the mark, newest first."""
         log = self._log
         while len(log) > mark:
-            mapping, key, value = log.pop()
-            if value is _ABSENT:
-                mapping.pop(key, None)
-            else:
-                mapping[key] = value
+            mapping, before = log.pop()
+            for key, value in before.items():
+                if value is _ABSENT:
+                    mapping.pop(key, None)
+                else:
+                    mapping[key] = value
 
     def settle(self) -> None:
         """What changed is committed."""
@@ -122,24 +133,32 @@ class Memory:
 
     # live attempts ---------------------------------------------------------------------
 
-    def add_live(self, attempt: Attempt) -> None:
-        number = attempt.id
-        self.put(self.attempts, number, attempt)
-        self.put(self.attempt_uuids, attempt.uuid, number)
-        of_runner = self.by_runner.get(attempt.runner)
+    def add_live(self, attempts: Sequence[Attempt]) -> None:
+        """Attempts of one runner take slots."""
+        self.put_all(self.attempts, {attempt.id: attempt for attempt in attempts})
+        self.put_all(self.attempt_uuids, {attempt.uuid: attempt.id for attempt in attempts})
+        runner = attempts[0].runner
+        of_runner = self.by_runner.get(runner)
         if of_runner is None:
             of_runner = {}
-            self.put(self.by_runner, attempt.runner, of_runner)
-        self.put(of_runner, number, None)
+            self.put(self.by_runner, runner, of_runner)
+        self.put_all(of_runner, {attempt.id: None for attempt in attempts})
 
-    def drop_live(self, attempt: Attempt) -> None:
-        number = attempt.id
-        self.drop(self.attempts, number)
-        self.drop(self.attempt_uuids, attempt.uuid)
-        self.drop(self.by_runner[attempt.runner], number)
-        job = self.jobs.get(attempt.job)
-        if job is not None and job.attempt == number:
-            self.drop(self.jobs, job.id)
+    def drop_live(self, attempts: Sequence[Attempt]) -> None:
+        """Attempts of one runner free their slots."""
+        numbers = [attempt.id for attempt in attempts]
+        self.drop_all(self.attempts, numbers)
+        self.drop_all(self.attempt_uuids, [attempt.uuid for attempt in attempts])
+        self.drop_all(self.by_runner[attempts[0].runner], numbers)
+        jobs = self.jobs
+        self.drop_all(
+            jobs,
+            [
+                attempt.job
+                for attempt in attempts
+                if attempt.job in jobs and jobs[attempt.job].attempt == attempt.id
+            ],
+        )
 
     def note_job(self, job: Job) -> None:
         """Keep a changed job while its newest attempt is live."""

@@ -61,15 +61,15 @@ class AttemptOps(JobOps):
         if not attempts:
             return []
         first = self.memory.take_ids("attempt", len(attempts))
-        earlier = self._newest_attempts([a.job for a in attempts if a.number > 1])
+        repeated = [attempt.job for attempt in attempts if attempt.number > 1]
+        earlier = self._newest_attempts(repeated) if repeated else {}
         rows: list[Row] = []
         inserted: list[Attempt] = []
         for number, attempt in enumerate(attempts, first):
             rows.append(_row(number, attempt, earlier.get(attempt.job, 0), at))
-            made = _attempt(number, attempt, at)
-            self.memory.add_live(made)
-            inserted.append(made)
+            inserted.append(_attempt(number, attempt, at))
         self.db.executemany(_INSERT, rows)
+        self.memory.add_live(inserted)
         return inserted
 
     def _newest_attempts(self, job_ids: Collection[int]) -> dict[int, int]:
@@ -98,23 +98,21 @@ class AttemptOps(JobOps):
     def live_attempts(
         self, *, session: int | None = None, runner: int | None = None
     ) -> list[tuple[Job, Attempt]]:
-        memory = self.memory
-        ids: Iterable[int] = memory.attempts
+        attempts = self.memory.attempts
+        ids: Iterable[int] = attempts
         if session is not None:
             ids = self._of_session(session)
         elif runner is not None:
-            ids = memory.by_runner.get(runner, ())
-        found = [memory.attempts[one] for one in sorted(ids)]
-        return self._with_jobs([one for one in found if runner is None or one.runner == runner])
+            ids = self.memory.by_runner.get(runner, ())
+        return self._with_jobs([attempts[one] for one in sorted(ids)])
 
     def _of_session(self, session: int) -> list[int]:
         """Attempts of a session are found through its runner, which has few."""
-        memory = self.memory
-        known = memory.sessions.get(session)
-        ids: Iterable[int] = memory.attempts
+        known, attempts = self.memory.sessions.get(session), self.memory.attempts
+        ids: Iterable[int] = attempts
         if known is not None:
-            ids = memory.by_runner.get(known.runner, ())
-        return [one for one in ids if memory.attempts[one].session == session]
+            ids = self.memory.by_runner.get(known.runner, ())
+        return [one for one in ids if attempts[one].session == session]
 
     def _with_jobs(self, attempts: Sequence[Attempt]) -> list[tuple[Job, Attempt]]:
         jobs = self.jobs([attempt.job for attempt in attempts])

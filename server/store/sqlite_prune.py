@@ -50,7 +50,7 @@ class PruneOps(TxBase):
         live = self.memory.attempts
         for attempt in attempts:
             if attempt in live:
-                self.memory.drop_live(live[attempt])
+                self.memory.drop_live([live[attempt]])
         for table in _BY_ATTEMPT:
             self._delete(table, "attempt", attempts)
         self._delete("attempts", "id", attempts)

@@ -139,15 +139,15 @@ class SaveOps(TxBase):
             _note_end(attempt, writes)
             known = memory.attempts.get(attempt.id)
             if known is not None:
-                memory.drop_live(known)
+                memory.drop_live([known])
             return
         self._write_attempt(before, attempt, outcome, writes)
         known = memory.attempts.get(attempt.id)
         if known is not None and known.runner == attempt.runner:
             memory.put(memory.attempts, attempt.id, attempt)
         elif known is not None:
-            memory.drop_live(known)
-            memory.add_live(attempt)
+            memory.drop_live([known])
+            memory.add_live([attempt])
 
     def _write_attempt(
         self, before: Attempt, attempt: Attempt, outcome: Outcome | None, writes: _Writes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.store.sqlite_alike import AlikeOps
 from server.store.sqlite_attempts import AttemptOps
 from server.store.sqlite_ledger import LedgerOps
 from server.store.sqlite_output import OutputOps
@@ -10,5 +11,5 @@ from server.store.sqlite_registry import RegistryOps
 from server.store.sqlite_save import SaveOps
 
 
-class SqliteTx(AttemptOps, SaveOps, RegistryOps, OutputOps, LedgerOps, PruneOps):
+class SqliteTx(AttemptOps, SaveOps, AlikeOps, RegistryOps, OutputOps, LedgerOps, PruneOps):
     """Implements :class:`server.store.base.Tx` on one SQLite connection."""

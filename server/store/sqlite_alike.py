@@ -1,0 +1,71 @@
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
+"""Changes that are the same for many jobs at once: a claim of several, a report of several ends.
+
+This is what a busy system does nearly all the time, so it gets statements of its own, one for the
+whole batch instead of two for each job. What they write is what :meth:`Tx.save` would.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from server.store.codes import ATTEMPT_CODE, OUTCOME_CODE, STATE_CODE, json_ids
+from server.store.memory import DONE, LEFT
+from server.store.sqlite_base import TxBase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from server.model import Attempt, Job
+
+_CLAIMED: Final = STATE_CODE["claimed"]
+_COMPLETED: Final = STATE_CODE["completed"]
+_CLAIM: Final = (
+    f"UPDATE jobs SET state = {_CLAIMED}, since = ?, run_at = 0, attempts = attempts + 1,"
+    " attempt = ? + taken.key, runner = ? FROM json_each(?) taken WHERE jobs.id = taken.value"
+)
+"""Attempts inserted together have ids in a row, so a job's place in the list tells its attempt."""
+_COMPLETE: Final = (
+    f"UPDATE jobs SET state = {_COMPLETED}, since = ?, tries = tries + 1, target = 0"
+    " WHERE id IN (SELECT value FROM json_each(?))"
+)
+_END: Final = (
+    f"UPDATE attempts SET state = {ATTEMPT_CODE['ended']}, ended_at = ?,"
+    f" outcome = {OUTCOME_CODE['success']}, is_live = 0"
+    " WHERE id IN (SELECT value FROM json_each(?))"
+)
+
+
+class AlikeOps(TxBase):
+    """The part of a transaction that writes many equal changes at once."""
+
+    def save_claims(self, before: Sequence[Job], claimed: Sequence[Job]) -> None:
+        memory, first = self.memory, claimed[0]
+        runner = memory.attempts[first.attempt].runner
+        ids = json_ids([job.id for job in claimed])
+        self.db.execute(_CLAIM, (first.since, first.attempt, runner, ids))
+        memory.put_all(memory.jobs, {job.id: job for job in claimed})
+        for (cls, state), number in _tally(before).items():
+            memory.bump(cls, state, -number)
+            memory.bump(cls, _CLAIMED, number)
+
+    def save_successes(self, ended: Sequence[tuple[Job, Attempt]], *, at: int) -> None:
+        memory = self.memory
+        attempts = [attempt for _, attempt in ended]
+        self.db.execute(_COMPLETE, (at, json_ids([attempt.job for attempt in attempts])))
+        self.db.execute(_END, (at, json_ids([attempt.id for attempt in attempts])))
+        memory.drop_live(attempts)
+        memory.note_activity(DONE, attempts[0].runner, at, len(attempts))
+        for (cls, state), number in _tally(job for job, _ in ended).items():
+            memory.bump(cls, state, -number)
+            memory.bump(cls, _COMPLETED, number)
+            memory.note_activity(LEFT, cls, at, number)
+
+
+def _tally(jobs: Iterable[Job]) -> dict[tuple[int, int], int]:
+    """How many jobs there are of each class and state code."""
+    found: dict[tuple[int, int], int] = {}
+    for job in jobs:
+        key = (job.cls, STATE_CODE[job.state])
+        found[key] = found.get(key, 0) + 1
+    return found
