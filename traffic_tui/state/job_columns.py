@@ -111,7 +111,11 @@ def _runner(job: JobView, context: RowContext, width: int) -> Cell:
 
 
 def _try(job: JobView, context: RowContext, width: int) -> Cell:
-    return Cell(f"{job.tries}/{job.max_attempts}") if job.attempts else EMPTY
+    """Which try it is at: lost and moved attempts are none, so they do not count here."""
+    if not job.attempts:
+        return EMPTY
+    number = job.tries + (job.state in ACTIVE_STATES)
+    return Cell(f"{number}/{job.max_attempts}")
 
 
 def _progress(job: JobView, context: RowContext, width: int) -> Cell:
