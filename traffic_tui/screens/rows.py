@@ -94,7 +94,9 @@ def runner_rows(
     return Rows(
         runners,
         context,
-        columns=runner_columns.runner_columns,
+        columns=lambda width: _measured(
+            runner_columns.runner_columns(width), "busy", bool(context.runner_busy)
+        ),
         cell=runner_columns.runner_cell,
         role=runner_columns.runner_row_role,
         chosen=chosen,
@@ -109,11 +111,18 @@ def queue_rows(
     return Rows(
         queues,
         context,
-        columns=lambda width: queue_columns.QUEUE_COLUMNS,
+        columns=lambda width: _measured(
+            queue_columns.QUEUE_COLUMNS, "flow", bool(context.queue_flow)
+        ),
         cell=queue_columns.queue_cell,
         role=queue_columns.queue_row_role,
         chosen=chosen,
     )
+
+
+def _measured(columns: Sequence[Column], key: str, is_measured: bool) -> Sequence[Column]:
+    """The columns without the one that nobody measures: an empty one would only take room."""
+    return columns if is_measured else [column for column in columns if column.key != key]
 
 
 def event_rows(
