@@ -1,0 +1,84 @@
+"""Reading what a job says: the end first, older tries, streams, searching, taking it along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.wire.operator import NoticeView
+from tests.console.screens.seeing import console
+from tests.console.screens.test_goldens import busy_lab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+async def test_output_follows_what_comes() -> None:
+    world = busy_lab()
+    async with console(world) as seat:
+        await seat.press("j", "j", "l")
+        await seat.sees("decode tile 0039", "following")
+        data = world.outputs[52118, 2, "stdout"] + b"decode tile 0040 at last\n"
+        world.set_output(52118, data, try_=2)
+        world.send(NoticeView(kind="output", number=52118, attempt=2))
+        await seat.sees("decode tile 0040 at last")
+        await seat.press("g")
+        await seat.sees("decode tile 0000", "held")
+        await seat.press("G")
+        await seat.sees("decode tile 0040 at last", "following")
+
+
+async def test_streams_are_merged_or_shown_alone() -> None:
+    world = busy_lab()
+    world.set_output(52118, b"a warning\n", try_=2, stream="stderr")
+    async with console(world) as seat:
+        await seat.press("j", "j", "l")
+        await seat.sees("! a warning", "decode tile 0039")
+        await seat.press("tab", "tab")
+        await seat.sees("stderr alone")
+        await seat.until(lambda: "decode tile" not in seat.text)
+
+
+async def test_tries_are_switched() -> None:
+    world = busy_lab()
+    world.set_output(52118, b"the first try said this\n", try_=1)
+    async with console(world) as seat:
+        await seat.press("j", "j", "enter")
+        await seat.sees("output of 52118, try 2")
+        await seat.press("[")
+        await seat.sees("output of 52118, try 1", "the first try said this")
+        await seat.press("[")
+        await seat.sees("try 1 is the first")
+        await seat.press("]")
+        await seat.sees("output of 52118, try 2", "decode tile 0039")
+
+
+async def test_search_finds_and_walks() -> None:
+    async with console(busy_lab()) as seat:
+        await seat.press("j", "j", "l")
+        await seat.sees("decode tile 0039")
+        await seat.press("/")
+        await seat.dialog("Search the output")
+        await seat.press(*"0003", "enter", "N")
+        await seat.sees("decode tile 0003")
+        await seat.press("escape")
+        await seat.sees("output")
+        await seat.press("escape")
+        await seat.until(lambda: seat.app.navigation.screens[-1].scope == "jobs")
+
+
+async def test_output_is_saved_once_and_never_over_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    world = busy_lab()
+    async with console(world, (160, 50)) as seat:
+        await seat.press("j", "j", "l")
+        await seat.sees("decode tile 0039")
+        await seat.press("S")
+        await seat.sees("saved ")
+        saved = tmp_path / "52118-try2-stdout.log"
+        assert saved.read_bytes() == world.outputs[52118, 2, "stdout"]
+        await seat.press("S")
+        await seat.sees("not saved", "File exists")
