@@ -83,7 +83,7 @@ def fill(tx: Tx, number: int, now: int, chance: random.Random) -> None:
 
 def claim_one(tx: Tx, classes: list[int], now: int, times: list[float]) -> None:
     begin = time.perf_counter()
-    (job,) = tx.claimable(classes, 1)
+    ((job, _),) = tx.claimable(classes, 1)
     (attempt,) = tx.insert_attempts([NewAttempt(new_uuid(), job.id, 1, 1, 1, False, 0)], at=now)
     claimed = job._replace(state="claimed", since=now, attempt=attempt.id, attempts=1)
     tx.save([Change(job, claimed)])

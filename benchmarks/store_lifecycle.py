@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from server.clock import SystemClock
 from server.ids import new_uuid
-from server.model import Job, JobDetails, Outcome
-from server.store.base import Change, NewAttempt, NewJob
+from server.model import Job, JobDetails
+from server.store.base import NewAttempt, NewJob
 from server.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -61,40 +61,26 @@ def exchange(tx: Tx, runner: int, held: list[str], now: int) -> list[Attempt]:
     if held:
         _finish(tx, runner, held, now)
     cls = tx.intern_class("default", "noop", {}, 0).id
-    jobs = tx.claimable([cls], AT_ONCE)
+    jobs = [job for job, _ in tx.claimable([cls], AT_ONCE)]
     if not jobs:
         return []
     attempts = tx.insert_attempts(
         [NewAttempt(new_uuid(), job.id, 1, runner, runner, False, 0) for job in jobs], at=now
     )
-    tx.save(
-        [
-            Change(job, job._replace(state="claimed", since=now, attempt=attempt.id, attempts=1))
-            for job, attempt in zip(jobs, attempts, strict=True)
-        ]
-    )
-    tx.details_of([job.id for job in jobs])
+    claimed = [
+        job._replace(state="claimed", since=now, attempt=attempt.id, attempts=1)
+        for job, attempt in zip(jobs, attempts, strict=True)
+    ]
+    tx.save_claims(jobs, claimed)
     members = [(attempt.job, attempt.id) for attempt in attempts]
     tx.append("claimed", at=now, runner=runner, actor="lab", members=members)
     return attempts
 
 
 def _finish(tx: Tx, runner: int, held: list[str], now: int) -> None:
-    found = tx.attempts_by_uuid(held)
-    outcome = Outcome("success", result=b"7")
-    tx.save(
-        [
-            Change(
-                job,
-                job._replace(state="completed", since=now),
-                attempt,
-                attempt._replace(state="ended", started_at=now, ended_at=now, outcome=outcome.kind),
-                outcome,
-            )
-            for job, attempt in found.values()
-        ]
-    )
-    members = [(job.id, attempt.id) for job, attempt in found.values()]
+    ended = list(tx.attempts_by_uuid(held).values())
+    tx.save_successes(ended, at=now)
+    members = [(job.id, attempt.id) for job, attempt in ended]
     tx.append("completed", at=now, runner=runner, actor="lab", members=members)
 
 

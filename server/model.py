@@ -196,6 +196,14 @@ class JobDetails(NamedTuple):
     """JSON that only the job's protocol understands, or empty."""
 
 
+class Task(NamedTuple):
+    """What a runner needs of a job's details: read for every claim, so it is no more than that."""
+
+    params: bytes
+    timeout_ms: int
+    trace_context: Mapping[str, str] | None
+
+
 @dataclass(frozen=True, slots=True)
 class JobClass:
     """What decides which runner may take a job; many jobs share one."""

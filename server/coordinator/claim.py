@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from server.coordinator.memory import Memory
-    from server.model import Job, JobClass, JobDetails, Runner
+    from server.model import Job, JobClass, Runner, Task
     from server.store.base import Tx
 
 
@@ -26,8 +26,8 @@ def claim(
     """Give a runner at most ``count`` jobs: highest priority first, then oldest."""
     if count <= 0 or runner.draining_since:
         return []
-    jobs = _choose(tx, memory, runner, count)
-    return hand_out(tx, memory, runner, session, jobs, now)
+    waiting = _choose(tx, memory, runner, count)
+    return hand_out(tx, memory, runner, session, waiting, now)
 
 
 def line_of(tx: Tx, name: str) -> Line:
@@ -44,7 +44,7 @@ def open_classes(tx: Tx, memory: Memory, runner: Runner) -> list[JobClass]:
     ]
 
 
-def _choose(tx: Tx, memory: Memory, runner: Runner, count: int) -> list[Job]:
+def _choose(tx: Tx, memory: Memory, runner: Runner, count: int) -> list[tuple[Job, Task]]:
     """The next pending jobs for a runner; of a limited queue no more than it has room for."""
     unlimited: list[int] = []
     limited: dict[str, list[int]] = {}
@@ -58,12 +58,12 @@ def _choose(tx: Tx, memory: Memory, runner: Runner, count: int) -> list[Job]:
         elif line.room:
             rooms[job_class.queue] = line.room
             limited.setdefault(job_class.queue, []).append(job_class.id)
-    jobs = tx.claimable(unlimited, count) if unlimited else []
+    waiting = tx.claimable(unlimited, count)
     for queue, classes in limited.items():
-        jobs += tx.claimable(classes, min(count, rooms[queue]))
+        waiting += tx.claimable(classes, min(count, rooms[queue]))
     if limited:
-        jobs.sort(key=lambda job: (job.rank, job.id))
-    return jobs[:count]
+        waiting.sort(key=lambda one: (one[0].rank, one[0].id))
+    return waiting[:count]
 
 
 def hand_out(
@@ -71,14 +71,13 @@ def hand_out(
     memory: Memory,
     runner: Runner,
     session: int,
-    jobs: Sequence[Job],
+    waiting: Sequence[tuple[Job, Task]],
     now: int,
 ) -> list[Assigned]:
     """Make an attempt of this runner for each job, all of them pending."""
-    if not jobs:
+    if not waiting:
         return []
     is_confirmed = memory.traits_of(runner.protocol).confirmed_by == "claim"
-    details = tx.details_of([job.id for job in jobs])
     attempts = tx.insert_attempts(
         [
             NewAttempt(
@@ -88,12 +87,13 @@ def hand_out(
                 runner=runner.id,
                 session=session,
                 is_confirmed=is_confirmed,
-                deadline=_deadline(details[job.id], now),
+                deadline=_deadline(task, now),
             )
-            for job in jobs
+            for job, task in waiting
         ],
         at=now,
     )
+    jobs = [job for job, _ in waiting]
     claimed = [
         transitions.claim(job, attempt, now=now).job
         for job, attempt in zip(jobs, attempts, strict=True)
@@ -102,14 +102,14 @@ def hand_out(
     _tell(tx, runner, claimed, now)
     classes = {cls: tx.job_class(cls) for cls in {job.cls for job in jobs}}
     return [
-        Assigned(job, attempt, classes[job.cls].type, classes[job.cls].queue, details[job.id])
-        for job, attempt in zip(claimed, attempts, strict=True)
+        Assigned(job, attempt, classes[job.cls].type, classes[job.cls].queue, task)
+        for job, attempt, (_, task) in zip(claimed, attempts, waiting, strict=True)
     ]
 
 
-def _deadline(details: JobDetails, now: int) -> int:
+def _deadline(task: Task, now: int) -> int:
     """When the timeout strikes, moved on by :func:`server.transitions.start`; 0: never."""
-    return now + details.timeout_ms if details.timeout_ms else 0
+    return now + task.timeout_ms if task.timeout_ms else 0
 
 
 def _tell(tx: Tx, runner: Runner, jobs: Sequence[Job], now: int) -> None:

@@ -49,7 +49,7 @@ class Exchange:
         self._said = said
         self._now = now
         self._live: dict[str, tuple[Job, Attempt]] = {
-            attempt.uuid: (job, attempt) for job, attempt in tx.live_attempts(session=session.id)
+            found[1].uuid: found for found in tx.live_attempts(session=session.id)
         }
         self._report = Report(tx, memory, now, actor=runner.name)
         self._offsets: dict[tuple[str, Stream], int] = {}
@@ -193,13 +193,11 @@ class Exchange:
         ]
         if not offers:
             return []
-        details = self._tx.details_of([job.id for job, _ in offers])
+        tasks = self._tx.tasks([job.id for job, _ in offers])
         assigned: list[Assigned] = []
         for job, attempt in offers:
             job_class = self._tx.job_class(job.cls)
-            assigned.append(
-                Assigned(job, attempt, job_class.type, job_class.queue, details[job.id])
-            )
+            assigned.append(Assigned(job, attempt, job_class.type, job_class.queue, tasks[job.id]))
         return assigned
 
     def _stop_orders(self, held: set[str]) -> list[StopOrder]:

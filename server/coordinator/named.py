@@ -77,14 +77,11 @@ def available(
         for job_class in open_classes_of(tx, memory, runner, types)
         if not (line := line_of(tx, job_class.queue)).queue.is_paused and line.room != 0
     ]
-    jobs = [
-        job
-        for job in (tx.claimable(classes, limit) if classes else [])
-        if not is_withheld(tx, memory, job, runner, now)
-    ]
+    waiting = tx.claimable(classes, limit)
+    jobs = [job for job, _ in waiting if not is_withheld(tx, memory, job, runner, now)]
+    tasks = {job.id: task for job, task in waiting}
     ordered = offers.order(jobs, runner.id, memory.clock.monotonic())
-    details = tx.details_of([job.id for job in ordered])
-    return [AvailableJob(job, tx.job_class(job.cls).type, details[job.id]) for job in ordered]
+    return [AvailableJob(job, tx.job_class(job.cls).type, tasks[job.id]) for job in ordered]
 
 
 def open_classes_of(tx: Tx, memory: Memory, runner: Runner, types: Sequence[str]) -> list[JobClass]:
@@ -112,7 +109,7 @@ def claim_job(tx: Tx, memory: Memory, runner: Runner, job_uuid: str, now: int) -
         return None
     if is_withheld(tx, memory, job, runner, now):
         return None
-    return hand_out(tx, memory, runner, 0, [job], now)[0]
+    return hand_out(tx, memory, runner, 0, [(job, tx.tasks([job.id])[job.id])], now)[0]
 
 
 def is_withheld(tx: Tx, memory: Memory, job: Job, runner: Runner, now: int) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Progress,
         Runner,
         Stream,
+        Task,
     )
     from server.placement import Verdict
 
@@ -60,7 +61,7 @@ class Assigned(NamedTuple):
     attempt: Attempt
     type: str
     queue: str
-    details: JobDetails
+    task: Task
 
 
 class AvailableJob(NamedTuple):
@@ -68,7 +69,7 @@ class AvailableJob(NamedTuple):
 
     job: Job
     type: str
-    details: JobDetails
+    task: Task
 
 
 class AttemptReport(NamedTuple):

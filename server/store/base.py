@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Runner,
         Session,
         Stream,
+        Task,
     )
 
 T = TypeVar("T")
@@ -162,13 +163,15 @@ class Tx(Protocol):
 
     def details_of(self, job_ids: Collection[int]) -> dict[int, JobDetails]: ...
 
+    def tasks(self, job_ids: Collection[int]) -> dict[int, Task]: ...
+
     def delete_jobs(self, job_ids: Sequence[int], *, at: int, by: str) -> None:
         """Remove jobs with all that hangs on them, leaving tombstones; cache keys are released."""
         ...
 
     def tombstone(self, uuid: str) -> Tombstone | None: ...
 
-    def claimable(self, classes: Sequence[int], limit: int) -> list[Job]:
+    def claimable(self, classes: Sequence[int], limit: int) -> list[tuple[Job, Task]]:
         """Pending jobs of these classes: highest priority first, then oldest."""
         ...
 

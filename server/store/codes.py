@@ -24,6 +24,7 @@ from server.model import (
     Outcome,
     Progress,
     RetryPolicy,
+    Task,
 )
 
 if TYPE_CHECKING:
@@ -99,6 +100,12 @@ def details_of(row: Row, submitter: tuple[str, str, str]) -> JobDetails:
     )
 
 
+def task_of(row: Row) -> Task:
+    """What a runner is told of a job: (params, timeout_ms, trace)."""
+    params, timeout_ms, trace = row
+    return Task(params, timeout_ms, None if trace is None else map_of(trace))
+
+
 def progress_of(current: float | None, total: float | None, text: str | None) -> Progress | None:
     """Progress as stored; a missing text says that none was ever reported."""
     return None if text is None else Progress(current, total, text)
@@ -134,6 +141,11 @@ def json_ids(ids: Iterable[int]) -> str:
 
 def json_texts(texts: Iterable[str]) -> str:
     return _encode(list(texts)).decode()
+
+
+def json_map(numbers: Mapping[str, int]) -> str:
+    """Names and their numbers as one bound value: ``key`` and ``value`` of ``json_each``."""
+    return _encode(numbers).decode()
 
 
 def map_text(values: Mapping[str, str]) -> str:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from server.model import Attempt
 from server.store.codes import (
     ATTEMPT_COLUMNS,
     attempt_of,
+    json_map,
     json_texts,
     outcome_of,
     progress_of,
@@ -18,15 +21,17 @@ from server.store.sqlite_jobs import JobOps
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from server.model import Job, Outcome, Progress
+    from server.model import AttemptState, Job, Outcome, Progress
     from server.store.base import NewAttempt
-    from server.store.codes import Row
 
 _INSERT: Final = (
-    "INSERT INTO attempts (id, job, previous, number, runner, session, state, offered_at,"
-    " started_at, ended_at, deadline, stop_at, stop_grace, stop_kill, phase, uuid)"
-    " VALUES (?,?,?,?,?,?,?,?,?,0,?,0,0,0,'',?)"
+    "INSERT INTO attempts (id, job, uuid, previous, number, runner, session, state, offered_at,"
+    " started_at, deadline, ended_at, stop_at, stop_grace, stop_kill, phase)"
+    " SELECT ?1 + made.rowid, made.value, made.key,"
+    " CASE ?2 WHEN 1 THEN 0 ELSE (SELECT attempt FROM jobs WHERE id = made.value) END,"
+    " ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, 0, 0, '' FROM json_each(?9) made"
 )
+"""Attempts made together mostly differ in job and id alone; those are handed over as one map."""
 _SELECT: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts "
 _BY_IDS: Final = _SELECT + "WHERE id IN (SELECT value FROM json_each(?))"
 _BY_UUIDS: Final = _SELECT + "WHERE uuid IN (SELECT value FROM json_each(?))"
@@ -60,21 +65,21 @@ class AttemptOps(JobOps):
     def insert_attempts(self, attempts: Sequence[NewAttempt], *, at: int) -> list[Attempt]:
         if not attempts:
             return []
-        first = self.memory.take_ids("attempt", len(attempts))
-        repeated = [attempt.job for attempt in attempts if attempt.number > 1]
-        earlier = self._newest_attempts(repeated) if repeated else {}
-        rows: list[Row] = []
-        inserted: list[Attempt] = []
-        for number, attempt in enumerate(attempts, first):
-            rows.append(_row(number, attempt, earlier.get(attempt.job, 0), at))
-            inserted.append(_attempt(number, attempt, at))
-        self.db.executemany(_INSERT, rows)
+        first = number = self.memory.take_ids("attempt", len(attempts))
+        for _, alike in groupby(attempts, itemgetter(slice(2, None))):
+            run = list(alike)
+            self._insert_attempts_alike(number, run, at)
+            number += len(run)
+        inserted = [_attempt(number, one, at) for number, one in enumerate(attempts, first)]
         self.memory.add_live(inserted)
         return inserted
 
-    def _newest_attempts(self, job_ids: Collection[int]) -> dict[int, int]:
-        sql = "SELECT id, attempt FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
-        return dict(self.rows_in(sql, job_ids))
+    def _insert_attempts_alike(self, first: int, attempts: Sequence[NewAttempt], at: int) -> None:
+        """Insert attempts that differ in nothing but id and job."""
+        _, _, number, runner, session, is_confirmed, deadline = attempts[0]
+        state, started_at = (1, at) if is_confirmed else (0, 0)
+        row = (first, number, runner, session, state, at, started_at, deadline)
+        self.db.execute(_INSERT, (*row, json_map({one.uuid: one.job for one in attempts})))
 
     def attempts(self, attempt_ids: Collection[int]) -> dict[int, tuple[Job, Attempt]]:
         hot = self.memory.attempts
@@ -135,39 +140,9 @@ class AttemptOps(JobOps):
             self.db.execute(_PROGRESS, (attempt_id, at, current, total, text))
 
 
-def _row(number: int, attempt: NewAttempt, previous: int, at: int) -> Row:
-    return (
-        number,
-        attempt.job,
-        previous,
-        attempt.number,
-        attempt.runner,
-        attempt.session,
-        1 if attempt.is_confirmed else 0,
-        at,
-        at if attempt.is_confirmed else 0,
-        attempt.deadline,
-        attempt.uuid,
-    )
-
-
-def _attempt(number: int, attempt: NewAttempt, at: int) -> Attempt:
-    is_confirmed = attempt.is_confirmed
-    return Attempt(
-        number,
-        attempt.uuid,
-        attempt.job,
-        attempt.number,
-        attempt.runner,
-        attempt.session,
-        "running" if is_confirmed else "offered",
-        "",
-        at,
-        at if is_confirmed else 0,
-        0,
-        attempt.deadline,
-        0,
-        0,
-        False,
-        None,
-    )
+def _attempt(row_id: int, attempt: NewAttempt, at: int) -> Attempt:
+    uuid, job, number, runner, session, is_confirmed, deadline = attempt
+    state: AttemptState = "running" if is_confirmed else "offered"
+    started_at = at if is_confirmed else 0
+    times = (at, started_at, 0, deadline)
+    return Attempt(row_id, uuid, job, number, runner, session, state, "", *times, 0, 0, False, None)

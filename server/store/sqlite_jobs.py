@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import sqlite3
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from server.errors import Refused
@@ -11,13 +13,16 @@ from server.model import JOB_STATES, Job
 from server.store.codes import (
     DETAIL_COLUMNS,
     JOB_COLUMNS,
+    JOB_COLUMNS_J,
     STATE_CODE,
     WANTED_CODE,
     details_of,
     job_of,
     json_ids,
+    json_texts,
     map_text,
     retry_text,
+    task_of,
 )
 from server.store.memory import ARRIVED
 from server.store.sqlite_base import TxBase
@@ -25,26 +30,36 @@ from server.store.sqlite_base import TxBase
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from server.model import JobDetails
+    from server.model import JobDetails, Task
     from server.store.base import NewJob
     from server.store.codes import Row
 
-_INSERT_JOB: Final = (
-    "INSERT INTO jobs (id, state, facet, cls, rank, since, created_at, attempts, attempt, run_at,"
-    " tries, max_attempts, losses, wanted, deadline, target, uuid)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_WIDTH: Final = len(Job._fields)
+_RANK: Final = Job._fields.index("rank")
+_INSERT_JOBS: Final = (
+    "INSERT INTO jobs (uuid, cls, state, rank, since, created_at, run_at, attempt, attempts,"
+    " tries, max_attempts, losses, wanted, deadline, target, facet, id)"
+    " SELECT value, ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?, ? + key FROM json_each(?)"
 )
 _INSERT_DETAILS: Final = (
-    "INSERT INTO job_details (job, submitter, timeout_ms, retry, cache_key, parent, resubmit_of,"
-    " trace, extra, params) VALUES (?,?,?,?,?,?,?,?,?,?)"
+    "INSERT INTO job_details (params, submitter, timeout_ms, retry, cache_key, parent,"
+    " resubmit_of, trace, extra, job)"
+    " SELECT CAST(value AS BLOB), ?,?,?,?,?,?,?,?, ? + key FROM json_each(?)"
 )
+"""Jobs of a batch are mostly alike but for id and parameters. One statement for all that are alike
+takes a quarter of the time of one for each."""
 _SELECT: Final = f"SELECT {JOB_COLUMNS} FROM jobs "
 _BY_ID: Final = _SELECT + "WHERE id = ?"
 _BY_IDS: Final = _SELECT + "WHERE id IN (SELECT value FROM json_each(?))"
 _BY_UUID: Final = _SELECT + "WHERE uuid = ?"
 _BY_PREFIX: Final = _SELECT + "WHERE uuid >= ? AND uuid < ? ORDER BY uuid LIMIT ?"
+_TASK: Final = "params, timeout_ms, trace"
+_WAITING: Final = (
+    f"SELECT {JOB_COLUMNS_J}, {_TASK} FROM jobs j CROSS JOIN job_details d ON d.job = j.id "
+)
+_CLAIMABLE_IN_ONE: Final = _WAITING + "WHERE state = 1 AND cls = ? ORDER BY rank, id LIMIT ?"
 _CLAIMABLE: Final = (
-    _SELECT + "WHERE id IN (SELECT id FROM jobs WHERE state = 1"
+    _WAITING + "WHERE id IN (SELECT id FROM jobs WHERE state = 1"
     " AND cls IN (SELECT value FROM json_each(?)) ORDER BY rank, id LIMIT ?)"
 )
 """The subquery stops early in each class; joined directly it was a hundred times slower."""
@@ -53,6 +68,9 @@ _PAST_DEADLINE: Final = (
     _SELECT + "WHERE state < 2 AND deadline > 0 AND deadline <= ? ORDER BY deadline, id LIMIT ?"
 )
 _DETAILS_ONE: Final = f"SELECT {DETAIL_COLUMNS} FROM job_details WHERE job = ?"
+_TASKS: Final = (
+    f"SELECT job, {_TASK} FROM job_details WHERE job IN (SELECT value FROM json_each(?))"
+)
 _DETAILS_MANY: Final = (
     f"SELECT {DETAIL_COLUMNS} FROM job_details WHERE job IN (SELECT value FROM json_each(?))"
 )
@@ -62,25 +80,25 @@ class JobOps(TxBase):
     """The part of a transaction that concerns jobs."""
 
     def insert_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
-        first = self.memory.take_ids("job", len(jobs))
-        rows: list[Row] = []
-        details: list[Row] = []
-        inserted: list[Job] = []
-        counts: dict[tuple[int, str], int] = {}
-        for number, (job, detail) in enumerate(jobs, first):
-            submitter = self._submitter(detail.owner, detail.origin, detail.namespace)
-            rows.append(_job_row(number, job, self.facet(job.cls, submitter)))
-            details.append(_detail_row(number, detail, submitter))
-            inserted.append(Job._make((number, *job[1:])))
-            counts[job.cls, job.state] = counts.get((job.cls, job.state), 0) + 1
+        first = number = self.memory.take_ids("job", len(jobs))
         try:
-            self.db.executemany(_INSERT_JOB, rows)
+            for _, alike in groupby(jobs, _but_for_id_and_params):
+                run = list(alike)
+                self._insert_jobs_alike(number, run)
+                number += len(run)
         except sqlite3.IntegrityError as error:
             raise Refused("A job with this id exists already.", code="exists") from error
-        self.db.executemany(_INSERT_DETAILS, details)
-        for (cls, state), number in counts.items():
-            self._count_arrivals(cls, STATE_CODE[state], number, jobs[0].job.created_at)  # type: ignore[index]
-        return inserted
+        return [Job(number, *job[1:]) for number, (job, _) in enumerate(jobs, first)]
+
+    def _insert_jobs_alike(self, first: int, jobs: Sequence[NewJob]) -> None:
+        """Insert jobs that differ in nothing but id and parameters."""
+        job, detail = jobs[0]
+        submitter = self._submitter(detail.owner, detail.origin, detail.namespace)
+        row = _job_row(job, self.facet(job.cls, submitter))
+        self.db.execute(_INSERT_JOBS, (*row, first, json_texts([one.job.uuid for one in jobs])))
+        params = json_texts([str(one.details.params, "utf-8") for one in jobs])
+        self.db.execute(_INSERT_DETAILS, (*_detail_row(detail, submitter), first, params))
+        self._count_arrivals(job.cls, STATE_CODE[job.state], len(jobs), job.created_at)
 
     def _count_arrivals(self, cls: int, state: int, number: int, at: int) -> None:
         self.memory.bump(cls, state, number)
@@ -135,13 +153,18 @@ class JobOps(TxBase):
             for row in self.rows_in(_DETAILS_MANY, job_ids)
         }
 
-    def claimable(self, classes: Sequence[int], limit: int) -> list[Job]:
+    def tasks(self, job_ids: Collection[int]) -> dict[int, Task]:
+        return {row[0]: task_of(row[1:]) for row in self.rows_in(_TASKS, job_ids)}
+
+    def claimable(self, classes: Sequence[int], limit: int) -> list[tuple[Job, Task]]:
         if not classes or limit <= 0:
             return []
-        rows = self.db.execute(_CLAIMABLE, (json_ids(classes), limit)).fetchall()
-        jobs = [job_of(row) for row in rows]
-        jobs.sort(key=lambda job: (job.rank, job.id))
-        return jobs
+        if len(classes) == 1:  # mostly so, and a third cheaper
+            rows = self.db.execute(_CLAIMABLE_IN_ONE, (classes[0], limit)).fetchall()
+        else:
+            rows = self.db.execute(_CLAIMABLE, (json_ids(classes), limit)).fetchall()
+            rows.sort(key=itemgetter(_RANK, 0))
+        return [(job_of(row), task_of(row[_WIDTH:])) for row in rows]
 
     def due(self, now: int, limit: int) -> list[Job]:
         return [job_of(row) for row in self.db.execute(_DUE, (now, limit))]
@@ -150,32 +173,20 @@ class JobOps(TxBase):
         return [job_of(row) for row in self.db.execute(_PAST_DEADLINE, (now, limit))]
 
 
-def _job_row(number: int, job: Job, facet: int) -> Row:
-    return (
-        number,
-        STATE_CODE[job.state],
-        facet,
-        job.cls,
-        job.rank,
-        job.since,
-        job.created_at,
-        job.attempts,
-        job.attempt,
-        job.run_at,
-        job.tries,
-        job.max_attempts,
-        job.losses,
-        WANTED_CODE[job.wanted],
-        job.deadline,
-        job.target,
-        job.uuid,
-    )
+def _but_for_id_and_params(new: NewJob) -> tuple[Row, Row]:
+    job, details = new
+    return job[2:], details[1:]
 
 
-def _detail_row(number: int, detail: JobDetails, submitter: int) -> Row:
+def _job_row(job: Job, facet: int) -> Row:
+    """All columns but the ids, in the order of the fields."""
+    cls, state, *between, wanted, deadline, target = job[2:]
+    return (cls, STATE_CODE[state], *between, WANTED_CODE[wanted], deadline, target, facet)
+
+
+def _detail_row(detail: JobDetails, submitter: int) -> Row:
     trace = detail.trace_context
     return (
-        number,
         submitter,
         detail.timeout_ms,
         retry_text(detail.retry),
@@ -184,5 +195,4 @@ def _detail_row(number: int, detail: JobDetails, submitter: int) -> Row:
         detail.resubmit_of,
         None if trace is None else map_text(trace),
         detail.extra or None,
-        detail.params,
     )

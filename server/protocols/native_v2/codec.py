@@ -155,16 +155,16 @@ def _piece(chunk: OutputChunk) -> OutputPiece:
 
 
 def _assignment(assigned: Assigned) -> Assignment:
-    job, attempt, details = assigned.job, assigned.attempt, assigned.details
-    trace = details.trace_context
+    job, attempt, job_type, queue, task = assigned
+    trace = task.trace_context
     return Assignment(
         job=job.uuid,
         attempt=attempt.uuid,
         number=attempt.number,
-        type=assigned.type,
-        params=msgspec.Raw(details.params),
-        timeout_seconds=details.timeout_ms / 1000 if details.timeout_ms else None,
+        type=job_type,
+        params=msgspec.Raw(task.params),
+        timeout_seconds=task.timeout_ms / 1000 if task.timeout_ms else None,
         trace_context=None if trace is None else dict(trace),
-        queue=assigned.queue,
+        queue=queue,
         enqueued_at=job.created_at,
     )

@@ -66,10 +66,10 @@ class RunnerCalls:
             {
                 "job_id": job.uuid,
                 "job_type": job_type,
-                "input_params": msgspec.Raw(details.params),
+                "input_params": msgspec.Raw(task.params),
                 "created_at": job.created_at,
             }
-            for job, job_type, details in jobs
+            for job, job_type, task in jobs
         ]
         return answer(200, jobs=lines)
 
@@ -83,7 +83,7 @@ class RunnerCalls:
         job = {
             "job_id": assigned.job.uuid,
             "job_type": assigned.type,
-            "input_params": msgspec.Raw(assigned.details.params),
+            "input_params": msgspec.Raw(assigned.task.params),
         }
         return answer(200, success=True, message="Job claimed successfully", job=job)
 

@@ -30,7 +30,7 @@ async def test_a_job_goes_from_submit_to_result(world: World) -> None:
     (job,) = await world.submit("fib", params=b'{"n": 3}')
     runner = await world.runner()
     told = await runner.exchange()
-    assert told.assign[0].details.params == b'{"n": 3}'
+    assert told.assign[0].task.params == b'{"n": 3}'
     assert (await world.job(job)).state == "claimed"
     await runner.exchange()
     assert (await world.job(job)).state == "in_progress"

@@ -61,7 +61,7 @@ async def test_steps_do_not_grow_with_the_backlog(classes: list[int]) -> None:
         world = await waiting(number)
 
         def claim_next(tx: Tx, now: int = world.now) -> None:
-            jobs = tx.claimable(classes, 4)
+            jobs = [job for job, _ in tx.claimable(classes, 4)]
             assert jobs
             claim(tx, jobs, now)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.errors import Refused
-from server.model import Outcome, Progress, RetryPolicy
+from server.model import Outcome, Progress, RetryPolicy, Task
 from server.store.base import Change, NewAttempt, NewJob
 from tests.server.store.world import a_job, claim, details, finish, insert
 
@@ -73,6 +73,11 @@ async def test_details_come_back_as_they_were(world: World) -> None:
     found = await world.run(lambda tx: tx.details_of([rich.id, plain.id]))
     assert found == {rich.id: full, plain.id: details()}
     assert await world.run(lambda tx: tx.details(rich.id)) == full
+    tasks = await world.run(lambda tx: tx.tasks([rich.id, plain.id]))
+    assert tasks == {
+        rich.id: Task(b'{"a": 1}', 5, {"traceparent": "00"}),
+        plain.id: Task(b"{}", 0, None),
+    }
     with pytest.raises(KeyError):
         await world.run(lambda tx: tx.details(99))
 
@@ -88,7 +93,7 @@ async def test_claimable_is_by_priority_then_age_and_by_class(world: World) -> N
         cls = {(one.queue, one.type): one.id for one in tx.classes()}
         noop, fib, gpu = cls["default", "noop"], cls["default", "fib"], cls["gpu", "noop"]
         return [
-            [job.id for job in tx.claimable(classes, limit)]
+            [job.id for job, _ in tx.claimable(classes, limit)]
             for classes, limit in (
                 ([noop], 10),
                 ([noop], 2),
@@ -132,7 +137,7 @@ async def test_a_claim_and_an_end_are_seen_at_once_and_later(world: World) -> No
         assert tx.active_in_queue("default") == 1
         job = tx.job(jobs[0].id)
         assert job is not None and (job.state, job.attempt) == ("in_progress", attempt.id)
-        assert tx.claimable([cls], 9) == [jobs[1]]
+        assert tx.claimable([cls], 9) == [(jobs[1], Task(b"{}", 0, None))]
         finish(tx, [attempt], world.now, result=b"3")
         assert tx.active_in_queue("default") == 0
 
@@ -288,7 +293,7 @@ async def test_moving_a_job_moves_what_is_counted(world: World) -> None:
         tx.save([Change(job, job._replace(cls=cls))])
         assert tx.count(job.cls, "pending") == 0
         assert tx.count(cls, "pending") == 1
-        assert [one.id for one in tx.claimable([cls], 1)] == [job.id]
+        assert [one.id for one, _ in tx.claimable([cls], 1)] == [job.id]
 
     await world.run(move)
     assert world.commits[-1].ready == {2}
