@@ -23,6 +23,7 @@ OUTPUT_HEADERS = {
     "X-Output-Generation": "Counts how often the whole text was replaced.",
     "X-Output-Gap": "FROM-TO: bytes that were left out, if any were.",
     "X-Output-Time": "When the first of these bytes came in, in epoch milliseconds.",
+    "X-Output-Times": "OFFSET:TIME,...: where later pieces begin, and when they came in.",
     "X-Output-Stream": "stdout, stderr or console.",
     "X-Output-Attempt": "The attempt's number.",
     "Content-Range": "With 206.",
@@ -107,6 +108,8 @@ def _headers(part: OutputPart) -> list[tuple[bytes, bytes]]:
     }
     if part.at:
         facts["x-output-time"] = str(part.at)
+    if part.times:
+        facts["x-output-times"] = ",".join(f"{offset}:{at}" for offset, at in part.times)
     if part.gap_to > part.gap_from:
         facts["x-output-gap"] = f"{part.gap_from}-{part.gap_to}"
     return [

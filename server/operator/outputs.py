@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from server.errors import InvalidInput, NotFound
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_PART = 4 * 1024 * 1024
 """Bytes of output in one answer."""
+MAX_TIMES = 200
+"""Pieces of one answer whose times are told: they travel in a header."""
 MAX_NEEDLE = 1_000
 """Longest text that can be searched for, in characters."""
 
@@ -39,6 +42,8 @@ class OutputPart(NamedTuple):
     gap_to: int
     at: int = 0
     """When the first byte of ``data`` came in; 0: there is none."""
+    times: tuple[tuple[int, int], ...] = ()
+    """(offset, when) of pieces that came in after the first, so that streams can be merged."""
 
 
 class Source(NamedTuple):
@@ -125,7 +130,8 @@ class OutputCalls(OperatorParts):
             )
         begin, data = _joined(found.chunks, offset)
         at = found.chunks[0].at if found.chunks else 0
-        return part._replace(offset=begin, data=data, at=at)
+        times = _times(found.chunks, begin + len(data))
+        return part._replace(offset=begin, data=data, at=at, times=times)
 
     async def find_output(
         self,
@@ -178,6 +184,16 @@ def _choose_stream(text: str, states: Sequence[StreamState]) -> Stream:
         raise InvalidInput(f"a stream is one of {', '.join(STREAMS)}")
     filled = {state.stream for state in states if state.size}
     return next((stream for stream in STREAMS if stream in filled), "stdout")
+
+
+def _times(chunks: Sequence[Chunk], end: int) -> tuple[tuple[int, int], ...]:
+    """Where later pieces begin and when they came; thinned out where there are very many."""
+    later = [
+        (chunk.offset, chunk.at)
+        for before, chunk in pairwise(chunks)
+        if chunk.at > before.at and chunk.offset < end
+    ]
+    return tuple(later[:: 1 + len(later) // MAX_TIMES])
 
 
 def _joined(chunks: Sequence[Chunk], offset: int) -> tuple[int, bytes]:

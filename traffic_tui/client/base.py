@@ -75,6 +75,8 @@ class OutputPart(NamedTuple):
     gap_to: int
     at: int = 0
     """When the first byte of ``data`` came in; 0: not told."""
+    times: tuple[tuple[int, int], ...] = ()
+    """(offset, when) of pieces that came in after the first, as far as told."""
 
 
 class Resync:

@@ -193,6 +193,7 @@ class EmbeddedClient:
             gap_from=part.gap_from,
             gap_to=part.gap_to,
             at=part.at,
+            times=part.times,
         )
 
     async def find_output(

@@ -295,6 +295,11 @@ def _part(text: str) -> str:
     return quote(text, safe="") or "%20"
 
 
+def _times(header: str) -> tuple[tuple[int, int], ...]:
+    pairs = (pair.partition(":") for pair in header.split(",") if pair)
+    return tuple((int(offset), int(at)) for offset, _, at in pairs)
+
+
 def _output_part(url: str, response: httpx.Response) -> OutputPart:
     headers = response.headers
     try:
@@ -308,6 +313,7 @@ def _output_part(url: str, response: httpx.Response) -> OutputPart:
             gap_from=int(gap_from),
             gap_to=int(gap_to),
             at=int(headers.get("X-Output-Time", "0")),
+            times=_times(headers.get("X-Output-Times", "")),
         )
     except (KeyError, ValueError) as error:
         raise misunderstood(url, response.status_code, error) from error

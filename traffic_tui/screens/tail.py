@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from traffic_tui.screens.merging import StreamPart, in_time_order
 from traffic_tui.state.attempt_columns import exit_words
 from traffic_tui.state.formats import size
 
@@ -109,8 +110,9 @@ class Tail:
         return f"{shown.choice} alone" if shown.choice else "all streams"
 
     async def fetch(self, ranges: Iterable[OutputRange]) -> None:
-        """Load ranges into the view."""
+        """Load ranges into the view; several streams in the order in which they came in."""
         shown = self.shown
+        parts: list[StreamPart] = []
         for wanted in ranges:
             part = await self._client.output(
                 shown.job,
@@ -121,7 +123,16 @@ class Tail:
             )
             if shown is not self.shown:
                 return
-            self.view.load(part, wanted.stream, at=part.at)
+            parts.append(StreamPart(wanted.stream, part))
+        pieces = in_time_order(parts)
+        earlier = [one for one in pieces if self._lies_before(one)]
+        for one in [*reversed(earlier), *(one for one in pieces if one not in earlier)]:
+            self.view.load(one.part, one.stream, at=one.part.at)
+
+    def _lies_before(self, one: StreamPart) -> bool:
+        """Whether a piece goes before what is held, so that the newest of them goes in first."""
+        window = self.view.output.window(one.stream)
+        return window is not None and one.part.offset < window.start
 
     async def follow(self) -> None:
         """Catch up with what came; asked for again while it runs, it goes on."""
