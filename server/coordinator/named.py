@@ -141,10 +141,10 @@ def heartbeat(
     job, attempt = found
     report = Report(tx, memory, now, actor=runner.name)
     report.started(job, attempt)
-    was_heard = OutputIntake(tx, memory, now).replace(job, attempt, "console", console)
-    if progress is not None or not was_heard:
-        report.progress(job, attempt, progress)
+    report.progress(job, attempt, progress)
     report.write()
+    intake = OutputIntake(tx, memory, now, is_first_word=False)
+    intake.replace(job, attempt, "console", console)
     tx.after_commit(lambda: _renew(memory, attempt.id))
     return True
 
@@ -165,7 +165,8 @@ def finish(
         return False
     job, attempt = found
     if console is not None:
-        OutputIntake(tx, memory, now).replace(job, attempt, "console", console)
+        intake = OutputIntake(tx, memory, now, is_first_word=False)
+        intake.replace(job, attempt, "console", console)
     report = Report(tx, memory, now, actor=runner.name)
     report.ended(job, attempt, outcome)
     report.write()

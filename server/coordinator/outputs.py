@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 class OutputIntake:
     """Output of one call; streams are read once, however many pieces come."""
 
-    def __init__(self, tx: Tx, memory: Memory, now: int) -> None:
+    def __init__(self, tx: Tx, memory: Memory, now: int, *, is_first_word: bool = True) -> None:
+        """``is_first_word``: nothing else in this call notes that the attempt was heard."""
+        self._notes_heard = is_first_word
         self._tx = tx
         self._memory = memory
         self._now = now
@@ -39,24 +41,20 @@ class OutputIntake:
         self._heard(job, attempt, len(taken.data))
         return taken.state.size
 
-    def replace(self, job: Job, attempt: Attempt, stream: Stream, text: bytes) -> bool:
-        """The runner sent the whole text again; what only goes on from the old one is appended.
-
-        The answer is whether anything was stored, so that the attempt was heard by that.
-        """
+    def replace(self, job: Job, attempt: Attempt, stream: Stream, text: bytes) -> None:
+        """The runner sent the whole text again; what only goes on from the old one is appended."""
         state = self._state(attempt.id, stream)
         old = self._tx.output_text(attempt.id, stream) if state.size else b""
         added = output.continuation(old, text)
         if added is not None:
             if added:
                 self.append(job, attempt, stream, state.size, added)
-            return bool(added)
+            return
         state = state._replace(generation=state.generation + 1)
         fresh = state._replace(size=len(text), gap_from=0, gap_to=0, updated_at=self._now)
         self._tx.replace_output(fresh, text, at=self._now)
         self._states[attempt.id, stream] = fresh
         self._heard(job, attempt, len(text))
-        return True
 
     def _state(self, attempt_id: int, stream: Stream) -> StreamState:
         if attempt_id not in self._loaded:
@@ -67,7 +65,8 @@ class OutputIntake:
         return known or StreamState(attempt_id, stream, 0, 0, 0, 0, self._now)
 
     def _heard(self, job: Job, attempt: Attempt, size: int) -> None:
-        self._tx.set_progress(attempt.id, None, at=self._now)
+        if self._notes_heard:
+            self._tx.set_progress(attempt.id, None, at=self._now)
         notice = Notice("output", job=job.id, attempt=attempt.id, runner=attempt.runner)
 
         def committed() -> None:
