@@ -33,8 +33,9 @@ MAX_P99_MS = 15.0
 class Lives:
     """The load: connections that live jobs through until the time is up."""
 
-    def __init__(self, at: Service) -> None:
+    def __init__(self, at: Service, tag: str) -> None:
         self._at = at
+        self._tag = tag  # equal parameters would be answered from the cache
         self.latencies: list[float] = []
         self.lives = 0
         self.failures = 0
@@ -71,7 +72,10 @@ class Lives:
         life = 0
         while time.perf_counter() < until:
             life += 1
-            params = {"job_type": "noop", "input_params": {"n": number, "life": life}}
+            params = {
+                "job_type": "noop",
+                "input_params": {"n": number, "life": life, "tag": self._tag},
+            }
             made = await self._timed(
                 connection,
                 request("POST", "/api/jobs/submit", json.dumps(params).encode(), submit),
@@ -98,8 +102,8 @@ def main() -> int:
     options = parser.parse_args()
     uvloop.install()
     with service(durability=options.durability) as at:
-        asyncio.run(Lives(at).run(1))
-        lives, cpu, start = Lives(at), at.cpu_seconds(), time.perf_counter()
+        asyncio.run(Lives(at, "warm-up").run(1))
+        lives, cpu, start = Lives(at, "run"), at.cpu_seconds(), time.perf_counter()
         asyncio.run(lives.run(options.seconds))
         passed = time.perf_counter() - start
         used = (at.cpu_seconds() - cpu) / passed
