@@ -31,9 +31,11 @@ _COMPLETE: Final = (
 )
 _END: Final = (
     f"UPDATE attempts SET state = {ATTEMPT_CODE['ended']}, ended_at = ?,"
-    f" outcome = {OUTCOME_CODE['success']}, is_live = 0"
+    f" outcome = {OUTCOME_CODE['success']}, is_live = 0,"
+    " started_at = CASE started_at WHEN 0 THEN offered_at ELSE started_at END"
     " WHERE id IN (SELECT value FROM json_each(?))"
 )
+"""An end also confirms: an attempt never said to run began with its offer."""
 
 
 class AlikeOps(TxBase):
