@@ -28,6 +28,9 @@ T = TypeVar("T")
 BATCH = 512
 """Operations in one transaction; the loop breathes before the next."""
 
+GATHER_ROUNDS = 3
+"""How often the loop may look for more requests before a commit, while more keep coming."""
+
 
 class _Waiting(NamedTuple):
     operation: Callable[[Tx], Any]
@@ -50,6 +53,8 @@ class GroupCommit:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting] = deque()
         self._is_scheduled = False
+        self._seen = 0
+        self._rounds = 0
         self._is_closed = False
         self._listeners: list[Callable[[Committed], None]] = []
 
@@ -77,6 +82,9 @@ class GroupCommit:
     # one tick --------------------------------------------------------------------------
 
     def _flush(self) -> None:
+        if self._is_gathering():
+            self._loop.call_soon(self._flush)
+            return
         self._is_scheduled = False
         if not self._waiting:
             return
@@ -86,6 +94,19 @@ class GroupCommit:
             if self._waiting and not self._is_scheduled:
                 self._is_scheduled = True
                 self._loop.call_soon(self._flush)
+
+    def _is_gathering(self) -> bool:
+        """Whether to look at the sockets once more first, because requests are still coming in.
+
+        It costs an idle system one round of the loop, some 20 us, and lets a busy one share a sync
+        among half as many requests again. There is no waiting: each round has to bring something.
+        """
+        number = len(self._waiting)
+        if number > self._seen and self._rounds < GATHER_ROUNDS:
+            self._seen, self._rounds = number, self._rounds + 1
+            return True
+        self._seen = self._rounds = 0
+        return False
 
     def _take(self) -> list[_Waiting]:
         waiting = self._waiting
