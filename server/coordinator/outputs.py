@@ -44,8 +44,7 @@ class OutputIntake:
     def replace(self, job: Job, attempt: Attempt, stream: Stream, text: bytes) -> None:
         """The runner sent the whole text again; what only goes on from the old one is appended."""
         state = self._state(attempt.id, stream)
-        old = self._tx.output_text(attempt.id, stream) if state.size else b""
-        added = output.continuation(old, text)
+        added = self._added(state, text)
         if added is not None:
             if added:
                 self.append(job, attempt, stream, state.size, added)
@@ -55,6 +54,13 @@ class OutputIntake:
         self._tx.replace_output(fresh, text, at=self._now)
         self._states[attempt.id, stream] = fresh
         self._heard(job, attempt, len(text))
+
+    def _added(self, state: StreamState, text: bytes) -> bytes | None:
+        """What a text adds to what is kept; None: it replaces it, as a shorter one must."""
+        if len(text) < state.size:
+            return None
+        old = self._tx.output_text(state.attempt, state.stream) if state.size else b""
+        return output.continuation(old, text)
 
     def _state(self, attempt_id: int, stream: Stream) -> StreamState:
         if attempt_id not in self._loaded:
