@@ -48,7 +48,8 @@ class Subscription:
         await self._arrived.wait()
         if self._has_lagged:
             self._has_lagged = False
-            self._arrived.clear()
+            if not (self._items or self._is_closed):
+                self._arrived.clear()
             raise Lagged
         if self._items:
             items = list(self._items)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from server.bus import Bus, BusClosed, Lagged
@@ -43,3 +45,27 @@ async def test_what_waits_is_read_before_the_end() -> None:
         await subscription.next()
     with pytest.raises(BusClosed):
         await bus.subscribe().next()
+
+
+async def test_what_follows_an_overflow_is_not_held_back() -> None:
+    bus = Bus()
+    slow = bus.subscribe(capacity=2)
+    bus.publish([notice(1), notice(2)])
+    bus.publish([notice(3)])
+    bus.publish([notice(4)])
+    with pytest.raises(Lagged):
+        await slow.next()
+    async with asyncio.timeout(1):
+        assert [item.job for item in await slow.next()] == [4]
+
+
+async def test_one_that_lagged_hears_of_the_end() -> None:
+    bus = Bus()
+    slow = bus.subscribe(capacity=1)
+    bus.publish([notice(1), notice(2)])
+    bus.close()
+    with pytest.raises(Lagged):
+        await slow.next()
+    async with asyncio.timeout(1):
+        with pytest.raises(BusClosed):
+            await slow.next()
