@@ -13,7 +13,6 @@ import msgspec
 
 from server.errors import InvalidInput
 from server.http.exchange import header
-from server.http.queries import MAX_INTEGER
 from server.operator import KeepAlive, Resync
 from server.wire.operator import EventView
 
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from server.operator import Feed, FeedItem
 
 CONTENT_TYPE = "text/event-stream"
+MAX_DIGITS = 18
+"""Of the number of an event."""
 KEEP_ALIVE = b": keep-alive\n\n"
 
 _encoder = msgspec.json.Encoder()
@@ -39,7 +40,7 @@ def last_event_id(scope: Scope) -> int | None:
     text = (header(scope, b"last-event-id") or "").strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and int(text[:20]) <= MAX_INTEGER):
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
         raise InvalidInput("Last-Event-ID is not the number of an event")
     return int(text)
 

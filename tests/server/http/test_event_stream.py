@@ -192,7 +192,7 @@ async def test_points_that_are_not_kept_ask_for_a_reload() -> None:
             assert (await listener.next()).event == "resync"
             await world.submit()
             assert (await listener.next()).data["kind"] == "submitted"
-        for text in ("-1", "abc", "9" * 30, "1.5"):
+        for text in ("-1", "abc", "9" * 30, "0" * 20 + "9" * 30, "9" * 5_000, "1.5"):
             await world.bad(
                 400,
                 "GET",
