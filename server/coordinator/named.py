@@ -52,12 +52,24 @@ class OfferBook:
 
     def order(self, jobs: Sequence[Job], runner_id: int, now: float) -> list[Job]:
         """The same jobs; those shown first to somebody else a moment ago go last."""
-        self._offers = {job_id: offer for job_id, offer in self._offers.items() if offer[1] > now}
-        elsewhere = {job_id for job_id, (holder, _) in self._offers.items() if holder != runner_id}
+        self._forget(now)
+        elsewhere = {
+            job.id for job in jobs if self._offers.get(job.id, (runner_id, 0.0))[0] != runner_id
+        }
         ordered = sorted(jobs, key=lambda job: job.id in elsewhere)
         if ordered and ordered[0].id not in elsewhere:
-            self._offers[ordered[0].id] = (runner_id, now + OFFER_SECONDS)
+            first = ordered[0].id
+            self._offers.pop(first, None)  # so that it goes to the end
+            self._offers[first] = (runner_id, now + OFFER_SECONDS)
         return ordered
+
+    def _forget(self, now: float) -> None:
+        """Drop offers that are over; they lie in the order in which they end."""
+        while self._offers:
+            oldest = next(iter(self._offers))
+            if self._offers[oldest][1] > now:
+                return
+            del self._offers[oldest]
 
 
 def available(
