@@ -12,7 +12,7 @@ from server.coordinator.reports import Report
 from server.coordinator.results import Acted
 from server.coordinator.sessions import known_runner
 from server.coordinator.submit import ensure_queue, insert
-from server.errors import NotFound, Refused
+from server.errors import DiskFull, NotFound, Refused
 from server.ids import new_uuid
 from server.model import FINAL_STATES, MAX_PRIORITY, Job, JobDetails, Outcome
 from server.placement import matches_type, missing_label
@@ -132,6 +132,8 @@ def reassign_to_runner(
     """Pin a job to one runner, and if it runs elsewhere, bring it there."""
     job = known_job(tx, job_id)
     runner = known_runner(tx, runner_id)
+    if runner.is_forgotten:
+        raise Refused(f"{runner.name} was forgotten; it has to come back first")
     job_class = tx.job_class(job.cls)
     _require_able(runner, job_class)
     attempt = active_attempt(tx, job)
@@ -217,6 +219,8 @@ def resubmit(
     now: int,
 ) -> Acted:
     """Make a new job from one that has ended; the old record, result and output stay."""
+    if memory.submit_problem:
+        raise DiskFull(memory.submit_problem)
     old = known_job(tx, job_id)
     if old.state not in FINAL_STATES:
         raise Refused(
@@ -228,7 +232,9 @@ def resubmit(
     if job_class.pin:
         job_class = tx.intern_class(job_class.queue, job_class.type, job_class.requires, 0)
     if details.cache_key is not None:
-        tx.release_cached(details.cache_key)
+        answers = tx.cached(details.cache_key)
+        if answers is not None and answers.job == old.id:  # not a later job's
+            tx.release_cached(details.cache_key)
     job = Job(
         id=0,
         uuid=new_uuid(),
