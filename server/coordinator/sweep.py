@@ -7,6 +7,8 @@ renewed first, for it was not the runners who were away.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from server import transitions
@@ -17,8 +19,10 @@ from server.model import Actor, Outcome
 from server.store.base import Change
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from server.coordinator.memory import Memory
-    from server.model import Attempt, Job, Runner
+    from server.model import Attempt, Job
     from server.store.base import Tx
 
 BATCH = 500
@@ -88,7 +92,8 @@ class AttemptWatch:
         if not attempt.deadline or attempt.deadline + TIMEOUT_SLACK_MS > self._now:
             return
         if not acts.can_stop(self._memory, attempt):
-            self._time_out(job, attempt)
+            if self._may_expire:  # its end may be waiting to be read
+                self._time_out(job, attempt)
             return
         step = transitions.stop(
             job, attempt, grace_ms=TIMEOUT_GRACE_MS, kill=False, is_timeout=True, now=self._now
@@ -134,9 +139,11 @@ class AttemptWatch:
 
 
 def lose_attempts(tx: Tx, memory: Memory, attempt_ids: list[int], now: int) -> None:
-    """End attempts whose own lease ran out."""
+    """End attempts whose own lease ran out, but for those that were heard since."""
     report = Report(tx, memory, now, actor="coordinator")
-    for job, attempt in tx.attempts(attempt_ids).values():
+    leases = memory.attempt_leases
+    silent = [number for number in attempt_ids if leases.state(number) == "lost"]
+    for job, attempt in tx.attempts(silent).values():
         if attempt.state == "ended":
             continue
         runner = memory.runners[attempt.runner]
@@ -151,14 +158,13 @@ def lose_attempts(tx: Tx, memory: Memory, attempt_ids: list[int], now: int) -> N
 
 def watch_drains(tx: Tx, memory: Memory, told_drained: set[int], now: int) -> None:
     """Move what is left when a drain's deadline passes, and tell when a runner is empty."""
-    for runner in memory.runners.values():
-        if not runner.draining_since:
-            told_drained.discard(runner.id)
-            continue
+    draining = [runner for runner in memory.runners.values() if runner.draining_since]
+    tx.after_commit(lambda: told_drained.intersection_update(runner.id for runner in draining))
+    for runner in draining:
         busy = memory.busy(runner.id)
         if not busy and runner.id not in told_drained:
-            told_drained.add(runner.id)
             tx.append("runner_drained", at=now, runner=runner.id, actor=runner.drained_by)
+            tx.after_commit(partial(told_drained.add, runner.id))
         elif busy and runner.drain_deadline and runner.drain_deadline <= now:
             acts.move_off(
                 tx,
@@ -180,9 +186,10 @@ def tell_suspects(tx: Tx, memory: Memory, session_ids: list[int], now: int) -> N
 
 
 def lose_sessions(tx: Tx, memory: Memory, session_ids: list[int], now: int) -> None:
-    """The lease of each of these sessions ran out."""
+    """The lease of each of these sessions ran out, unless it was heard since."""
     for session_id in session_ids:
-        sessions.lose(tx, memory, session_id, now)
+        if memory.session_leases.state(session_id) == "lost":
+            sessions.lose(tx, memory, session_id, now)
 
 
 def shift_deadlines(tx: Tx, memory: Memory, jump_ms: int, now: int) -> None:
@@ -206,7 +213,11 @@ def announce_waiting(tx: Tx, memory: Memory) -> None:
             announce_pending(tx, memory, [job_class.id] * min(waiting, 16))
 
 
-def write_runners(tx: Tx, runners: list[Runner]) -> None:
-    """Store when runners were last heard."""
-    for runner in runners:
-        tx.update_runner(runner)
+def write_last_seen(tx: Tx, memory: Memory, heard: Mapping[int, int]) -> None:
+    """Store when runners were last heard, and leave alone what else is known of them now."""
+    for runner_id, heard_at in heard.items():
+        runner = tx.runner(runner_id)
+        if runner is not None and runner.last_seen_at < heard_at:
+            seen = replace(runner, last_seen_at=heard_at)
+            tx.update_runner(seen)
+            tx.after_commit(partial(memory.put_runner_seen, seen))

@@ -66,8 +66,8 @@ class Sweeper:
     async def tick(self) -> None:
         """One look at the clock."""
         self._tick += 1
+        await self._look_for_hiccups(TICK_SECONDS)
         now = self._memory.clock.now_ms()
-        await self._look_for_hiccups(now)
         while (
             await self._store.apply(lambda tx: sweep.fall_due(tx, self._memory, now)) == sweep.BATCH
         ):
@@ -75,16 +75,19 @@ class Sweeper:
         if self._tick % TICKS_PER_ROUND == 0:
             await self._round(now, self._tick // TICKS_PER_ROUND)
 
-    async def _look_for_hiccups(self, now: int) -> None:
-        hiccup = self._hiccups.look(planned_seconds=TICK_SECONDS)
+    async def _look_for_hiccups(self, planned_seconds: float) -> None:
+        """Renew all leases if we stood still. Nothing is awaited after that: what the caller
+        reads of the leases next is as of this look."""
+        hiccup = self._hiccups.look(planned_seconds=planned_seconds)
         if hiccup.stalled_seconds:
             log.warning("stood still for %.1fs: all leases are renewed", hiccup.stalled_seconds)
             self._be_calm()
         if hiccup.jumped_ms:
             log.warning("the wall clock jumped by %d ms", hiccup.jumped_ms)
             self._be_calm()
-            jump = hiccup.jumped_ms
+            jump, now = hiccup.jumped_ms, self._memory.clock.now_ms()
             await self._store.apply(lambda tx: sweep.shift_deadlines(tx, self._memory, jump, now))
+            self._be_calm()
 
     def _be_calm(self) -> None:
         memory = self._memory
@@ -109,6 +112,7 @@ class Sweeper:
 
     async def _watch_leases(self, now: int) -> None:
         memory, apply = self._memory, self._store.apply
+        await self._look_for_hiccups(0)  # we may have been stopped in the middle of this round
         lost = memory.session_leases.expired()
         if lost:
             await apply(lambda tx: sweep.lose_sessions(tx, memory, lost, now))
@@ -121,16 +125,13 @@ class Sweeper:
 
     async def _write_last_seen(self) -> None:
         memory = self._memory
-        fresh = [
-            seen
-            for runner_id, runner in memory.runners.items()
-            if (seen := memory.runner(runner_id)) is not None and seen is not runner
-        ]
-        if not fresh:
-            return
-        await self._store.apply(lambda tx: sweep.write_runners(tx, fresh))
-        for runner in fresh:
-            memory.put_runner_seen(runner)
+        heard = {
+            runner_id: heard_at
+            for runner_id, heard_at in memory.heard_at.items()
+            if (runner := memory.runners.get(runner_id)) and runner.last_seen_at < heard_at
+        }
+        if heard:
+            await self._store.apply(lambda tx: sweep.write_last_seen(tx, memory, heard))
 
     async def _prune(self, now: int) -> None:
         retention = self._memory.settings.retention

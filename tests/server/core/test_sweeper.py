@@ -1,0 +1,125 @@
+"""The clockwork, where something happens in the middle of one of its rounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.coordinator import sweep
+from server.coordinator.named import OFFER_SECONDS, OfferBook
+from server.errors import DiskFull, Refused
+from tests.server.core.world import LEASE_SECONDS, SAM, World, a_world
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from server.coordinator.memory import Memory
+    from server.store.base import Tx
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with a_world() as made:
+        yield made
+
+
+async def test_being_stopped_within_a_round_loses_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = await world.submit("fib")
+    runner = await world.runner()
+    await runner.take_one()
+    watch = sweep.watch_attempts
+
+    def stopped_meanwhile(tx: Tx, memory: Memory, now: int, *, may_expire: bool) -> None:
+        watch(tx, memory, now, may_expire=may_expire)
+        world.clock.advance(LEASE_SECONDS * 10)
+
+    await world.pass_seconds(1, runner)
+    monkeypatch.setattr(sweep, "watch_attempts", stopped_meanwhile)
+    for _ in range(4):
+        await world.coordinator.sweep()
+    monkeypatch.undo()
+    assert world.coordinator.session(runner.session.uuid) is not None
+    assert (await world.job(job)).state == "in_progress"
+
+
+async def test_a_beat_while_the_loss_is_being_written_saves_the_session(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = await world.runner()
+    lose = sweep.lose_sessions
+    asked: list[int] = []
+
+    def heard_meanwhile(tx: Tx, memory: Memory, session_ids: list[int], now: int) -> None:
+        asked.extend(session_ids)
+        world.coordinator.touch(runner.session.id)
+        lose(tx, memory, session_ids, now)
+
+    monkeypatch.setattr(sweep, "lose_sessions", heard_meanwhile)
+    for _ in range(LEASE_SECONDS + 1):
+        await world.pass_seconds(1)
+        if asked:
+            break
+    assert asked == [runner.session.id]
+    assert world.coordinator.session(runner.session.uuid) is not None
+
+
+async def test_storing_when_a_runner_was_heard_keeps_a_drain_of_the_same_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = await world.runner()
+    runner_id = runner.session.runner
+    write = sweep.write_last_seen
+    drained: list[int] = []
+
+    def drained_first(tx: Tx, memory: Memory, heard: dict[int, int]) -> None:
+        known = tx.runner(runner_id)
+        assert known is not None
+        tx.update_runner(replace(known, draining_since=1))
+        drained.append(runner_id)
+        write(tx, memory, heard)
+
+    monkeypatch.setattr(sweep, "write_last_seen", drained_first)
+    await world.pass_seconds(12, runner)
+    assert drained
+    now = world.coordinator.runner(runner_id)
+    assert now is not None
+    assert now.draining_since == 1
+
+
+async def test_a_runner_is_told_to_be_drained_once(world: World) -> None:
+    runner = await world.runner()
+    await world.coordinator.drain(SAM, runner.session.runner, deadline_ms=None, move=False)
+    with world.coordinator.bus.subscribe() as heard:
+        await world.pass_seconds(3, runner)
+        kinds = [getattr(item, "kind", "") for item in await heard.next()]
+    assert kinds.count("runner_drained") == 1
+
+
+async def test_no_disk_no_resubmit(world: World) -> None:
+    (job,) = await world.submit("fib")
+    await world.coordinator.stop_job(SAM, job.id)
+    world.coordinator.accepts_submits_problem = "the disk is full"
+    with pytest.raises(DiskFull):
+        await world.coordinator.resubmit(SAM, job.id)
+
+
+async def test_a_job_is_not_pinned_to_a_forgotten_runner(world: World) -> None:
+    (job,) = await world.submit("fib")
+    runner = await world.runner()
+    await world.coordinator.close_session(runner.session.id, reason="bye")
+    await world.coordinator.forget(SAM, runner.session.runner)
+    with pytest.raises(Refused, match="forgotten"):
+        await world.coordinator.reassign(SAM, job.id, runner=runner.session.runner)
+
+
+async def test_offers_to_others_go_last_until_they_are_over(world: World) -> None:
+    first, second = await world.submit("fib", "fib")
+    book = OfferBook()
+    assert book.order([first, second], 1, 0.0) == [first, second]
+    assert book.order([first, second], 2, 1.0) == [second, first]
+    assert book.order([first, second], 1, 1.0) == [first, second]
+    assert book.order([first, second], 2, 1.0 + OFFER_SECONDS) == [first, second]
