@@ -34,8 +34,7 @@ check: $(INSTALLED) ## format, lint and types, changing nothing
 	$(BIN)/mypy
 
 bench: $(INSTALLED) ## the measurements behind the figures in the documents
-	@set -e; for program in $$(grep -l __main__ benchmarks/*.py); do \
-		echo "== $$program"; $(BIN)/python -m "benchmarks.$$(basename $$program .py)"; done
+	$(BIN)/python -m benchmarks
 
 format: $(INSTALLED) ## put the code into its form
 	$(BIN)/ruff format .

@@ -96,17 +96,19 @@ async def drain(at: Service) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=200_000)
+    parser.add_argument("--quick", action="store_true", help="50,000 jobs")
     parser.add_argument("--durability", default="full")
     options = parser.parse_args()
     uvloop.install()
     with service(durability=options.durability) as at:
-        submitted = asyncio.run(submit(at, options.jobs))
+        submitted = asyncio.run(submit(at, 50_000 if options.quick else options.jobs))
         cpu, start = at.cpu_seconds(), time.perf_counter()
         drained = asyncio.run(drain(at))
         used = (at.cpu_seconds() - cpu) / (time.perf_counter() - start)
         memory = at.resident_mib()
     print(f"submitted {submitted:,.0f}/s, drained {drained:,.0f}/s", end=", ")
-    print(f"{used:.2f} cores, {memory:.0f} MiB, durability {options.durability}")
+    print(f"{used:.2f} cores, {used / drained * 1e6:.1f} us CPU a job", end=", ")
+    print(f"{memory:.0f} MiB, durability {options.durability}")
     print("within budget" if drained >= MIN_DRAINED else f"MISSED: {MIN_DRAINED:,} drained/s")
     return 0 if drained >= MIN_DRAINED else 1
 
