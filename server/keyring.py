@@ -117,6 +117,14 @@ class Keyring:
             raise Unauthenticated("the key is not known, has expired or was revoked")
         return holder
 
+    def is_good(self, authorization: str | None) -> bool:
+        """Whether a header that let somebody in still would."""
+        try:
+            self.from_header(authorization)
+        except Unauthenticated:
+            return False
+        return True
+
     def entries(self) -> list[KeyEntry]:
         """All keys, given ones first; revoked and expired ones too."""
         return [*self._given, *(_stored(key) for key in self._stored())]

@@ -17,7 +17,7 @@ from server.operator import KeepAlive, Resync
 from server.wire.operator import EventView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from server.http.exchange import Receive, Scope, Send
     from server.operator import Feed, FeedItem
@@ -56,13 +56,19 @@ def encode(item: FeedItem) -> bytes:
     return b"event: notice\ndata: %b\n\n" % _encoder.encode(item)
 
 
-async def send_feed(feed: Feed, receive: Receive, send: Send) -> None:
+async def send_feed(
+    feed: Feed, is_admitted: Callable[[], bool], receive: Receive, send: Send
+) -> None:
     """Send a feed until it ends or the client is gone, whatever the client does meanwhile.
 
     A client that stops reading blocks the writer, not the coordinator: its feed overflows, and
     the end of the feed ends the writer too.
+
+    Args:
+        is_admitted: whether the key still counts; asked before anything is sent, as keys expire
+            and are revoked while streams are open.
     """
-    writer = asyncio.ensure_future(_write(feed, send))
+    writer = asyncio.ensure_future(_write(feed, is_admitted, send))
     gone = asyncio.ensure_future(_until_gone(receive))
     closed = asyncio.ensure_future(feed.wait_closed())
     try:
@@ -82,7 +88,7 @@ LAST_WORDS_SECONDS = 0.2
 """How long a closed feed's writer may take to send what is left."""
 
 
-async def _write(feed: Feed, send: Send) -> None:
+async def _write(feed: Feed, is_admitted: Callable[[], bool], send: Send) -> None:
     headers = [
         (b"content-type", b"text/event-stream; charset=utf-8"),
         (b"cache-control", b"no-store"),
@@ -91,6 +97,8 @@ async def _write(feed: Feed, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await _part(send, KEEP_ALIVE)  # tells the client at once that it is heard
     async for round_ in feed.items():
+        if not is_admitted():
+            break
         await _part(send, b"".join(_encoded(round_)))
     await send({"type": "http.response.body", "body": b""})
 

@@ -5,6 +5,7 @@ Serving (:mod:`server.http.endpoint`), the OpenAPI document and the tests all re
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from server.errors import InvalidInput
@@ -104,7 +105,9 @@ async def _events(api: OperatorApi, call: Call) -> Answer:
         raise InvalidInput("a stream of events takes no parameter but after")
     after = event_stream.last_event_id(call.scope)
     feed = api.follow(call.actor, after=query.after if after is None else after)
-    return Stream(lambda receive, send: event_stream.send_feed(feed, receive, send))
+    authorization = header(call.scope, b"authorization")
+    is_admitted = partial(api.keyring.is_good, authorization)
+    return Stream(partial(event_stream.send_feed, feed, is_admitted))
 
 
 async def _late_writes(api: OperatorApi, call: Call) -> Answer:

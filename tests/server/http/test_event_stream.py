@@ -65,10 +65,10 @@ class Listener:
 
 @asynccontextmanager
 async def listening(
-    world: World, *, after: int | None = None, last_id: str = ""
+    world: World, *, after: int | None = None, last_id: str = "", secret: str = ""
 ) -> AsyncIterator[Listener]:
     headers = {
-        "Authorization": f"Bearer {secret_of('read-only')}",
+        "Authorization": f"Bearer {secret or secret_of('read-only')}",
         "Accept": "text/event-stream",
         **({"Last-Event-ID": last_id} if last_id else {}),
     }
@@ -202,6 +202,21 @@ async def test_points_that_are_not_kept_ask_for_a_reload() -> None:
         await world.bad(
             400, "GET", "/events", headers={"Accept": "text/event-stream"}, params={"job": "1"}
         )
+
+
+async def test_revoking_its_key_ends_a_stream() -> None:
+    async with served() as world:
+        made = await world.good(
+            "POST", "/keys", {"name": "visitor", "role": "read-only"}, role="admin"
+        )
+        async with listening(world, secret=made["secret"]) as listener:
+            await world.submit()
+            assert (await listener.next()).data["kind"] == "submitted"
+            await world.good("DELETE", "/keys/visitor", role="admin")
+            await world.submit()
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await drain(listener)
+        assert world.api.feed_count == 0
 
 
 async def test_closing_ends_streams_at_once() -> None:
