@@ -17,6 +17,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from traffic_tui.runner.private import make_folder
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -135,7 +137,7 @@ class Journal:
     def open(self) -> None:
         """Make the folder and lock it; folders of agents that are no more are removed."""
         root = self._folder.parent
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(root)
         for left in root.iterdir():
             if left.is_dir() and left != self._folder:
                 _remove_if_left(left)

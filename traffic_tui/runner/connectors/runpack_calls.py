@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from traffic_tui.runner import private
 from traffic_tui.runner.connectors.link import Rejected, decoded
 from traffic_tui.runner.errors import RunnerError
 
@@ -87,9 +88,10 @@ class RegistrationFile:
     def save(self, registration: Registration) -> None:
         """Keep it. Raises RunnerError: a runner that forgets itself would register at each boot."""
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.make_folder(self.path.parent)
             draft = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-            draft.write_text(json.dumps({**registration._asdict(), "url": self._url}, indent=2))
+            known = {**registration._asdict(), "url": self._url}
+            private.write_text(draft, json.dumps(known, indent=2))
             draft.replace(self.path)
         except OSError as error:
             raise RunnerError(f"the registration cannot be kept: {error}") from None
