@@ -132,7 +132,3 @@ class JobCalls(Calls):
             return None if cached is None else tx.job(cached.job)
 
         return await self._apply(read)
-
-    async def release_cache(self, actor: Actor, key: str) -> None:
-        """Let the next submit with this cache key make a new job."""
-        await self._apply(lambda tx: tx.release_cached(key))
