@@ -154,6 +154,10 @@ class Outcome(NamedTuple):
     """False where trying again cannot help, whatever the policy says."""
 
 
+PLAIN_SUCCESS = Outcome("success")
+"""An end with nothing to say but that it went well, as nearly all ends are."""
+
+
 class Progress(NamedTuple):
     """How far an attempt is. ``total`` may be unknown; runners may report fractions."""
 

@@ -9,7 +9,7 @@ import msgspec
 from server import transitions
 from server.coordinator.memory import announce_pending, save, save_successes
 from server.events import Notice
-from server.model import Outcome, RetryPolicy
+from server.model import PLAIN_SUCCESS, Outcome, RetryPolicy
 from server.store.base import Change, LateWrite
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from server.store.base import Tx
     from server.transitions import Step
 
-PLAIN_SUCCESS = Outcome("success")
-"""An end with nothing to say but that it went well, as nearly all ends are."""
 NO_RETRY = RetryPolicy()
 """Stands in where the policy cannot matter: the outcome is a success."""
 MAX_DETAIL = 500

@@ -8,7 +8,7 @@ import msgspec
 
 from server.coordinator.results import AttemptReport, Introduction, OutputPiece, Said
 from server.errors import InvalidInput
-from server.model import Outcome, Progress
+from server.model import PLAIN_SUCCESS, Outcome, Progress
 from server.payloads import check_payload
 from server.submission import milliseconds
 from server.traits import NATIVE_V2
@@ -17,6 +17,7 @@ from server.wire.native_v2 import (
     NextOffset,
     Pace,
     Refusal,
+    Report,
     StopOrder,
     SyncAnswer,
 )
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from server.coordinator.results import Assigned, Submitted, Told
     from server.settings import Settings
-    from server.wire.native_v2 import Hello, OutputChunk, ProgressReport, Report, Sync
+    from server.wire.native_v2 import Hello, OutputChunk, ProgressReport, Sync
 
 FATAL_ERROR_TYPE = "invalid"
 """Error type of a job that can never run, such as wrong arguments: trying again cannot help."""
@@ -124,6 +125,8 @@ def _progress(progress: ProgressReport) -> Progress:
 
 def _outcome(report: Report) -> Outcome:
     assert report.state != "running"
+    if report == Report(report.attempt, "success"):  # nearly all are
+        return PLAIN_SUCCESS
     error, wait = report.error, report.retry_after
     return Outcome(
         kind=report.state,
