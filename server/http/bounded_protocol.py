@@ -24,6 +24,9 @@ MAX_HEAD = 64 * 1024
 """Bytes of request line and headers."""
 MAX_LINES = 500
 """Header lines, those after a chunked body included."""
+MAX_PIPELINED = 32
+"""Requests of one connection that may wait for an answer before theirs. Without a bound, whoever
+sends and never reads makes each forty bytes cost a kilobyte."""
 HEAD_SECONDS = 15.0
 """How long a head may take to arrive, counted from the connection or from its first byte."""
 
@@ -78,10 +81,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_began = None
         self._head_bytes = 0
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise ValueError("too many requests at once")  # ends as a 400, as above
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "this is no HTTP/1.1 request, or one with too many header lines")
+        self._refuse(
+            400,
+            "this is no HTTP/1.1 request, or one with too many header lines "
+            f"or more than {MAX_PIPELINED} before it that wait for their answer",
+        )
 
     def _look_later(self) -> None:
         self._head_timer = self.loop.call_later(self.head_seconds, self._look)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.folder import private_opener
+from server.runtime.problems import RuntimeProblem
 from server.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -21,8 +22,14 @@ def make_store(folder: Path, settings: Settings, clock: Clock) -> Store:
     """The store of a data folder, not open yet.
 
     The file is made here, private whatever the umask; SQLite gives its side files the same mode.
+
+    Raises:
+        RuntimeProblem: there can be no such file, in words.
     """
     path = folder / DATABASE_FILE
-    with open(path, "ab", opener=private_opener):
-        pass
+    try:
+        with open(path, "ab", opener=private_opener):
+            pass
+    except OSError as error:
+        raise RuntimeProblem(f"{path} cannot be written: {error.strerror}") from error
     return SqliteStore(path, clock=clock, durability=settings.server.durability)

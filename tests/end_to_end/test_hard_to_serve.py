@@ -1,0 +1,92 @@
+"""What the coordinator is given to read: floods on a socket, and folders it cannot use."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.end_to_end.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+REQUEST = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+FLOOD_SECONDS = 10
+MAX_GROWTH = 32 * 1024 * 1024
+
+
+@pytest.mark.timeout(60)
+async def test_whoever_asks_and_never_reads_is_cut_off_and_costs_little(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    await service.start()
+    try:
+        assert service.process is not None
+        process = psutil.Process(service.process.pid)
+        before = process.memory_info().rss
+        assert await _is_cut_off(service)
+        assert process.memory_info().rss - before < MAX_GROWTH
+        async with service.client("operator") as client:
+            assert (await client.get("/livez")).status_code == 200
+    finally:
+        await service.stop()
+
+
+async def _is_cut_off(service: Service) -> bool:
+    """Send requests without reading an answer, until the coordinator has had enough."""
+    _, writer = await asyncio.open_connection("127.0.0.1", service.port, limit=1)
+    try:
+        async with asyncio.timeout(FLOOD_SECONDS):
+            while True:
+                writer.write(REQUEST * 2_000)
+                await writer.drain()
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+    finally:
+        writer.close()
+
+
+def _is_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def _is_garbage(file: Path) -> None:
+    file.write_bytes(b"garbage " * 2_000)
+
+
+def _is_cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:5_000])
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("spoil", [_is_a_folder, _is_garbage, _is_cut_short])
+async def test_a_database_that_cannot_be_used_is_named_in_one_line(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    service = Service(tmp_path)
+    await service.start()
+    await service.stop()
+    file = service.data_dir / "traffic.db"
+    spoil(file)
+    command = [sys.executable, "-m", "traffic_tui", "serve", "--port", "0"]
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [*command, "--data-dir", str(service.data_dir)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 1
+    words = ended.stderr.strip().splitlines()[-1]
+    assert words.startswith(f"traffic-tui: {file} cannot be ")
+    assert "bug" not in words
+    assert "Traceback" not in ended.stderr
