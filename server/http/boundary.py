@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from server.errors import Busy, SlowBody, TrafficError
+from server.errors import Busy, DiskFull, SlowBody, TrafficError
 from server.http.exchange import ClientGone, error_body, header, send_error, send_json
 from server.ids import new_uuid
 
@@ -88,7 +88,8 @@ class Exchange:
             await self._fail_unforeseen()
 
     async def _fail(self, error: TrafficError) -> None:
-        if error.status >= 500 and not isinstance(error, Busy):
+        # Being short of space is told once, by whoever watches it, not with each refused job.
+        if error.status >= 500 and not isinstance(error, Busy | DiskFull):
             method, path = self._scope.get("method", ""), self._scope.get("path", "")
             log.error("answered %d to %s %.200r: %s", error.status, method, path, error.message)
         if not self.status:

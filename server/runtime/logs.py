@@ -66,11 +66,20 @@ class LineFormatter(logging.Formatter):
 
 
 class PrivateRotatingFile(logging.handlers.RotatingFileHandler):
-    """A rotating file that only this user can read."""
+    """A rotating file that only this user can read.
+
+    A record that cannot be written, as the disk is full, is given up: kept back it would fail
+    again when the file is closed, and a trace on stderr would paint over the console.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
     def _open(self) -> TextIOWrapper:
         descriptor = private_opener(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding="utf-8", line_buffering=True)
+        unbuffered = os.fdopen(descriptor, "ab", buffering=0)
+        return TextIOWrapper(unbuffered, encoding="utf-8", write_through=True)
 
 
 class CoordinatorLog:

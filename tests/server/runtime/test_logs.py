@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,6 @@ from server.runtime.logs import LOG_FILE, CoordinatorLog, LineFormatter, clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -80,3 +80,15 @@ def test_it_lets_go_of_everything(tmp_path: Path) -> None:
     log.stop()
     log.stop()
     assert (list(root.handlers), logging.getLogger("server").level) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_neither_seen_on_stderr_nor_felt_at_the_end(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / LOG_FILE).symlink_to("/dev/full")
+    log = CoordinatorLog(tmp_path, to_stderr=False)
+    log.start()
+    logging.getLogger("server.test").warning("said to nobody")
+    log.stop()
+    assert capfd.readouterr() == ("", "")
