@@ -35,11 +35,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import PurePath
 
+    from rich.console import RenderableType
     from textual.driver import Driver
     from textual.screen import Screen
+    from textual.timer import Timer
 
     from server.clock import Clock
     from traffic_tui.client.base import Client
+    from traffic_tui.config import Place
     from traffic_tui.screens.base import TrafficScreen
 
 DRAINS_A_SECOND = 10
@@ -49,6 +52,10 @@ LONGEST_STATS_PAUSE_SECONDS = 10.0
 Leaving: TypeAlias = Literal["detach", "stop", "keep", "hangup"]
 """How the console was left: from a coordinator elsewhere; stopping its own; keeping its own
 running; because the terminal went away."""
+
+
+class ConsoleCrashed(Exception):
+    """The console ended without anybody leaving it; the message says what it stumbled over."""
 
 
 class TrafficApp(App[Leaving], inherit_bindings=False):
@@ -66,6 +73,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         clock: Clock,
         read_only: bool = False,
         server_name: str = "local",
+        server_place: Place = "none",
         ascii_only: bool = False,
         data_folder: str = "",
         agent_arguments: Sequence[str] = (),
@@ -86,6 +94,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
             keymap=keymap,
             read_only=read_only or client.is_read_only,
             server_name=server_name,
+            server_place=server_place,
             data_folder=data_folder,
             agent_arguments=tuple(agent_arguments),
         )
@@ -100,6 +109,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self._themes = ThemeShelf()
         self._stats_due = False
         self._stats_at = clock.monotonic()
+        self._clocks: list[Timer] = []
         super().__init__(ansi_color=native_colours(os.environ))
         self.animation_level = "none"
 
@@ -121,14 +131,27 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self.set_class(self.desk.context.glyphs.is_ascii, "-ascii")
         self._own_signals()
         self.run_worker(self.desk.link.run(), group="link", exit_on_error=True)
-        self.set_interval(1 / DRAINS_A_SECOND, self._drain)
-        self.set_interval(1, self._tick)
+        self._clocks = [
+            self.set_interval(1 / DRAINS_A_SECOND, self._drain),
+            self.set_interval(1, self._tick),
+        ]
         for problem in self._key_problems:
             self.notify(clean(problem), title="console.toml", severity="warning", markup=False)
 
     async def on_unmount(self) -> None:
         if self.desk.local_runner is not None:
             await self.desk.local_runner.stop()
+
+    def exit(
+        self,
+        result: Leaving | None = None,
+        return_code: int = 0,
+        message: RenderableType | None = None,
+    ) -> None:
+        """The clocks stop first: screens go one by one, and there is nothing left to paint."""
+        for one in self._clocks:
+            one.stop()
+        super().exit(result, return_code, message)
 
     def _own_signals(self) -> None:
         """The terminal going away, and being told to end, are ways of leaving."""
@@ -201,6 +224,11 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
                 markup=False,
             )
 
+    def why_it_ended(self) -> str:
+        """What the console stumbled over last, in one line."""
+        error = self._exception or (self.unforeseen[-1] if self.unforeseen else None)
+        return f"{type(error).__name__}: {error}" if error is not None else "it was ended"
+
     # what navigation asks for -----------------------------------------------------------------
 
     def show_screen(self, screen: TrafficScreen) -> None:
@@ -252,6 +280,7 @@ def run_console(
     read_only: bool = False,
     ascii_only: bool = False,
     server_name: str = "local",
+    server_place: Place = "none",
     data_folder: str = "",
     agent_arguments: Sequence[str] = (),
 ) -> Leaving:
@@ -263,7 +292,11 @@ def run_console(
         read_only=read_only,
         ascii_only=ascii_only,
         server_name=server_name,
+        server_place=server_place,
         data_folder=data_folder,
         agent_arguments=agent_arguments,
     )
-    return app.run() or "stop"
+    leaving = app.run()
+    if leaving is None:
+        raise ConsoleCrashed(app.why_it_ended())
+    return leaving

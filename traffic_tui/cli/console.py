@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from traffic_tui.app import Leaving
     from traffic_tui.cli.settings import Start
     from traffic_tui.client.base import Client
-    from traffic_tui.config import ConsoleConfig
+    from traffic_tui.config import ConsoleConfig, Place
 
 
 class ConsoleWish(NamedTuple):
@@ -36,6 +36,8 @@ class Seat(NamedTuple):
     name: str
     folder: Path | None = None
     """Its data, where they are on this box and this user's."""
+    place: Place = "none"
+    """What the console's file calls it."""
 
 
 def require_terminal() -> None:
@@ -67,7 +69,8 @@ def attach_console(where: Where, wish: ConsoleWish) -> None:
         client = find_client(where, role="admin", is_read_only=wish.is_read_only)
     except ClientError as error:
         raise failure_of(error) from error
-    show(client, wish, Seat(name or urlsplit(client.url).netloc, where.data_dir), config)
+    place = config.servers[name].place if name in config.servers else "none"
+    show(client, wish, Seat(name or urlsplit(client.url).netloc, where.data_dir, place), config)
 
 
 def _named_server(
@@ -129,15 +132,23 @@ def read_console_config() -> ConsoleConfig:
 
 def show(client: Client, wish: ConsoleWish, seat: Seat, config: ConsoleConfig) -> Leaving:
     """Run the console to its end and say how it was left."""
-    from traffic_tui.app import run_console
+    from traffic_tui.app import ConsoleCrashed, run_console
 
     folder = str(seat.folder) if seat.folder is not None else ""
-    return run_console(
-        client,
-        config,
-        read_only=wish.is_read_only,
-        ascii_only=wish.is_ascii,
-        server_name=seat.name,
-        data_folder=folder,
-        agent_arguments=("--data-dir", folder) if folder else (),
-    )
+    try:
+        return run_console(
+            client,
+            config,
+            read_only=wish.is_read_only,
+            ascii_only=wish.is_ascii,
+            server_name=seat.name,
+            server_place=seat.place,
+            data_folder=folder,
+            agent_arguments=("--data-dir", folder) if folder else (),
+        )
+    except ConsoleCrashed as crash:
+        log = f"; coordinator.log in {folder} is the coordinator's log" if folder else ""
+        raise CommandFailed(
+            f"the console crashed, a bug: {crash}; jobs are not touched, what stands above "
+            f"tells where{log}"
+        ) from crash

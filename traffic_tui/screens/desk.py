@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from server.wire.operator import JobView, RunnerView
     from traffic_tui.actions import Action, Scope
     from traffic_tui.client.base import Client
-    from traffic_tui.config import ConsoleConfig
+    from traffic_tui.config import ConsoleConfig, Place
     from traffic_tui.link import Link
     from traffic_tui.local_runner import LocalRunner
     from traffic_tui.state.row_context import RowContext
@@ -92,6 +92,8 @@ class Desk:
     keymap: Keymap = DEFAULT_KEYMAP
     read_only: bool = False
     server_name: str = "local"
+    server_place: Place = "none"
+    """Colours the name: production is not to be taken for a test."""
     data_folder: str = ""
     """Where the coordinator keeps its data, if that is on this machine."""
     agent_arguments: tuple[str, ...] = ()

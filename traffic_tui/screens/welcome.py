@@ -132,6 +132,13 @@ class WelcomeScreen(TableScreen):
         if self.is_current and something and not self.place.about:
             self.desk.navigator.leave()
 
+    def do_leave(self) -> None:
+        """While nothing is there, this is the first screen: leaving it leaves the console."""
+        if self.place.about:
+            super().do_leave()
+        else:
+            self.desk.navigator.quit()
+
     # acts -------------------------------------------------------------------------------------
 
     def do_open(self) -> None:

@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from server.model import JobState
 
 Role: TypeAlias = Literal[
-    "plain", "title", "active", "waiting", "good", "warn", "bad", "muted", "place"
+    "plain",
+    "title",
+    "active",
+    "waiting",
+    "good",
+    "warn",
+    "bad",
+    "muted",
+    "place",
+    "place_test",
+    "place_production",
 ]
 STATE_ROLES: tuple[Role, ...] = ("active", "waiting", "good", "warn", "bad", "muted", "place")
 """Roles a theme gives a colour; ``plain`` and ``title`` follow the foreground."""

@@ -30,6 +30,7 @@ class HeaderState:
 
     place: str = "local"
     """Name of the server."""
+    place_role: Role = "place"
     counts: Mapping[str, int] | None = None
     """Jobs by state; None: not known yet."""
     runners: Mapping[str, int] | None = None
@@ -74,7 +75,7 @@ def header_spans(state: HeaderState, width: int, glyphs: GlyphSet) -> list[Span]
     """The header in ``width`` cells: what matters least gives way first."""
     is_wide = width >= WIDE_FROM
     right = _right(state, is_wide=is_wide)
-    place = [Span(f" {crop(clean(state.place), 20)} ", "place")]
+    place = [Span(f" {crop(clean(state.place), 20)} ", state.place_role)]
     parts = _wide_parts(state, glyphs) if is_wide else _narrow_parts(state, glyphs)
     room = width - span_cells(right) - span_cells(place) - 2
     left = list(place)

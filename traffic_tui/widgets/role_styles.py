@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+PLACE_ROLES: Mapping[Role, str] = {"place_test": "test", "place_production": "production"}
+"""Roles whose colours are a theme's for places."""
 _ATTRIBUTES = ("bold", "dim", "italic", "underline", "reverse")
 
 
@@ -34,6 +36,10 @@ class RoleStyles:
         ground = rgb_of(base.bgcolor)
         for role in STATE_ROLES:
             self._styles[role] = base + _role_style(role, variables, ground)
+        for place_role, place in PLACE_ROLES.items():
+            colour = _readable_colour(_variable(variables, f"place-{place}"), ground)
+            weight = Style(reverse=True, bold=place == "production")
+            self._styles[place_role] = base + Style.from_color(colour) + weight
 
     def of(self, role: Role) -> Style:
         return self._styles[role]
@@ -45,13 +51,18 @@ class RoleStyles:
 
 
 def _role_style(role: Role, variables: Mapping[str, str], ground: Rgb | None) -> Style:
-    colour = _rich_colour(_variable(variables, f"state-{role}"))
-    own = rgb_of(colour)
-    if own is not None and ground is not None:
-        colour = RichColor.from_rgb(*readable(own, ground))
+    colour = _readable_colour(_variable(variables, f"state-{role}"), ground)
     words = _variable(variables, f"state-{role}-style").split()
     weight = Style.parse(" ".join(word for word in words if word in _ATTRIBUTES))
     return Style.from_color(colour) + weight
+
+
+def _readable_colour(text: str, ground: Rgb | None) -> RichColor | None:
+    colour = _rich_colour(text)
+    own = rgb_of(colour)
+    if own is not None and ground is not None:
+        return RichColor.from_rgb(*readable(own, ground))
+    return colour
 
 
 def _variable(variables: Mapping[str, str], name: str) -> str:

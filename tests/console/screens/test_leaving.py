@@ -1,0 +1,58 @@
+"""Ways out of the console, also those nobody wished for; and where the console sits."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.console.screens.seeing import console, lab
+from tests.console.screens.world import World
+from traffic_tui.app import ConsoleCrashed, TrafficApp, run_console
+from traffic_tui.screens.header import header_state, measured_buckets
+from traffic_tui.widgets.header import header_spans
+
+
+async def test_on_the_first_run_the_first_q_leaves() -> None:
+    world = World()
+    async with console(world) as seat:
+        await seat.sees("Start a runner on this box")
+        await seat.press("q")
+        await seat.dialog("Leave the console?", "Start a runner on this box")
+        await seat.press("k")
+        await seat.until(lambda: seat.app.return_value == "keep", "it is not left")
+
+
+async def test_a_first_run_that_was_asked_for_is_one_screen_of_many() -> None:
+    async with console(lab()) as seat:
+        await seat.press(":")
+        await seat.type("welcome")
+        await seat.press("enter")
+        await seat.sees("Start a runner on this box")
+        await seat.press("q")
+        await seat.sees("52118")
+        assert seat.app.return_value is None
+
+
+def test_a_crash_is_no_way_of_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumbles(app: TrafficApp) -> None:
+        app.unforeseen.append(ValueError("what nobody foresaw"))
+
+    monkeypatch.setattr(TrafficApp, "run", stumbles)
+    with pytest.raises(ConsoleCrashed, match="ValueError: what nobody foresaw"):
+        run_console(World().client)
+
+
+async def test_a_place_colours_the_name_of_the_server() -> None:
+    async with console(lab(), server_name="prod", server_place="production") as seat:
+        first = header_spans(header_state(seat.app.desk), 80, seat.app.desk.context.glyphs)[0]
+        assert first == (" prod ", "place_production")
+
+
+async def test_what_was_over_before_the_start_was_not_measured() -> None:
+    stats = await lab().stats()
+    minute = 60_000
+    begun = stats.now - stats.now % (2 * minute) - 3 * minute
+    young = type(stats)(
+        **{field: getattr(stats, field) for field in stats.__struct_fields__}
+        | {"started_at": begun, "done_buckets": [0] * 13 + [4, 0]}
+    )
+    assert measured_buckets(young) == (None,) * 13 + (4, 0)
