@@ -169,7 +169,7 @@ ACTIONS: tuple[Action, ...] = (
         "explain",
         ("e",),
         "why",
-        "Why the job is where it is, runner by runner.",
+        "Why the job is where it is: what it waits for, where it runs, how it ended.",
         _JOBS,
         "why",
         footer=6,

@@ -15,6 +15,7 @@ from traffic_tui.actions import TYPED_ABOVE
 from traffic_tui.screens import wording
 from traffic_tui.screens.bulk import Outcomes, act_on_each
 from traffic_tui.screens.dialogs import Answer, QuestionDialog, TypedDialog
+from traffic_tui.screens.explaining import explanation
 from traffic_tui.screens.form_dialogs import EditDialog, StartDialog
 from traffic_tui.screens.pick_dialog import PickDialog
 from traffic_tui.screens.text_dialog import TextDialog
@@ -132,12 +133,13 @@ class JobFlows:
         )
 
     async def explain(self, job: JobView) -> None:
-        """Say why a job is where it is, runner by runner."""
+        """Say why a job is where it is; runner by runner while it waits."""
         explained = await self._client.explain(job.id)
-        title = f"Why {wording.named([job])} is {wording.state_words(job, self._desk.context.now)}"
-        await self._operator.ask(
-            TextDialog(title, wording.explanation(explained), glyphs=self._glyphs)
-        )
+        detail = await self._client.job(job.id)
+        context = self._desk.context
+        title = f"Why {wording.named([job])} is {wording.state_words(detail.job, context.now)}"
+        lines = explanation(explained, detail, context)
+        await self._operator.ask(TextDialog(title, lines, glyphs=self._glyphs))
 
     async def start(self) -> None:
         """Start a job of a type the operator names."""

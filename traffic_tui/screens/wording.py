@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from server.wire.operator import (
         EventView,
-        ExplainView,
         JobView,
         QueueView,
         RunnerView,
@@ -259,22 +258,6 @@ def targets(
 def _queue_words(queue: QueueView) -> str:
     paused = "paused, " if queue.paused_at else ""
     return f"{paused}{queue.waiting} waiting, {queue.active} running"
-
-
-def explanation(explained: ExplainView) -> list[str]:
-    """Why a job is where it is: the summary, what would help, then runner by runner."""
-    lines = [clean(explained.summary)]
-    if explained.suggestion:
-        lines += ["", f"to start it: {clean(explained.suggestion)}"]
-    if explained.reasons:
-        lines.append("")
-    width = max((len(reason.runner.name) for reason in explained.reasons), default=0)
-    width = min(width, 24)
-    lines += [
-        f"{clean(reason.runner.name):<{width}}  {verdict_words(reason)}"
-        for reason in sorted(explained.reasons, key=lambda r: r.verdict != "eligible")
-    ]
-    return lines
 
 
 # runners and queues ---------------------------------------------------------------------------

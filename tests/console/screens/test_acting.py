@@ -322,3 +322,18 @@ async def test_acts_on_the_job_screen() -> None:
             await seat.press(key)
             await seat.dialog(title)
             await seat.press("escape")
+
+
+async def test_why_of_a_running_job_tells_where_it_runs_not_who_else_could() -> None:
+    world = lab()
+    world.verdicts = [verdict("lab-07", "slot", "4 of 4 busy")]
+    async with console(world) as seat:
+        await seat.press("j", "j", "e")
+        await seat.dialog("Why job 52118", "running on lab-07", "last word", "lease")
+        assert "no free slot" not in seat.text
+
+
+async def test_why_of_an_ended_job_tells_its_end() -> None:
+    async with console(lab()) as seat:
+        await seat.press("G", "k", "e")
+        await seat.dialog("Why job 52090", "failed", "tries were made", "the last on lab-07")

@@ -1,0 +1,96 @@
+"""Why a job is where it is, as lines: what holds it back, where it runs, how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.model import ACTIVE_STATES, FINAL_STATES
+from traffic_tui.screens.wording import state_words, verdict_words
+from traffic_tui.state.clean_text import clean
+from traffic_tui.state.formats import day_and_time, duration
+
+if TYPE_CHECKING:
+    from server.wire.operator import ExplainView, JobDetailView, JobFullView
+    from traffic_tui.state.row_context import RowContext
+
+LONGEST_NAME = 24
+
+
+def explanation(explained: ExplainView, detail: JobDetailView, context: RowContext) -> list[str]:
+    """What explains the job's state. What runners think of it matters only while it waits."""
+    job = detail.job
+    if job.state in FINAL_STATES:
+        return _ending(detail, context)
+    if job.state in ACTIVE_STATES:
+        return _running(job, context)
+    return _waiting(explained, job, context)
+
+
+def _waiting(explained: ExplainView, job: JobFullView, context: RowContext) -> list[str]:
+    lines = [clean(explained.summary)]
+    if job.state == "scheduled":
+        return [*lines, f"due at {_at(job.times.due, context)}"]
+    if explained.suggestion:
+        lines += ["", f"to start it: {clean(explained.suggestion)}"]
+    if explained.reasons:
+        lines.append("")
+    width = max((len(reason.runner.name) for reason in explained.reasons), default=0)
+    width = min(width, LONGEST_NAME)
+    lines += [
+        f"{clean(reason.runner.name):<{width}}  {verdict_words(reason)}"
+        for reason in sorted(explained.reasons, key=lambda reason: reason.verdict != "eligible")
+    ]
+    return lines
+
+
+def _running(job: JobFullView, context: RowContext) -> list[str]:
+    tries = f"{job.tries} of {job.max_attempts}" if job.max_attempts else str(job.tries)
+    lines = [state_words(job, context.now), "", f"try        {tries}"]
+    if job.times.started:
+        lines.append(f"began      {_since(job.times.started, context)}")
+    if job.quiet_since:
+        lines.append(f"last word  {_since(job.quiet_since, context)}")
+    lines.append(f"lease      {lease_words(job)}")
+    if job.times.deadline:
+        lines.append(f"must end   by {_at(job.times.deadline, context)}")
+    wanted = {"stop": "somebody asked it to stop", "move": "it is to move elsewhere"}
+    if job.wanted in wanted:
+        lines.append(f"wanted     {wanted[job.wanted]}")
+    return lines
+
+
+def lease_words(job: JobFullView) -> str:
+    """How sure the coordinator is that the job is still being worked on."""
+    if not job.lease:
+        return "none is live"
+    states = {"ok": "good", "suspect": "in doubt: its runner is silent", "lost": "run out"}
+    words = states.get(job.lease, clean(job.lease))
+    if job.lease_seconds is None or job.lease == "lost":
+        return words
+    return f"{words}, for {duration(round(job.lease_seconds * 1000))} more"
+
+
+def _ending(detail: JobDetailView, context: RowContext) -> list[str]:
+    job = detail.job
+    lines = [f"{state_words(job, context.now)}, at {_at(job.times.ended, context)}"]
+    if job.error is not None:
+        lines += ["", f"{clean(job.error.type)}: {clean(job.error.message, 600)}"]
+    by = next((event for event in detail.events if event.actor and event.reason), None)
+    if by is not None and job.state == "stopped":
+        lines.append(f'{clean(by.actor, 40)}: "{clean(by.reason, 200)}"')
+    if job.tries:
+        lines += ["", f"{job.tries} of {job.max_attempts} tries were made"]
+    last = detail.attempts[0] if detail.attempts else None
+    if last is not None and last.runner is not None:
+        ran = last.ended_at - last.started_at if last.ended_at and last.started_at else 0
+        took = f", for {duration(ran)}" if ran > 0 else ""
+        lines.append(f"the last on {clean(last.runner.name)}{took}")
+    return lines
+
+
+def _since(moment: int, context: RowContext) -> str:
+    return f"{_at(moment, context)}, {duration(context.now - moment)} ago"
+
+
+def _at(moment: int, context: RowContext) -> str:
+    return day_and_time(moment, context.zone, now=context.now)
