@@ -22,8 +22,8 @@ QUEUE_COLUMNS: tuple[Column, ...] = (
     Column("waiting", "WAITING", 0, 8, 8, is_right=True, order="waiting"),
     Column("oldest", "OLDEST", 0, 6, 6, is_right=True, ages=True, order="oldest"),
     Column("running", "RUNNING/LIMIT", 0, 13, 13, is_right=True, order="running"),
-    Column("in", "IN/min", 1, 6, 6, is_right=True, order="in"),
-    Column("out", "OUT/min", 1, 7, 7, is_right=True, order="out"),
+    Column("in", "IN/h", 1, 6, 6, is_right=True, order="in"),
+    Column("out", "OUT/h", 1, 7, 7, is_right=True, order="out"),
     Column("state", "STATE", 2, 12, UNBOUNDED, grows=True, order="state"),
     Column("flow", "IN, OUT, 60 MIN", 3, 25, 25),
 )
@@ -70,16 +70,11 @@ def _running(queue: QueueView, context: RowContext, width: int) -> Cell:
 
 
 def _in(queue: QueueView, context: RowContext, width: int) -> Cell:
-    return Cell(_per_minute(queue.in_last_hour))
+    return Cell(count(queue.in_last_hour))
 
 
 def _out(queue: QueueView, context: RowContext, width: int) -> Cell:
-    return Cell(_per_minute(queue.out_last_hour))
-
-
-def _per_minute(in_an_hour: int) -> str:
-    rate = in_an_hour / 60
-    return f"{rate:.1f}" if 0 < rate < 10 else count(round(rate))
+    return Cell(count(queue.out_last_hour))
 
 
 def _state(queue: QueueView, context: RowContext, width: int) -> Cell:
