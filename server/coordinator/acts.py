@@ -91,7 +91,7 @@ def _give_up(
     report = Report(tx, memory, now, actor=actor.name)
     outcome = Outcome("cancelled", f"given up by {actor.name}")
     wanted = job._replace(wanted="stop")
-    after = report.abandoned(wanted, attempt, outcome, reason=reason)
+    after = report.abandoned(job, attempt, outcome, reason=reason, wanted=wanted)
     report.write()
     _poke(tx, memory, attempt)
     return Acted(after, RUNS_ON)
@@ -168,7 +168,7 @@ def _move(
         report = Report(tx, memory, now, actor=actor.name)
         wanted = job._replace(wanted="move", target=target.id)
         outcome = Outcome("cancelled", f"moved to {words} by {actor.name}")
-        after = report.abandoned(wanted, attempt, outcome, reason=reason)
+        after = report.abandoned(job, attempt, outcome, reason=reason, wanted=wanted)
         report.write()
         warning = RUNS_ON
     else:

@@ -90,7 +90,7 @@ def follow_configuration(
 
 
 def _announce(tx: Tx, memory: Memory, queue: str) -> None:
-    for job_class in tx.classes():
+    for job_class in tx.waiting_classes():
         if job_class.queue == queue:
             waiting = tx.count(job_class.id, "pending")
             announce_pending(tx, memory, [job_class.id] * min(waiting, 1_000))

@@ -37,11 +37,7 @@ def line_of(tx: Tx, name: str) -> Line:
 
 def open_classes(tx: Tx, memory: Memory, runner: Runner) -> list[JobClass]:
     """Classes with waiting jobs that the runner could take, whatever the state of their queues."""
-    return [
-        job_class
-        for job_class in tx.classes()
-        if tx.count(job_class.id, "pending") and memory.fits(runner, job_class)
-    ]
+    return [job_class for job_class in tx.waiting_classes() if memory.fits(runner, job_class)]
 
 
 def _choose(tx: Tx, memory: Memory, runner: Runner, count: int) -> list[tuple[Job, Task]]:

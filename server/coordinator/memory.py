@@ -57,6 +57,7 @@ class Memory:
         self.heard_at: dict[int, int] = {}
         """When each runner was last heard, where later than what is stored."""
         self._session_ids: dict[str, int] = {}
+        self._sessions_of: dict[int, set[int]] = {}
         self._runner_ids: dict[str, int] = {}
         self._live: dict[int, int] = {}
         self._busy: dict[int, int] = {}
@@ -111,6 +112,7 @@ class Memory:
         if presence is None:
             self.presences[session.id] = presence = Presence(session)
             self._session_ids[session.uuid] = session.id
+            self._sessions_of.setdefault(session.runner, set()).add(session.id)
         presence.session = session
         presence.has_news.set()
         if self.traits_of(session.protocol).alive_by == "session":
@@ -120,6 +122,7 @@ class Memory:
         """A session ended: whoever waits for its work is woken."""
         presence = self.presences.pop(session.id, None)
         self._session_ids.pop(session.uuid, None)
+        self._sessions_of.get(session.runner, set()).discard(session.id)
         self.session_leases.drop(session.id)
         if presence is not None:
             presence.has_news.set()
@@ -129,11 +132,8 @@ class Memory:
         return None if session_id is None else self.presences[session_id].session
 
     def sessions_of(self, runner_id: int) -> list[Session]:
-        return [
-            presence.session
-            for presence in self.presences.values()
-            if presence.session.runner == runner_id
-        ]
+        numbers = sorted(self._sessions_of.get(runner_id, ()))
+        return [self.presences[number].session for number in numbers]
 
     def hear(self, runner_id: int) -> None:
         self.heard_at[runner_id] = self.clock.now_ms()
@@ -143,7 +143,7 @@ class Memory:
         if self.traits_of(runner.protocol).alive_by == "attempt":
             seen = self.heard_at.get(runner.id, runner.last_seen_at)
             return seen > self.clock.now_ms() - self.settings.leases.runner_active_ms
-        return any(p.session.runner == runner.id for p in self.presences.values())
+        return bool(self._sessions_of.get(runner.id))
 
     @staticmethod
     def traits_of(protocol: str) -> Traits:

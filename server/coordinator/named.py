@@ -100,9 +100,8 @@ def open_classes_of(tx: Tx, memory: Memory, runner: Runner, types: Sequence[str]
     """Classes with waiting jobs of types the runner asks for, whatever it registered."""
     return [
         job_class
-        for job_class in tx.classes()
+        for job_class in tx.waiting_classes()
         if job_class.pin in (0, runner.id)
-        and tx.count(job_class.id, "pending")
         and matches_type(types, job_class.type)
         and not missing_label(runner.labels, job_class.requires)
     ]

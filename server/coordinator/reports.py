@@ -75,11 +75,23 @@ class Report:
         self._successes.append((job, attempt))
         self._plain.setdefault(("completed", attempt.runner), []).append((job.id, attempt.id))
 
-    def abandoned(self, job: Job, attempt: Attempt, outcome: Outcome, *, reason: str) -> Job:
-        """We give up on an attempt that may go on running."""
+    def abandoned(
+        self,
+        job: Job,
+        attempt: Attempt,
+        outcome: Outcome,
+        *,
+        reason: str,
+        wanted: Job | None = None,
+    ) -> Job:
+        """We give up on an attempt that may go on running.
+
+        ``wanted`` is the job with what somebody wants of it now, where that changes too.
+        """
         retry = self._tx.details(job.id).retry
+        jitter = self._memory.jitter()
         step = transitions.abandon(
-            job, attempt, outcome, retry=retry, now=self._now, jitter=self._memory.jitter()
+            wanted or job, attempt, outcome, retry=retry, now=self._now, jitter=jitter
         )
         self._changes.append(Change(job, step.job, attempt, step.attempt, step.outcome))
         self._note(step)
@@ -157,8 +169,8 @@ class Report:
             queue = self._tx.queue(name)
             if queue is None or queue.limit is None:
                 continue
-            for job_class in self._tx.classes():
-                if job_class.queue == name and self._tx.count(job_class.id, "pending"):
+            for job_class in self._tx.waiting_classes():
+                if job_class.queue == name:
                     announce_pending(self._tx, self._memory, [job_class.id])
 
     def _append(self, kind: EventKind, runner: int, members: Sequence[tuple[int, int]]) -> None:

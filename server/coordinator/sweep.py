@@ -207,10 +207,9 @@ def shift_deadlines(tx: Tx, memory: Memory, jump_ms: int, now: int) -> None:
 
 def announce_waiting(tx: Tx, memory: Memory) -> None:
     """Tell runners again of what waits, should an announcement have gone to one that died."""
-    for job_class in tx.classes():
+    for job_class in tx.waiting_classes():
         waiting = tx.count(job_class.id, "pending")
-        if waiting:
-            announce_pending(tx, memory, [job_class.id] * min(waiting, 16))
+        announce_pending(tx, memory, [job_class.id] * min(waiting, 16))
 
 
 def write_last_seen(tx: Tx, memory: Memory, heard: Mapping[int, int]) -> None:

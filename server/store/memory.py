@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from server.store.codes import FIRST_ACTIVE, LAST_ACTIVE
+from server.store.codes import FIRST_ACTIVE, LAST_ACTIVE, PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,6 +58,8 @@ class Memory:
         """Open ones."""
         self.session_uuids: dict[str, int] = {}
         self.keys: dict[str, StoredKey] = {}
+        self.waiting: dict[int, JobClass] = {}
+        """Classes with pending jobs."""
         self.counts: dict[tuple[int, int], int] = {}
         """Jobs by class and state code."""
         self.active: dict[str, int] = {}
@@ -120,11 +122,20 @@ class Memory:
     def bump(self, cls: int, state: int, by: int) -> None:
         """Count jobs into, or out of, a state."""
         key = (cls, state)
-        self.put(self.counts, key, self.counts.get(key, 0) + by)
+        number = self.counts.get(key, 0) + by
+        self.put(self.counts, key, number)
         self.dirty_counts.add(key)
+        if state == PENDING:
+            self._note_waiting(cls, number)
         if FIRST_ACTIVE <= state <= LAST_ACTIVE:
             queue = self.classes[cls].queue
             self.put(self.active, queue, self.active.get(queue, 0) + by)
+
+    def _note_waiting(self, cls: int, number: int) -> None:
+        if number <= 0:
+            self.drop(self.waiting, cls)
+        elif cls not in self.waiting:
+            self.put(self.waiting, cls, self.classes[cls])
 
     def note_activity(self, kind: int, key: int, at: int, by: int = 1) -> None:
         place = (at // 60_000, kind, key)

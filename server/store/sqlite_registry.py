@@ -63,8 +63,8 @@ class RegistryOps(TxBase):
     def job_class(self, class_id: int) -> JobClass:
         return self.memory.classes[class_id]
 
-    def classes(self) -> Collection[JobClass]:
-        return list(self.memory.classes.values())
+    def waiting_classes(self) -> Collection[JobClass]:
+        return list(self.memory.waiting.values())
 
     def count(self, cls: int, state: JobState) -> int:
         return self.memory.counts.get((cls, STATE_CODE[state]), 0)

@@ -215,10 +215,9 @@ class NotifyRelay:
 
         def read(tx: Tx) -> bool:
             return any(
-                tx.count(job_class.id, "pending")
-                and self._is_done_here(job_class.type)
+                self._is_done_here(job_class.type)
                 and not ((queue := tx.queue(job_class.queue)) and queue.is_paused)
-                for job_class in tx.classes()
+                for job_class in tx.waiting_classes()
             )
 
         return await self._coordinator.store.apply(read)

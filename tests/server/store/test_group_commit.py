@@ -77,7 +77,7 @@ async def test_a_bad_operation_fails_alone_and_leaves_nothing(world: World) -> N
     assert world.commits[0].ready == {1}
 
     def look(tx: Tx) -> None:
-        assert [known.queue for known in tx.classes()] == ["default"]
+        assert [known.queue for known in tx.waiting_classes()] == ["default"]
         assert tx.runners() == []
         assert tx.live_attempts() == []
         assert tx.count(1, "pending") == 2

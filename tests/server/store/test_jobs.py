@@ -90,7 +90,7 @@ async def test_claimable_is_by_priority_then_age_and_by_class(world: World) -> N
     await world.submit(1, queue="gpu", rank=-1)
 
     def claimable(tx: Tx) -> list[list[int]]:
-        cls = {(one.queue, one.type): one.id for one in tx.classes()}
+        cls = {(one.queue, one.type): one.id for one in tx.waiting_classes()}
         noop, fib, gpu = cls["default", "noop"], cls["default", "fib"], cls["gpu", "noop"]
         return [
             [job.id for job, _ in tx.claimable(classes, limit)]

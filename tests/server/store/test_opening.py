@@ -113,7 +113,7 @@ async def test_classes_without_jobs_go_when_the_store_is_opened(tmp_path: Path) 
     await before.run(lambda tx: tx.delete_jobs([2], at=1, by="sam"))
     await before.store.close()
     after = await opened(path)
-    assert await after.run(lambda tx: [one.queue for one in tx.classes()]) == ["kept"]
+    assert await after.run(lambda tx: [one.queue for one in tx.waiting_classes()]) == ["kept"]
     assert (await after.submit(queue="gone"))[0].id == 3
     await after.store.close()
 

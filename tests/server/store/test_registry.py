@@ -22,7 +22,8 @@ async def test_a_class_is_one_however_its_requirements_are_ordered(world: World)
         assert one == same
         assert pinned.id != one.id
         assert tx.job_class(pinned.id) == pinned
-        assert {known.id for known in tx.classes()} == {one.id, pinned.id}
+        assert tx.job_class(one.id) == one
+        assert list(tx.waiting_classes()) == []
 
     await world.run(intern)
 
@@ -124,3 +125,17 @@ async def test_late_writes_are_read_newest_first(world: World) -> None:
     assert [late.at for late in newest] == [3, 2]
     older = await world.store.reads.late_writes(before=newest[-1].id, limit=2)
     assert older == [LateWrite(older[0].id, 1, 7, 8, 9, "output", "x")]
+
+
+async def test_only_classes_with_pending_jobs_wait(world: World) -> None:
+    first, second = await world.submit(2, type="fib")
+    await world.submit(1, type="eval", state="scheduled", run_at=world.now + 5)
+
+    def waiting(tx: Tx) -> list[str]:
+        return sorted(one.type for one in tx.waiting_classes())
+
+    assert await world.run(waiting) == ["fib"]
+    await world.claim([first])
+    assert await world.run(waiting) == ["fib"]
+    await world.claim([second])
+    assert await world.run(waiting) == []
