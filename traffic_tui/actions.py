@@ -273,7 +273,7 @@ ACTIONS: tuple[Action, ...] = (
         "place",
         (),
         "go to place",
-        "In output: a share (`50%`), a time (`14:05`), or a byte.",
+        "In output: a share (`50%`) or a byte.",
         _TAILS,
         "offset",
         takes="NUMBER",
@@ -311,8 +311,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("count_1", ("1",), "all", "All jobs.", _on("jobs")),
     Action("count_2", ("2",), "waiting", "Jobs that wait.", _on("jobs")),
     Action("count_3", ("3",), "running", "Jobs that run.", _on("jobs")),
-    Action("count_4", ("4",), "failed", "Jobs that failed.", _on("jobs")),
-    Action("count_5", ("5",), "problems", "Jobs that need somebody.", _on("jobs")),
+    Action("count_4", ("4",), "failed", "Jobs that failed, tries used up.", _on("jobs")),
+    Action(
+        "count_5",
+        ("5",),
+        "problems",
+        "Jobs that failed or expired; z in :runners lists runners in trouble.",
+        _on("jobs"),
+    ),
     Action(
         "preview",
         ("P",),
@@ -330,6 +336,13 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("wrap", ("w",), "wrap", "Wrap long lines, or cut them.", _TAILS, "wrap"),
     Action("times", ("t",), "times", "Show when each line came, or hide it.", _TAILS, "times"),
+    Action(
+        "mark_line", ("m",), "mark line", "Mark the line, or take the mark off; y copies.", _TAILS
+    ),
+    Action("colours", ("C",), "colours", "Show the job's own colours, or not.", _TAILS, "colours"),
+    Action(
+        "only", ("&",), "only", "Only lines that hold a text; nothing: all again.", _TAILS, "only"
+    ),
     Action("save", ("S",), "save", "Save the output on this machine.", _TAILS, "save", footer=13),
     Action(
         "copy",

@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from traffic_tui.state.row_context import RowContext
 
 
-PROBLEM_STATES = ("lost", "quiet", "suspect")
-"""Runner states that need somebody."""
-
-
 class Navigator(Protocol):
     """The ways from one screen to another."""
 
@@ -116,12 +112,11 @@ class Desk:
             self.run_times.see(job)
 
     def problem_count(self) -> int:
-        """How much needs somebody: failed jobs and runners in trouble."""
+        """How many jobs need somebody: those that key 5 lists."""
         stats = self.link.stats
         if stats is None:
             return 0
-        jobs = sum(stats.counts.get(state, 0) for state in ("failed", "expired"))
-        return jobs + sum(stats.runners.get(state, 0) for state in PROBLEM_STATES)
+        return sum(stats.counts.get(state, 0) for state in ("failed", "expired"))
 
     def emptiness(self, what: str, filter_text: str, *, is_loaded: bool) -> str:
         """What an empty list says in its middle."""

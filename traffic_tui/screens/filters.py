@@ -16,7 +16,7 @@ COUNT_FILTERS = {
     1: "",
     2: "state:scheduled,pending",
     3: "state:claimed,running,stopping",
-    4: "state:failed,expired",
+    4: "state:failed",
     5: JOB_PROBLEMS,
 }
 """The counts in the header, as filters."""

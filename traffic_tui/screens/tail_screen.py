@@ -170,6 +170,22 @@ class TailScreen(TrafficScreen):
     def do_times(self) -> None:
         self.view.action_times()
 
+    def do_colours(self) -> None:
+        self.view.action_colours()
+
+    def do_mark_line(self) -> None:
+        self.view.action_mark()
+
+    def do_only(self) -> None:
+        self.act(self._ask_only())
+
+    async def _ask_only(self) -> None:
+        glyphs = self.desk.context.glyphs
+        title = "Only lines that hold"
+        text = await self.ask(InputDialog(title, (), self.view.only_text, glyphs=glyphs))
+        if text is not None:
+            self.view.show_only(text)
+
     # keys: finding ----------------------------------------------------------------------------
 
     def do_search(self) -> None:
@@ -207,7 +223,9 @@ class TailScreen(TrafficScreen):
         return window.stream if window is not None else ""
 
     def do_back(self) -> None:
-        if self.view.search_text:
+        if self.view.only_text:
+            self.view.show_only("")
+        elif self.view.search_text:
             self.workers.cancel_group(self, "search")
             self._message.hush()
             self.view.search("")

@@ -139,7 +139,7 @@ def _wide_parts(state: HeaderState, glyphs: GlyphSet) -> list[list[Span]]:
         ("all", sum(counts.values()), "plain"),
         ("waiting", _total(counts, _WAITING), "plain"),
         ("running", _total(counts, _RUNNING), "active"),
-        ("failed", _total(counts, _FAILED), "bad"),
+        ("failed", counts.get("failed", 0), "bad"),
         ("problems", state.problems, "bad"),
     )
     parts: list[list[Span]] = []

@@ -25,7 +25,7 @@ class OutputView(OutputPane, can_focus=True):
         Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, id="output.page_up"),
         Binding("pagedown,ctrl+d", "page(1)", "page down", show=False, id="output.page_down"),
         Binding("home,g", "first", "beginning", show=False, id="output.first"),
-        Binding("end,G,F", "last", "end, and follow", show=False, id="output.last"),
+        Binding("end,G", "last", "end, and follow", show=False, id="output.last"),
         Binding("f", "follow", "follow or hold", show=False, id="output.follow"),
         Binding("w", "wrap", "fold long lines", show=False, id="output.wrap"),
         Binding("t", "times", "times of arrival", show=False, id="output.times"),
@@ -81,6 +81,11 @@ class OutputView(OutputPane, can_focus=True):
         if window is not None:
             place = int(max(0.0, min(1.0, share)) * max(0, window.size - 1))
             self.go_to_offset(place, window.stream)
+
+    @property
+    def only_text(self) -> str:
+        """The text that shown lines hold; empty: all are shown."""
+        return self._rows.only_text
 
     def show_only(self, text: str) -> None:
         """Show only lines that contain a text, or all again; the line at the top stays near."""

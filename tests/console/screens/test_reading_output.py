@@ -82,3 +82,19 @@ async def test_output_is_saved_once_and_never_over_another_file(
         assert saved.read_bytes() == world.outputs[52118, 2, "stdout"]
         await seat.press("S")
         await seat.sees("not saved", "File exists")
+
+
+async def test_only_lines_that_hold_a_text_are_shown_until_escape() -> None:
+    world = busy_lab()
+    world.set_output(52118, b"one apple\ntwo pears\nthree apples\n", try_=2)
+    async with console(world) as seat:
+        await seat.press("j", "j", "l")
+        await seat.sees("two pears")
+        await seat.press("&")
+        await seat.dialog("Only lines that hold")
+        await seat.type("apple")
+        await seat.press("enter")
+        await seat.until(lambda: "two pears" not in seat.text)
+        await seat.sees("one apple", "three apples")
+        await seat.press("escape")
+        await seat.sees("two pears")

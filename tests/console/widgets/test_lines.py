@@ -48,7 +48,7 @@ def test_the_header_at_eighty_cells() -> None:
 def test_the_header_at_a_hundred_and_sixty_cells() -> None:
     shown = text(header_spans(FULL, 160, DRAWN))
     assert shown.startswith(
-        " prod  1 all 9,353  2 waiting 9,104  3 running 212  4 failed 37  5 problems 9 "
+        " prod  1 all 9,353  2 waiting 9,104  3 running 212  4 failed 30  5 problems 9 "
     )
     assert "runners 296/300   done/min 201 ▄▅ ▁█" in shown
     assert shown.endswith("sam  ● live  03:12:44Z ")
