@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
+from server.wire.operator import ExplainView, RunnerRef, VerdictView
 from tests.cli.test_tailing import Call, ScriptedCoordinator, goes_away
-from traffic_tui.cli import news
+from traffic_tui.cli import news, waiting
 from traffic_tui.cli.failures import EXIT_FAILED, CommandFailed
 from traffic_tui.cli.printing import Printer
 from traffic_tui.cli.waiting import exit_by_outcome, wait_for_jobs
@@ -44,6 +45,35 @@ async def test_a_job_is_waited_for_over_restarts(capsys: pytest.CaptureFixture[s
     with pytest.raises(typer.Exit) as raised:
         exit_by_outcome([detail])
     assert raised.value.exit_code == EXIT_FAILED
+
+
+class NobodyCan(ScriptedCoordinator):
+    """A coordinator without a runner for the job."""
+
+    async def explain(self, job: str) -> ExplainView:
+        runner = RunnerRef(id="r", name="lab-1")
+        reason = VerdictView(runner=runner, verdict="type", detail="does not do it")
+        return ExplainView(
+            state="pending",
+            summary="none of 1 runners can take it now",
+            reasons=[reason],
+            suggestion="start a runner that does this type",
+        )
+
+
+async def test_a_job_that_nobody_can_take_is_no_riddle(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(waiting, "PATIENCE_SECONDS", 0.0)
+    nothing = [lambda job: None] * 5
+    script = NobodyCan(*nothing, lambda job: job.ends())
+    script.state = "pending"
+    await wait(script)
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        "job 12: none of 1 runners can take it now: "
+        "start a runner that does this type; still waiting"
+    ]
 
 
 async def test_a_completed_job_is_a_good_end() -> None:

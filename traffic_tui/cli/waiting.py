@@ -10,13 +10,46 @@ import typer
 from server.model import FINAL_STATES
 from traffic_tui.cli.failures import EXIT_FAILED, CommandFailed
 from traffic_tui.cli.news import News, Patience
-from traffic_tui.client.base import Unreachable
+from traffic_tui.client.base import ClientError, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from server.wire.operator import JobDetailView
     from traffic_tui.cli.command import Call
+
+
+PATIENCE_SECONDS = 2.0
+"""A job that waits this long for a runner is looked into, once."""
+
+
+class IdleHints:
+    """Tells on stderr, once for each job, that nobody can take it: else the silence is a riddle."""
+
+    def __init__(self) -> None:
+        self._seen_at: dict[str, float] = {}
+        self._told: set[str] = set()
+
+    async def look(self, call: Call, job: str, detail: JobDetailView) -> None:
+        """Note how long a job has been waiting, and say why when it has been long."""
+        now = asyncio.get_running_loop().time()
+        waits_since = self._seen_at.setdefault(job, now)
+        if detail.job.state != "pending":
+            self._seen_at.pop(job)
+            return
+        if job in self._told or now - waits_since < PATIENCE_SECONDS:
+            return
+        self._told.add(job)
+        try:
+            explained = await call.client.explain(job)
+        except ClientError:  # the hint is not worth ending the wait, say for want of a role
+            return
+        if all(reason.verdict != "eligible" for reason in explained.reasons):
+            advice = explained.suggestion or f"'traffic-tui jobs explain {job}' says more"
+            from traffic_tui.state.clean_text import clean
+
+            words = f"job {detail.job.number}: {explained.summary}: {advice}; still waiting"
+            typer.echo(clean(words), err=True)
 
 
 async def wait_for_jobs(
@@ -43,6 +76,7 @@ async def _until_ended(
     call: Call, jobs: list[str], ended: dict[str, JobDetailView], news: News
 ) -> None:
     patience = Patience()
+    hints = IdleHints()
     while jobs:
         try:
             for job in list(jobs):
@@ -51,6 +85,8 @@ async def _until_ended(
                     jobs.remove(job)
                     ended[job] = detail
                     print_final(call, detail)
+                else:
+                    await hints.look(call, job, detail)
             patience.answered()
         except Unreachable as error:
             patience.unanswered(error)

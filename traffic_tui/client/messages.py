@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _LONGEST_ANSWER = 200
 
+_CLOSED = ("RemoteProtocolError", "ReadError", "WriteError")
+"""What a refused TLS 1.3 client sees: which of them depends on whose packet was faster."""
+
 
 def unreachable(url: str, error: Exception) -> Unreachable:
     """No answer came: why, and what may help."""
@@ -37,7 +40,7 @@ def unreachable(url: str, error: Exception) -> Unreachable:
         return Unreachable(f"{url} did not answer in time; it may be busy, stopped or cut off")
     if kind in ("UnsupportedProtocol", "InvalidURL", "LocalProtocolError"):
         return Unreachable(f"{url!r} is no URL of a coordinator, such as http://127.0.0.1:8700")
-    if kind == "RemoteProtocolError" and url.startswith("https:"):
+    if kind in _CLOSED and url.startswith("https:"):
         return Unreachable(
             f"{url} closed the connection without a word; it may want a client certificate "
             "(server.tls.client_ca is set there), and none can be shown from here"
