@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 10_000
 """Jobs in one submit: one list is one transaction, and its neighbours wait for it."""
+MAX_IDEMPOTENCY_KEY = 200
 MAX_REQUIRES = 64
 MAX_TRACE_ENTRIES = 32
 MAX_TRACE_CHARACTERS = 4_096
@@ -37,6 +38,17 @@ def job_specs(requests: Sequence[SubmitRequest], settings: Settings) -> list[Job
     if len(requests) > MAX_BATCH:
         raise TooLarge(f"{len(requests)} jobs in one list, at most {MAX_BATCH} are accepted")
     return [_job_spec(request, settings, index) for index, request in enumerate(requests)]
+
+
+def idempotency_key(text: str | None) -> str:
+    """What an ``Idempotency-Key`` header says; empty: there is none."""
+    if text is None:
+        return ""
+    if not 1 <= len(text) <= MAX_IDEMPOTENCY_KEY or not (text.isascii() and text.isprintable()):
+        raise InvalidInput(
+            f"Idempotency-Key: 1 to {MAX_IDEMPOTENCY_KEY} printable ASCII characters are accepted"
+        )
+    return text
 
 
 def milliseconds(seconds: float) -> int:

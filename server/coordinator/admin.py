@@ -107,7 +107,7 @@ def create_key(
     now: int,
 ) -> tuple[StoredKey, str]:
     """Make a named key; its secret is given once and not kept."""
-    known = memory.keys.get(name)
+    known = _key(tx, name)
     if known is not None and not known.revoked_at:
         raise Refused(f"there is a key named {name}; revoke it first, or choose another name")
     if 0 < expires_at <= now:
@@ -122,7 +122,7 @@ def create_key(
 
 def revoke_key(tx: Tx, memory: Memory, actor: Actor, name: str, reason: str, now: int) -> StoredKey:
     """End a named key at once."""
-    key = memory.keys.get(name)
+    key = _key(tx, name)
     if key is None:
         raise NotFound(f"there is no key named {name}")
     if key.revoked_at:
@@ -132,6 +132,11 @@ def revoke_key(tx: Tx, memory: Memory, actor: Actor, name: str, reason: str, now
     data = msgspec.json.encode({"name": name})
     tx.append("key_revoked", at=now, actor=actor.name, reason=reason, data=data)
     return revoked
+
+
+def _key(tx: Tx, name: str) -> StoredKey | None:
+    """From the transaction, not from memory: two calls of one commit may name the same key."""
+    return next((key for key in tx.keys() if key.name == name), None)
 
 
 def _put_key(tx: Tx, memory: Memory, key: StoredKey) -> None:

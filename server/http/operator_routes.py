@@ -22,6 +22,7 @@ from server.http.queries import (
     numbers_of,
 )
 from server.http.routes import Route, Stream
+from server.submission import idempotency_key
 from server.wire.operator import (
     CreatedKeyView,
     DrainRequest,
@@ -54,8 +55,6 @@ if TYPE_CHECKING:
     from server.http.routes import Answer, Call
     from server.operator import OperatorApi
 
-MAX_IDEMPOTENCY_KEY = 200
-
 
 async def _submit(api: OperatorApi, call: Call) -> Answer:
     key = idempotency_key(header(call.scope, b"idempotency-key"))
@@ -64,17 +63,6 @@ async def _submit(api: OperatorApi, call: Call) -> Answer:
         return SubmittedListView(jobs=submitted)
     [one] = await api.submit(call.actor, [call.body], idempotency_key=key)
     return OneSubmittedView(job=one)
-
-
-def idempotency_key(text: str | None) -> str:
-    """What an ``Idempotency-Key`` header says; empty: there is none."""
-    if text is None:
-        return ""
-    if not 1 <= len(text) <= MAX_IDEMPOTENCY_KEY or not (text.isascii() and text.isprintable()):
-        raise InvalidInput(
-            f"Idempotency-Key: 1 to {MAX_IDEMPOTENCY_KEY} printable ASCII characters are accepted"
-        )
-    return text
 
 
 async def _jobs(api: OperatorApi, call: Call) -> Answer:

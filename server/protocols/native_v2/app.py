@@ -16,7 +16,7 @@ from server.ids import new_secret, secret_digest
 from server.protocols.native_v2 import codec
 from server.protocols.native_v2.syncs import SyncLines
 from server.protocols.parked import while_connected
-from server.submission import job_specs
+from server.submission import idempotency_key, job_specs
 from server.traits import NATIVE_V2
 from server.wire.native_v2 import Hello, SubmitBatch, Sync, Welcome
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 PREFIX = "/api/native-v2/"
 MAX_SYNC_BODY = 32 * MIB
 MAX_WAIT_SECONDS = 60.0
-MAX_IDEMPOTENCY_KEY = 200
 
 _encoder = msgspec.json.Encoder()
 _hello_decoder = msgspec.json.Decoder(Hello)
@@ -123,7 +122,7 @@ class NativeV2App:
         submitted = await self._coordinator.submit(
             actor,
             job_specs(batch.jobs, self._coordinator.settings),
-            idempotency_key=_idempotency_key(scope),
+            idempotency_key=idempotency_key(header(scope, b"idempotency-key")),
         )
         await send_json(send, 201, _encoder.encode(codec.submitted_list(submitted)))
 
@@ -161,10 +160,3 @@ def _wait_seconds(text: str) -> float:
     if not seconds >= 0:
         raise InvalidInput(f"wait_seconds is a number of seconds, not {text[:40]!r}")
     return min(seconds, MAX_WAIT_SECONDS)
-
-
-def _idempotency_key(scope: Scope) -> str:
-    key = header(scope, b"idempotency-key") or ""
-    if len(key) > MAX_IDEMPOTENCY_KEY:
-        raise InvalidInput(f"an Idempotency-Key has at most {MAX_IDEMPOTENCY_KEY} characters")
-    return key

@@ -11,13 +11,15 @@ import pytest
 from server.coordinator import AttemptReport, OutputPiece, Said
 from server.errors import DiskFull, InvalidInput, NotFound, Refused, UnknownSession
 from server.events import Event
-from server.model import JobSpec, Outcome, Progress, RetryPolicy
+from server.model import Actor, JobSpec, Outcome, Progress, RetryPolicy
 from server.settings import QueueSettings, StorageSettings
 from tests.server.core.world import CI, LEASE_SECONDS, SAM, SETTINGS, World, a_world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+ADMIN = Actor("ana", "admin", "operator-api")
 
 
 @pytest.fixture
@@ -535,3 +537,16 @@ async def test_resolving_short_forms(world: World) -> None:
     for nonsense in ("", "x", "abc", "99999999999999999999999", "é" * 500):
         with pytest.raises((InvalidInput, NotFound)):
             await world.coordinator.resolve(nonsense)
+
+
+async def test_two_keys_of_one_name_cannot_both_be_made(world: World) -> None:
+    made = await asyncio.gather(
+        *(world.coordinator.create_key(ADMIN, "ci", "submit", 0) for _ in range(2)),
+        return_exceptions=True,
+    )
+    refused = [one for one in made if isinstance(one, Refused)]
+    assert len(refused) == 1
+    assert "there is a key named ci" in refused[0].message
+    (kept,) = world.coordinator.keys()
+    (good,) = [one for one in made if not isinstance(one, BaseException)]
+    assert kept == good[0]

@@ -7,7 +7,7 @@ from server.errors import InvalidInput, TooLarge
 from server.model import RetryPolicy
 from server.payloads import MAX_DEPTH, check_payload, payload_value
 from server.settings import RetrySettings, Settings
-from server.submission import MAX_BATCH, job_specs, milliseconds
+from server.submission import MAX_BATCH, idempotency_key, job_specs, milliseconds
 from server.wire.operator import RetryRequest, SubmitRequest
 
 SETTINGS = Settings(retry=RetrySettings(max_attempts=4, policy=RetryPolicy(base_delay_ms=7)))
@@ -76,3 +76,14 @@ def test_stored_payloads_can_always_be_told() -> None:
     assert payload_value(b'{"a":[1]}') == {"a": [1]}
     assert payload_value(b'{"a":1e999}') == '{"a":1e999}'
     assert payload_value(b'"\xff"') == '"\N{REPLACEMENT CHARACTER}"'
+
+
+@pytest.mark.parametrize("text", ["", "\t", "é", "a" * 201, "a\x00b"])
+def test_an_idempotency_key_is_short_printable_ascii(text: str) -> None:
+    with pytest.raises(InvalidInput, match="printable ASCII"):
+        idempotency_key(text)
+
+
+def test_no_idempotency_key_is_none() -> None:
+    assert idempotency_key(None) == ""
+    assert idempotency_key("deploy 12") == "deploy 12"
