@@ -191,10 +191,12 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
 
     def _tick(self) -> None:
         """Once a second: ages, the clock, whether anything is heard at all, changed themes."""
-        context, link = self.desk.context, self.desk.link
+        context, link, top = self.desk.context, self.desk.link, self.navigation.top
+        if top is None:
+            return
         context.now = self.desk.clock.now_ms() + self.desk.clock_offset_ms
         context.is_stale = link.is_stale
-        self.navigation.screens[-1].tick()
+        top.tick()
         self._themes.take_up_changes(self)
 
     def _load_stats_when_due(self) -> None:
@@ -210,7 +212,8 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         except ClientError:
             return  # the line to the coordinator finds out by itself, and says so
         self.desk.clock_offset_ms = stats.now - self.desk.clock.now_ms()
-        self.navigation.screens[-1].show_lines()
+        if (top := self.navigation.top) is not None:
+            top.show_lines()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """The boundary for what nobody foresaw: told, and kept for whoever looks into it."""

@@ -66,6 +66,13 @@ class Navigation:
         """The console's own screens, without dialogs, the uppermost last."""
         return [one for one in self._stack.screen_stack if isinstance(one, TrafficScreen)]
 
+    @property
+    def top(self) -> TrafficScreen | None:
+        """The uppermost screen. None while they are taken down: what runs by the clock may still
+        come round then, keys cannot."""
+        screens = self.screens
+        return screens[-1] if screens else None
+
     def go(self, place: Place) -> None:
         """Go back to a screen that is open, else open it on top."""
         here = self.screens[-1]

@@ -32,6 +32,15 @@ async def test_a_first_run_that_was_asked_for_is_one_screen_of_many() -> None:
         assert seat.app.return_value is None
 
 
+async def test_a_clock_that_comes_round_once_more_finds_no_screen_and_does_nothing() -> None:
+    async with console(lab()) as seat:
+        app = seat.app
+    assert app.navigation.top is None
+    app._tick()
+    app._drain()
+    await app._load_stats()
+
+
 def test_a_crash_is_no_way_of_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
     def stumbles(app: TrafficApp) -> None:
         app.unforeseen.append(ValueError("what nobody foresaw"))
