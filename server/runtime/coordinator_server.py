@@ -15,26 +15,28 @@ from typing import TYPE_CHECKING
 from server.clock import SystemClock
 from server.coordinator import Coordinator
 from server.discovery import Discovery, find_running, remove_discovery, write_discovery
-from server.errors import StoreError
+from server.errors import StoreError, TrafficError
 from server.folder import FolderProblem, prepare_folder
+from server.http.app import HttpApp
 from server.keyring import GivenKey, Keyring
 from server.operator import OperatorApi
-from server.runtime.application import build_application
 from server.runtime.disk import DiskGuard
 from server.runtime.given_keys import configured_keys, filed_keys
 from server.runtime.http_server import HttpServer
 from server.runtime.open_files import raise_open_files_limit
 from server.runtime.problems import RuntimeProblem
+from server.runtime.protocols import build_protocols
 from server.runtime.reload import changed_settings, merged_settings
 from server.runtime.sockets import bind_sockets, exposure_warnings, plain_url, reachable_url
 from server.runtime.stores import make_store
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from server.clock import Clock
+    from server.protocols.service import ProtocolService
     from server.runtime.logs import CoordinatorLog
     from server.settings import Settings
 
@@ -212,7 +214,8 @@ class CoordinatorServer:
         await self._guard.start()
 
     async def _start_http(self, sockets: list[socket.socket]) -> None:
-        app = build_application(self.operator, self.settings)
+        protocols = build_protocols(self.operator, self.settings, self.folder)
+        app = HttpApp(self.operator, protocols.surfaces)
         http = HttpServer(app, sockets, self.settings.server.tls, self._fail)
         self._end_with("the HTTP server", http.stop)
         await http.start()
@@ -222,6 +225,15 @@ class CoordinatorServer:
             self.coordinator.end_waits()
 
         self._end_with("streams and polls", end_waits)
+        await self._start_services(protocols.services)
+
+    async def _start_services(self, services: Sequence[ProtocolService]) -> None:
+        for service in services:
+            self._end_with(service.name, service.stop)
+            try:
+                await service.start()
+            except TrafficError as error:
+                raise RuntimeProblem(f"{service.name}: {error}") from error
 
     def _announce(self) -> None:
         discovery = Discovery(

@@ -1,0 +1,51 @@
+"""The protocols that are switched on: what each serves over HTTP, and what it does by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from server.http.app import Surface
+from server.http.gate import Gate
+from server.protocols.native_v2.app import PREFIX as NATIVE_V2_PREFIX
+from server.protocols.native_v2.app import NativeV2App
+from server.protocols.runpack.app import PATHS as RUNPACK_PATHS
+from server.protocols.runpack.app import PREFIXES as RUNPACK_PREFIXES
+from server.protocols.runpack.app import RunpackApp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from server.operator import OperatorApi
+    from server.protocols.service import ProtocolService
+    from server.settings import Settings
+
+
+class Protocols(NamedTuple):
+    """What the protocols of one coordinator consist of."""
+
+    surfaces: Sequence[Surface]
+    """Served on the HTTP port."""
+    services: Sequence[ProtocolService]
+    """Started after the HTTP server, in this order, and ended before it."""
+
+
+def build_protocols(api: OperatorApi, settings: Settings, folder: Path | None) -> Protocols:
+    """The protocols of a configuration.
+
+    Args:
+        folder: the data folder, for what a protocol has to find again after a crash.
+    """
+    coordinator, keyring = api.coordinator, api.keyring
+    surfaces = [
+        Surface(
+            "native-v2",
+            NativeV2App(coordinator, Gate(keyring, coordinator.clock)),
+            prefixes=(NATIVE_V2_PREFIX.rstrip("/"),),
+        )
+    ]
+    services: list[ProtocolService] = []
+    if settings.protocols.runpack.enabled:
+        runpack = RunpackApp(coordinator, keyring)
+        surfaces.append(Surface("runpack", runpack, prefixes=RUNPACK_PREFIXES, paths=RUNPACK_PATHS))
+    return Protocols(surfaces, services)
