@@ -161,6 +161,25 @@ async def test_what_there_is_is_told_once_each_stream_by_itself() -> None:
     assert (sinks["stdout"].data, sinks["stderr"].data) == (b"out", b"err\xff\x00")
 
 
+async def test_streams_are_told_in_the_order_in_which_they_came_in() -> None:
+    script = ScriptedCoordinator()
+    script.says(b"1\n")
+    script.says(b"2\n", "stderr")
+    script.says(b"3\n")
+    script.tries[-1].streams["stdout"].times = {0: 10, 2: 30}
+    script.tries[-1].streams["stderr"].times = {0: 20}
+    script.largest_part = 2
+    one_end = Collected()
+    tail = Tail(
+        Call(script, Printer("table", False)),  # type: ignore[arg-type]
+        "12",
+        TailWish(),
+        {"stdout": one_end, "stderr": one_end},
+    )
+    await tail.run_once()
+    assert one_end.data == b"1\n2\n3\n"
+
+
 async def test_one_stream_alone() -> None:
     script = ScriptedCoordinator()
     script.says(b"out")

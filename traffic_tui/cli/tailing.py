@@ -16,6 +16,7 @@ from traffic_tui.cli.news import News, Patience
 from traffic_tui.cli.output_places import first_offset_since, offset_of_last_lines
 from traffic_tui.cli.output_sinks import Sink, sinks_for
 from traffic_tui.client.base import Unreachable
+from traffic_tui.client.merging import StreamPart, tellable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -127,27 +128,43 @@ class Tail:
         return is_over
 
     async def _tell_attempt(self, attempt: AttemptView) -> None:
-        for stream in attempt.output:
-            if self.wish.stream in ("", stream.stream):
-                await self._tell_stream(attempt, stream)
+        """Tell what its streams hold by now, in the order in which it came in."""
+        streams = [each for each in attempt.output if self.wish.stream in ("", each.stream)]
+        for stream in streams:
+            await self._find_place(attempt, stream)
+        while parts := [part for each in streams if (part := await self._next_part(attempt, each))]:
+            for piece in tellable(parts):
+                self._tell(piece)
 
-    async def _tell_stream(self, attempt: AttemptView, stream: StreamView) -> None:
+    async def _find_place(self, attempt: AttemptView, stream: StreamView) -> None:
+        """Where telling goes on in a stream; a text that was replaced is told from its start."""
         place = self.places.setdefault(stream.stream, Place())
-        read = self._reader(attempt, stream.stream)
         if place.offset is None:
+            read = self._reader(attempt, stream.stream)
             place.offset = await self._first_offset(read, stream)
             place.generation = stream.generation
         if place.generation != stream.generation:
             self.call.printer.say("--- the runner replaced this output; from its start ---")
             place.offset, place.generation = 0, stream.generation
-        while place.offset < stream.size:
-            part = await read(place.offset, PART_BYTES)
-            if part.generation != place.generation or not part.data:
-                return  # replaced just now, or nothing kept: the next look sees what is true
-            if part.offset > place.offset:
-                self.call.printer.say(f"--- {part.offset - place.offset:,} bytes were not kept ---")
-            self.sinks[stream.stream].write(part.data)
-            place.offset = part.offset + len(part.data)
+
+    async def _next_part(self, attempt: AttemptView, stream: StreamView) -> StreamPart | None:
+        """The next bytes of a stream; None: told up to where it ended when the job was looked at,
+        or replaced just now, which the next look sees."""
+        place = self.places[stream.stream]
+        assert place.offset is not None
+        if place.offset >= stream.size:
+            return None
+        part = await self._reader(attempt, stream.stream)(place.offset, PART_BYTES)
+        is_told = part.generation == place.generation and part.data
+        return StreamPart(stream.stream, part) if is_told else None
+
+    def _tell(self, piece: StreamPart) -> None:
+        place = self.places[piece.stream]
+        part = piece.part
+        if place.offset is not None and part.offset > place.offset:
+            self.call.printer.say(f"--- {part.offset - place.offset:,} bytes were not kept ---")
+        self.sinks[piece.stream].write(part.data)
+        place.offset = part.offset + len(part.data)
 
     def _reader(
         self, attempt: AttemptView, stream: str

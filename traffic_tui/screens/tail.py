@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from traffic_tui.screens.merging import StreamPart, in_time_order
+from traffic_tui.client.merging import StreamPart, in_time_order
 from traffic_tui.state.attempt_columns import exit_words
 from traffic_tui.state.formats import size
 

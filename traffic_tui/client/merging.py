@@ -27,6 +27,18 @@ def in_time_order(parts: Iterable[StreamPart]) -> list[StreamPart]:
     )
 
 
+def tellable(parts: Iterable[StreamPart]) -> list[StreamPart]:
+    """What can be told of the next parts of several streams without another part coming between.
+
+    Each stream may go on after its part, with pieces as old as the last of them: pieces that are
+    younger than the oldest of these ends have to wait. At least one part is told whole.
+    """
+    pieces = in_time_order(parts)
+    ends = {piece.stream: piece.part.at for piece in pieces}
+    horizon = min(ends.values(), default=0)
+    return [piece for piece in pieces if piece.part.at <= horizon]
+
+
 def _pieces(one: StreamPart) -> Iterator[StreamPart]:
     """A part cut where later bytes of it came in."""
     part = one.part
