@@ -8,7 +8,7 @@ from server.filters import FilterError, parse_filter
 from traffic_tui.widgets.filter_bar import FilterProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 JOB_PROBLEMS = "state:failed,expired"
 """Jobs that need somebody."""
@@ -41,6 +41,17 @@ def field_filter_problem(text: str, fields: Mapping[str, object]) -> FilterProbl
             return FilterProblem(f"{name}: known here are {', '.join(fields)}", position)
         position += len(word)
     return None
+
+
+def field_completions(text: str, cursor: int, fields: Iterable[str]) -> list[tuple[int, int, str]]:
+    """The fields that the word at the cursor could become."""
+    begin = max(text.rfind(mark, 0, cursor) for mark in " !") + 1
+    word = text[begin:cursor].lower()
+    return [
+        (begin, cursor, name if name.endswith(".") else f"{name}:")
+        for name in fields
+        if name.startswith(word)
+    ]
 
 
 def fits_fields(text: str, fields: Mapping[str, str], labels: Mapping[str, str]) -> bool:

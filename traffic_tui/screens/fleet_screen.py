@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from traffic_tui.screens.catch_up import CatchUp
-from traffic_tui.screens.filters import field_filter_problem, fits_fields
+from traffic_tui.screens.filters import field_completions, field_filter_problem, fits_fields
 from traffic_tui.screens.list_screen import ListScreen
 from traffic_tui.state.formats import count
 from traffic_tui.state.order import PlacingPace
 from traffic_tui.widgets.crumb import CrumbState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from textual import events
 
@@ -146,6 +146,9 @@ class FleetScreen(ListScreen[View], Generic[View]):
     def filter_problem(self, text: str) -> FilterProblem | None:
         known: dict[str, Any] = dict.fromkeys(self.fields)
         return field_filter_problem(text, known)
+
+    def filter_completions(self, text: str, cursor: int) -> Sequence[tuple[int, int, str]]:
+        return field_completions(text, cursor, (*self.fields, "label."))
 
     def filter_changed(self, text: str) -> None:
         self.place_rows(at_once=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from server.wire.operator import EventView, LateWriteView
 from traffic_tui.screens.catch_up import CatchUp
-from traffic_tui.screens.filters import field_filter_problem
+from traffic_tui.screens.filters import field_completions, field_filter_problem
 from traffic_tui.screens.list_screen import ListScreen
 from traffic_tui.screens.rows import event_rows, late_write_rows
 from traffic_tui.state.clean_text import clean
@@ -139,6 +139,9 @@ class EventsScreen(HappeningsScreen[EventView]):
         if problem is None and any(":" not in word for word in text.split()):
             return _plain_word_problem(text)
         return problem
+
+    def filter_completions(self, text: str, cursor: int) -> Sequence[tuple[int, int, str]]:
+        return field_completions(text, cursor, self.fields)
 
     async def fetch(self, before: int | None) -> dict[int, EventView]:
         asked: dict[str, Any] = dict(word.split(":", 1) for word in self.filter_text.split())

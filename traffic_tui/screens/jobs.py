@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
+from server.filters import suggest
 from traffic_tui.screens.catch_up import CatchUp
 from traffic_tui.screens.filters import COUNT_FILTERS, JOB_PROBLEMS, job_filter_problem
 from traffic_tui.screens.job_flows import JobFlows
@@ -254,6 +255,9 @@ class JobsScreen(ListScreen["JobView"]):
 
     def filter_problem(self, text: str) -> FilterProblem | None:
         return job_filter_problem(text)
+
+    def filter_completions(self, text: str, cursor: int) -> Sequence[tuple[int, int, str]]:
+        return suggest(text, cursor)
 
     def filter_changed(self, text: str) -> None:
         self.load(self._load_filter(text), group="filter")

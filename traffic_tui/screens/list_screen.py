@@ -9,7 +9,7 @@ from traffic_tui.widgets.filter_bar import FilterBar, FilterProblem
 from traffic_tui.widgets.line_table import LineTable, RowKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from textual.widget import Widget
 
@@ -30,7 +30,7 @@ class ListScreen(TableScreen, Generic[View]):
         super().__init__(desk, about)
         self.table = LineTable(source, empty=("Loading.",), id="table")
         self.table.glyphs = desk.context.glyphs
-        self._filter_bar = FilterBar(self.filter_problem, id="filter")
+        self._filter_bar = FilterBar(self.filter_problem, self.filter_completions, id="filter")
         self.order: SortOrder[Any] | None = self.orders.get(order)
 
     # what a list says -------------------------------------------------------------------------
@@ -38,6 +38,10 @@ class ListScreen(TableScreen, Generic[View]):
     def filter_problem(self, text: str) -> FilterProblem | None:
         """What is wrong with a filter, or None."""
         return None
+
+    def filter_completions(self, text: str, cursor: int) -> Sequence[tuple[int, int, str]]:
+        """What the word at the cursor could become: where it begins, where it ends, the word."""
+        return ()
 
     def filter_changed(self, text: str) -> None:
         """Another filter is in force."""

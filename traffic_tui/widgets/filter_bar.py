@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -11,9 +11,10 @@ from textual.widgets import Input
 
 from traffic_tui.state.clean_text import clean
 from traffic_tui.widgets.message_line import MessageLine
+from traffic_tui.widgets.suggestion_line import SuggestionLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from textual.app import ComposeResult
 
@@ -28,10 +29,23 @@ class FilterProblem(NamedTuple):
     position: int
 
 
-class FilterBar(Vertical):
-    """An input with, below it, where and why its text makes no sense.
+class Completion(NamedTuple):
+    """Something that could stand in place of the text between ``begin`` and ``end``."""
 
-    ``check`` answers what is wrong with a text, or None.
+    begin: int
+    end: int
+    text: str
+
+
+Suggest: TypeAlias = "Callable[[str, int], Sequence[tuple[int, int, str]]]"
+"""From a text and the place of the cursor to what could stand from where to where."""
+
+
+class FilterBar(Vertical):
+    """An input with, below it, what the word could become, or where and why it makes no sense.
+
+    ``check`` answers what is wrong with a text, or None; ``suggest`` what could stand at the
+    cursor, best first.
     """
 
     DEFAULT_CSS = """
@@ -41,9 +55,12 @@ class FilterBar(Vertical):
     FilterBar Input:focus { border: none; }
     FilterBar MessageLine { display: none; }
     FilterBar.-wrong MessageLine { display: block; }
+    FilterBar.-wrong SuggestionLine { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "leave", show=False, id="filter.leave"),
+        Binding("tab", "complete(1)", "complete", show=False, priority=True),
+        Binding("shift+tab", "complete(-1)", "complete back", show=False, priority=True),
     ]
 
     class Changed(Message):
@@ -62,15 +79,23 @@ class FilterBar(Vertical):
         """The operator left the line; ``text`` is the filter in force."""
 
     def __init__(
-        self, check: Callable[[str], FilterProblem | None], *, id: str | None = None
+        self,
+        check: Callable[[str], FilterProblem | None],
+        suggest: Suggest,
+        *,
+        id: str | None = None,
     ) -> None:
         super().__init__(id=id)
         self._check = check
+        self._suggest = suggest
+        self._offered: tuple[Completion, ...] = ()
+        self._chosen = -1
         self._good = ""
         self._before = ""
 
     def compose(self) -> ComposeResult:
         yield Input(placeholder="filter", max_length=MAX_FILTER, select_on_focus=False)
+        yield SuggestionLine()
         yield MessageLine()
 
     @property
@@ -92,10 +117,9 @@ class FilterBar(Vertical):
         self._before = self._good
         self.add_class("-open")
         field = self.query_one(Input)
-        with field.prevent(Input.Changed):
-            field.value = self._good if text is None else text
-        field.cursor_position = len(field.value)
+        self._put(self._good if text is None else text)
         self._judge(field.value)
+        self._offer(field)
         field.focus()
 
     def set_filter(self, text: str) -> None:
@@ -112,6 +136,7 @@ class FilterBar(Vertical):
         event.stop()
         if self.is_open:
             self._judge(event.value)
+            self._offer(event.input)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -122,6 +147,35 @@ class FilterBar(Vertical):
         """What was typed is dropped; the filter of before is in force again."""
         self.set_filter(self._before)
         self.close()
+
+    def action_complete(self, step: int) -> None:
+        """Take the next suggestion in place of the word at the cursor."""
+        if not self._offered:
+            return
+        field = self.query_one(Input)
+        start = self._chosen if self._chosen >= 0 or step > 0 else 0
+        taken_end = field.cursor_position if self._chosen >= 0 else self._offered[0].end
+        self._chosen = (start + step) % len(self._offered)
+        chosen = self._offered[self._chosen]
+        head = field.value[: chosen.begin] + chosen.text
+        self._put(head + field.value[taken_end:], len(head))
+        self._judge(field.value)
+        self._show_offered()
+
+    def _put(self, text: str, cursor: int | None = None) -> None:
+        field = self.query_one(Input)
+        with field.prevent(Input.Changed):
+            field.value = text
+        field.cursor_position = len(text) if cursor is None else cursor
+
+    def _offer(self, field: Input) -> None:
+        found = self._suggest(field.value, field.cursor_position)
+        self._offered, self._chosen = tuple(Completion(*one) for one in found), -1
+        self._show_offered()
+
+    def _show_offered(self) -> None:
+        words = [one.text for one in self._offered]
+        self.query_one(SuggestionLine).show(words, self._chosen)
 
     def _judge(self, text: str) -> None:
         stripped = text.strip()

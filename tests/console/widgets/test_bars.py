@@ -14,6 +14,12 @@ def check(text: str) -> FilterProblem | None:
     return None if place < 0 else FilterProblem("no value after ':'", place)
 
 
+def complete(text: str, cursor: int) -> list[tuple[int, int, str]]:
+    begin = text.rfind(" ", 0, cursor) + 1
+    fields = ("queue:", "quiet>", "state:")
+    return [(begin, cursor, one) for one in fields if one.startswith(text[begin:cursor])]
+
+
 class BarStage(Stage):
     def on_filter_bar_changed(self, event: FilterBar.Changed) -> None:
         self.said.append(event)
@@ -29,7 +35,7 @@ class BarStage(Stage):
 
 
 async def test_a_filter_works_while_it_is_typed_and_errs_below() -> None:
-    bar = FilterBar(check)
+    bar = FilterBar(check, complete)
     stage = BarStage(bar)
     async with stage.run_test(size=(80, 10)) as pilot:
         await settle(pilot)
@@ -51,8 +57,36 @@ async def test_a_filter_works_while_it_is_typed_and_errs_below() -> None:
         assert stage.text().strip() == ""
 
 
+async def test_tab_puts_in_what_the_word_at_the_cursor_could_become() -> None:
+    bar = FilterBar(check, complete)
+    stage = BarStage(bar)
+    async with stage.run_test(size=(80, 10)) as pilot:
+        bar.open("x q !y")
+        field = bar.query_one(Input)
+        field.cursor_position = 3
+        await pilot.press("u")
+        await settle(pilot)
+        assert stage.line(1).split() == ["queue:", "quiet>"]
+        await pilot.press("tab")
+        assert (field.value, field.cursor_position) == ("x queue: !y", 8)
+        await pilot.press("tab")
+        assert field.value == "x quiet> !y"
+        await pilot.press("shift+tab")
+        await settle(pilot)
+        assert bar.good_filter == "x queue: !y"
+
+
+async def test_tab_with_nothing_to_offer_stays_in_the_line() -> None:
+    bar = FilterBar(check, complete)
+    stage = BarStage(bar)
+    async with stage.run_test(size=(80, 10)) as pilot:
+        bar.open("zzz")
+        await pilot.press("tab", "shift+tab", "x")
+        assert bar.query_one(Input).value == "zzzx"
+
+
 async def test_leaving_brings_back_the_filter_of_before() -> None:
-    bar = FilterBar(check)
+    bar = FilterBar(check, complete)
     stage = BarStage(bar)
     async with stage.run_test(size=(80, 10)) as pilot:
         bar.set_filter("state:failed")
@@ -68,7 +102,7 @@ async def test_leaving_brings_back_the_filter_of_before() -> None:
 
 
 async def test_a_problem_far_to_the_right_is_still_seen() -> None:
-    bar = FilterBar(lambda text: FilterProblem("bad", 10_000))
+    bar = FilterBar(lambda text: FilterProblem("bad", 10_000), complete)
     stage = BarStage(bar)
     async with stage.run_test(size=(80, 10)) as pilot:
         bar.open("x" * 200)
@@ -79,7 +113,7 @@ async def test_a_problem_far_to_the_right_is_still_seen() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 async def test_hostile_words_in_a_problem_do_no_harm(name: str) -> None:
-    bar = FilterBar(lambda text: FilterProblem(name, 0))
+    bar = FilterBar(lambda text: FilterProblem(name, 0), complete)
     stage = BarStage(bar)
     async with stage.run_test(size=(80, 10)) as pilot:
         bar.open("x")
