@@ -7,6 +7,7 @@ them by a test. Reading TOML, with its errors, is in :mod:`server.configuration`
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Literal
 
 from server.model import RetryPolicy
@@ -122,8 +123,28 @@ class RunpackSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NativeV1Settings:
+    enabled: bool = True
+    webhook: str = "http://{ip}:{port}/internal/traffic-light/job/create"
+    webhook_port: int = 3000
+    webhook_values: Literal["strings", "numbers"] = "strings"
+    webhook_timeout_ms: int = 5_000
+    allow: tuple[IPv4Network | IPv6Network, ...] = (
+        IPv4Network("127.0.0.0/8"),
+        IPv6Network("::1/128"),
+    )
+    """No key on this protocol: runners are admitted, and called, by address."""
+    max_assignable_cursor_ms: int = 3_600_000
+    """Longest piece of a range."""
+    max_backfill_ms: int = 0
+    """How far back ranges may reach; 0: no bound."""
+    job_types: tuple[str, ...] = ("range",)
+
+
+@dataclass(frozen=True, slots=True)
 class ProtocolSettings:
     runpack: RunpackSettings = RunpackSettings()
+    native_v1: NativeV1Settings = NativeV1Settings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from server.configuration.kinds import (
     Text,
 )
 from server.configuration.labels import LabelRules
+from server.configuration.networks import Networks, TypeNames, WebhookTemplate
 from server.configuration.secrets import Secret
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ SECTIONS = (
     Section("storage", ""),
     Section("agent", "read by `traffic-tui agent`, from its own box's configuration"),
     Section("protocols", ""),
+    Section("protocols.native-v1", "Traffic Light runners"),
     Section("protocols.runpack", ""),
 )
 
@@ -166,6 +168,55 @@ KEYS = (
         "an attempt; head and tail are kept, the gap is marked",
     ),
     Key("agent.allow_command", "agent.allow_command", Flag(), 'the job type "command"'),
+    Key("protocols.native-v1.enabled", "protocols.native_v1.enabled", Flag(), ""),
+    Key(
+        "protocols.native-v1.webhook",
+        "protocols.native_v1.webhook",
+        WebhookTemplate(),
+        "where a runner is given its work",
+    ),
+    Key(
+        "protocols.native-v1.webhook_port",
+        "protocols.native_v1.webhook_port",
+        Integer(1, 65535),
+        "of runners that name none",
+    ),
+    Key(
+        "protocols.native-v1.webhook_values",
+        "protocols.native_v1.webhook_values",
+        Choice(("strings", "numbers")),
+        'how cursors are written: "strings" or "numbers"',
+    ),
+    Key(
+        "protocols.native-v1.webhook_timeout",
+        "protocols.native_v1.webhook_timeout_ms",
+        Duration(least_ms=100, most_ms=60_000),
+        "a webhook that did not answer by then did not take the job",
+    ),
+    Key(
+        "protocols.native-v1.allow",
+        "protocols.native_v1.allow",
+        Networks(),
+        "no key on this protocol: runners are admitted by address, and no other is called",
+    ),
+    Key(
+        "protocols.native-v1.max_assignable_cursor",
+        "protocols.native_v1.max_assignable_cursor_ms",
+        Duration(least_ms=1, most_ms=YEAR_MS),
+        "longest piece of a range",
+    ),
+    Key(
+        "protocols.native-v1.max_backfill",
+        "protocols.native_v1.max_backfill_ms",
+        Duration(most_ms=FOREVER_MS),
+        "how far back ranges may reach; 0: no bound",
+    ),
+    Key(
+        "protocols.native-v1.job_types",
+        "protocols.native_v1.job_types",
+        TypeNames(),
+        "what these runners can do",
+    ),
     Key("protocols.runpack.enabled", "protocols.runpack.enabled", Flag(), ""),
     Key(
         "protocols.runpack.public_job_detail",
@@ -207,7 +258,6 @@ QUEUE_KEYS = (
 NOT_BUILT = (
     NotBuilt("agent.isolation", "commands run in their own process group, not in a sandbox"),
     NotBuilt("agent.images", "Treadmill images cannot be mapped to job types"),
-    NotBuilt("protocols.native-v1", "Traffic Light runners cannot connect"),
     NotBuilt("protocols.rrq", "RRQ runners cannot be dialled"),
     NotBuilt("protocols.treadmill", "Treadmill supervisors cannot connect"),
     NotBuilt("protocols.workernator", "Workernator clients cannot connect"),
