@@ -53,6 +53,17 @@ RUNPACK = Traits(
     lost_message="Job timed out - no heartbeat received",
 )
 
+RRQ = Traits(
+    protocol="rrq",
+    confirmed_by="acceptance",
+    alive_by="connection",
+    can_stop=True,
+    output="append",
+    keeps_jobs=False,
+    reports_progress=False,
+    lost_message="the connection to the runner ended",
+)
+
 OPERATOR_API = Traits(
     protocol="operator-api",
     confirmed_by="acceptance",
@@ -64,4 +75,12 @@ OPERATOR_API = Traits(
 )
 """A way in for jobs, with no runners of its own."""
 
-ALL: dict[str, Traits] = {traits.protocol: traits for traits in (NATIVE_V2, RUNPACK, OPERATOR_API)}
+ALL: dict[str, Traits] = {
+    traits.protocol: traits
+    for traits in (
+        NATIVE_V2,
+        RUNPACK,
+        RRQ,
+        OPERATOR_API,
+    )
+}
