@@ -152,6 +152,8 @@ class Outcome(NamedTuple):
     """The runner's own wish; it wins over the policy's backoff."""
     is_retryable: bool = True
     """False where trying again cannot help, whatever the policy says."""
+    is_blameless: bool = False
+    """Lost through nothing that the job can have done: it counts neither as a try nor as a loss."""
 
 
 PLAIN_SUCCESS = Outcome("success")
@@ -196,8 +198,15 @@ class JobDetails(NamedTuple):
     resubmit_of: int = 0
     """Row id of the job this one was made from."""
     trace_context: Mapping[str, str] | None = None
+    """W3C carrier (``traceparent``, ``tracestate``) of whoever submitted it; goes on untouched."""
     extra: bytes = b""
     """JSON that only the job's protocol understands, or empty."""
+    correlation: Mapping[str, str] | None = None
+    """What the submitter wants to find again at the runner, for example a tenant or an order."""
+    cache_ttl_ms: int = 0
+    """How long its cache key answers, from when it is due; 0: until it is released."""
+    schedule: int = 0
+    """Row id of the schedule that made it."""
 
 
 class Task(NamedTuple):
@@ -206,6 +215,7 @@ class Task(NamedTuple):
     params: bytes
     timeout_ms: int
     trace_context: Mapping[str, str] | None
+    correlation: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,5 +321,8 @@ class JobSpec(NamedTuple):
     resubmit_of: int = 0
     trace_context: Mapping[str, str] | None = None
     extra: bytes = b""
+    correlation: Mapping[str, str] | None = None
+    cache_ttl_ms: int = 0
+    schedule: int = 0
     uuid: str | None = None
     """An id the protocol has to choose itself; None: a fresh UUIDv7."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from server.carriers import check_correlation, check_trace_context
 from server.errors import InvalidInput, TooLarge
 from server.model import JobSpec, RetryPolicy
 from server.payloads import check_payload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from server.settings import Settings
     from server.wire.operator import RetryRequest, SubmitRequest
@@ -22,8 +23,8 @@ MAX_BATCH = 10_000
 """Jobs in one submit: one list is one transaction, and its neighbours wait for it."""
 MAX_IDEMPOTENCY_KEY = 200
 MAX_REQUIRES = 64
-MAX_TRACE_ENTRIES = 32
-MAX_TRACE_CHARACTERS = 4_096
+DEFAULT_UNIQUE_SECONDS = 21_600.0
+"""How long a unique key answers where its submitter does not say: 6 hours, as with RRQ."""
 
 _EMPTY_PARAMS = b"{}"
 
@@ -76,8 +77,9 @@ def _job_spec(request: SubmitRequest, settings: Settings, index: int) -> JobSpec
     params = bytes(request.params)
     if params != _EMPTY_PARAMS:
         check_payload(params, f"job {index}: params")
-    if request.requires or request.trace_context:
-        _check_maps(request.requires, request.trace_context, index)
+    if request.requires or request.trace_context or request.correlation:
+        _check_maps(request, index)
+    cache_key, cache_ttl_ms = _cache_key(request, index)
     retry = request.retry
     return JobSpec(
         type=request.type,
@@ -89,20 +91,29 @@ def _job_spec(request: SubmitRequest, settings: Settings, index: int) -> JobSpec
         timeout_ms=milliseconds(request.timeout_seconds),
         max_attempts=request.max_attempts,
         retry=None if retry is None else retry_policy(retry, settings.retry.policy),
-        cache_key=request.cache_key,
+        cache_key=cache_key,
         trace_context=request.trace_context,
+        correlation=request.correlation,
+        cache_ttl_ms=cache_ttl_ms,
     )
 
 
-def _check_maps(
-    requires: Mapping[str, str], trace_context: Mapping[str, str] | None, index: int
-) -> None:
-    if len(requires) > MAX_REQUIRES:
+def _cache_key(request: SubmitRequest, index: int) -> tuple[str | None, int]:
+    """The key that answers for a job, and for how long; a unique key is a cache key with an end."""
+    if request.unique_key is None:
+        if request.unique_ttl_seconds is not None:
+            raise InvalidInput(f"job {index}: unique_ttl_seconds says nothing without unique_key")
+        return request.cache_key, 0
+    if request.cache_key is not None:
+        raise InvalidInput(f"job {index}: cache_key and unique_key are one thing; give one")
+    seconds = request.unique_ttl_seconds
+    return request.unique_key, milliseconds(DEFAULT_UNIQUE_SECONDS if seconds is None else seconds)
+
+
+def _check_maps(request: SubmitRequest, index: int) -> None:
+    if len(request.requires) > MAX_REQUIRES:
         raise InvalidInput(f"job {index}: requires names more than {MAX_REQUIRES} labels")
-    trace = trace_context or {}
-    if len(trace) > MAX_TRACE_ENTRIES:
-        raise InvalidInput(f"job {index}: trace_context has more than {MAX_TRACE_ENTRIES} entries")
-    if sum(len(key) + len(value) for key, value in trace.items()) > MAX_TRACE_CHARACTERS:
-        raise InvalidInput(
-            f"job {index}: trace_context is longer than {MAX_TRACE_CHARACTERS} characters"
-        )
+    if request.trace_context:
+        check_trace_context(request.trace_context, f"job {index}: trace_context")
+    if request.correlation:
+        check_correlation(request.correlation, f"job {index}: correlation")

@@ -265,6 +265,9 @@ def resubmit(
         resubmit_of=old.id,
         trace_context=details.trace_context,
         extra=details.extra,
+        correlation=details.correlation,
+        cache_ttl_ms=details.cache_ttl_ms,
+        schedule=details.schedule,
     )
     made = insert(tx, memory, actor, [NewJob(job, fresh)], now, reason=reason)[0]
     tx.append(

@@ -121,7 +121,7 @@ def insert(
     inserted = tx.insert_jobs(fresh)
     for job, new in zip(inserted, fresh, strict=True):
         if new.details.cache_key is not None:
-            tx.put_cached(new.details.cache_key, job.id, 0)
+            tx.put_cached(new.details.cache_key, job.id, _cached_until(job, new.details))
     if len(inserted) == 1:
         tx.append("submitted", at=now, job=inserted[0].id, actor=actor.name, reason=reason)
     else:
@@ -129,6 +129,12 @@ def insert(
         tx.append("submitted", at=now, members=members, actor=actor.name, reason=reason)
     announce_pending(tx, memory, [job.cls for job in inserted if job.state == "pending"])
     return inserted
+
+
+def _cached_until(job: Job, details: JobDetails) -> int:
+    """When a job's cache key ends to answer; a job put off answers from when it is due."""
+    ttl_ms = details.cache_ttl_ms
+    return max(job.created_at, job.run_at) + ttl_ms if ttl_ms else 0
 
 
 def _cached(tx: Tx, cache_key: str, now: int) -> Job | None:
@@ -197,6 +203,9 @@ def _details(memory: Memory, actor: Actor, spec: JobSpec) -> JobDetails:
         resubmit_of=spec.resubmit_of,
         trace_context=spec.trace_context,
         extra=spec.extra,
+        correlation=spec.correlation,
+        cache_ttl_ms=spec.cache_ttl_ms,
+        schedule=spec.schedule,
     )
 
 

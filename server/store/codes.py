@@ -51,7 +51,8 @@ JOB_COLUMNS: Final = ", ".join(Job._fields)
 JOB_COLUMNS_J: Final = ", ".join(f"j.{name}" for name in Job._fields)
 ATTEMPT_COLUMNS: Final = ", ".join(Attempt._fields)
 DETAIL_COLUMNS: Final = (
-    "job, params, submitter, timeout_ms, retry, cache_key, parent, resubmit_of, trace, extra"
+    "job, params, submitter, timeout_ms, retry, cache_key, parent, resubmit_of, trace, extra,"
+    " correlation, cache_ttl_ms, schedule"
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -83,7 +84,8 @@ def attempt_of(row: Row) -> Attempt:
 
 def details_of(row: Row, submitter: tuple[str, str, str]) -> JobDetails:
     """A job's details from the columns of :data:`DETAIL_COLUMNS`, and who submitted it."""
-    _, params, _, timeout_ms, retry, cache_key, parent, resubmit_of, trace, extra = row
+    _, params, _, timeout_ms, retry, cache_key, parent, resubmit_of, trace, extra = row[:10]
+    correlation, cache_ttl_ms, schedule = row[10:]
     owner, origin, namespace = submitter
     return JobDetails(
         params,
@@ -95,15 +97,18 @@ def details_of(row: Row, submitter: tuple[str, str, str]) -> JobDetails:
         cache_key,
         parent,
         resubmit_of,
-        None if trace is None else map_of(trace),
+        _map_or_none(trace),
         extra or b"",
+        _map_or_none(correlation),
+        cache_ttl_ms,
+        schedule,
     )
 
 
 def task_of(row: Row) -> Task:
-    """What a runner is told of a job: (params, timeout_ms, trace)."""
-    params, timeout_ms, trace = row
-    return Task(params, timeout_ms, None if trace is None else map_of(trace))
+    """What a runner is told of a job: (params, timeout_ms, trace, correlation)."""
+    params, timeout_ms, trace, correlation = row
+    return Task(params, timeout_ms, _map_or_none(trace), _map_or_none(correlation))
 
 
 def progress_of(current: float | None, total: float | None, text: str | None) -> Progress | None:
@@ -155,6 +160,10 @@ def map_text(values: Mapping[str, str]) -> str:
 
 def map_of(text: str) -> dict[str, str]:
     return _decode_map(text)
+
+
+def _map_or_none(text: str | None) -> dict[str, str] | None:
+    return None if text is None else _decode_map(text)
 
 
 def retry_text(policy: RetryPolicy) -> str | None:

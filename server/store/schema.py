@@ -289,7 +289,41 @@ CREATE TABLE activity (
 CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (FIRST,)
+CARRIED_AND_SCHEDULED = """
+-- What travels with a job to its runner, how long its cache key holds, which schedule made it.
+ALTER TABLE job_details ADD COLUMN correlation TEXT;
+ALTER TABLE job_details ADD COLUMN cache_ttl_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job_details ADD COLUMN schedule INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX details_schedule ON job_details (schedule, job) WHERE schedule > 0;
+
+-- deleted_at: a deleted schedule keeps its row while jobs name it, and has it back when made anew.
+CREATE TABLE schedules (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    cron TEXT NOT NULL,
+    time_zone TEXT NOT NULL,
+    overlap TEXT NOT NULL,
+    catch_up_ms INTEGER NOT NULL,
+    task TEXT NOT NULL,
+    params BLOB NOT NULL,
+    owner TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    is_configured INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    deleted_at INTEGER NOT NULL,
+    paused_at INTEGER NOT NULL,
+    paused_by TEXT NOT NULL,
+    pause_reason TEXT NOT NULL,
+    next_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    last_job INTEGER NOT NULL,
+    fired INTEGER NOT NULL,
+    skipped INTEGER NOT NULL
+);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (FIRST, CARRIED_AND_SCHEDULED)
 """Step n brings a database from version n to n + 1. Steps that were released never change."""
 
 EVENT_BLOCK: Final = 64

@@ -43,8 +43,8 @@ _INSERT_JOBS: Final = (
 )
 _INSERT_DETAILS: Final = (
     "INSERT INTO job_details (params, submitter, timeout_ms, retry, cache_key, parent,"
-    " resubmit_of, trace, extra, job)"
-    " SELECT CAST(value AS BLOB), ?,?,?,?,?,?,?,?, ? + key FROM json_each(?)"
+    " resubmit_of, trace, extra, correlation, cache_ttl_ms, schedule, job)"
+    " SELECT CAST(value AS BLOB), ?,?,?,?,?,?,?,?,?,?,?, ? + key FROM json_each(?)"
 )
 """Jobs of a batch are mostly alike but for id and parameters. One statement for all that are alike
 takes a quarter of the time of one for each."""
@@ -53,7 +53,7 @@ _BY_ID: Final = _SELECT + "WHERE id = ?"
 _BY_IDS: Final = _SELECT + "WHERE id IN (SELECT value FROM json_each(?))"
 _BY_UUID: Final = _SELECT + "WHERE uuid = ?"
 _BY_PREFIX: Final = _SELECT + "WHERE uuid >= ? AND uuid < ? ORDER BY uuid LIMIT ?"
-_TASK: Final = "params, timeout_ms, trace"
+_TASK: Final = "params, timeout_ms, trace, correlation"
 _WAITING: Final = (
     f"SELECT {JOB_COLUMNS_J}, {_TASK} FROM jobs j CROSS JOIN job_details d ON d.job = j.id "
 )
@@ -185,7 +185,7 @@ def _job_row(job: Job, facet: int) -> Row:
 
 
 def _detail_row(detail: JobDetails, submitter: int) -> Row:
-    trace = detail.trace_context
+    trace, correlation = detail.trace_context, detail.correlation
     return (
         submitter,
         detail.timeout_ms,
@@ -195,4 +195,7 @@ def _detail_row(detail: JobDetails, submitter: int) -> Row:
         detail.resubmit_of,
         None if trace is None else map_text(trace),
         detail.extra or None,
+        None if correlation is None else map_text(correlation),
+        detail.cache_ttl_ms,
+        detail.schedule,
     )

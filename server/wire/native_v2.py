@@ -106,6 +106,7 @@ class Assignment(Struct):
     trace_context: dict[str, str] | None = None
     queue: str = "default"
     enqueued_at: int = 0
+    correlation: dict[str, str] | None = None
 
 
 class StopOrder(Struct):

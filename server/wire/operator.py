@@ -13,6 +13,12 @@ Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Priority = Annotated[int, Meta(ge=-MAX_PRIORITY, le=MAX_PRIORITY)]
 Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]
 Reason = Annotated[str, Meta(max_length=500)]
+PositiveSeconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+Key = Annotated[str, Meta(min_length=1, max_length=500)]
+Correlation = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=256)]],
+    Meta(max_length=16),
+]
 MAX_MS = 253_402_300_799_000
 Milliseconds = Annotated[int, Meta(ge=0, le=MAX_MS)]
 
@@ -55,8 +61,16 @@ class SubmitRequest(Request):
     timeout_seconds: Seconds = 0
     max_attempts: Annotated[int, Meta(ge=1, le=1000)] | None = None
     retry: RetryRequest | None = None
-    cache_key: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+    cache_key: Key | None = None
+    """A later submit with this key is answered with this job, until the key is released."""
     trace_context: dict[str, str] | None = None
+    """W3C carrier: ``traceparent``, ``tracestate``; goes to the runner untouched."""
+    correlation: Correlation | None = None
+    """Goes to the runner with every attempt."""
+    unique_key: Key | None = None
+    """A ``cache_key`` that ends by itself: the same keys, so only one of the two is given."""
+    unique_ttl_seconds: PositiveSeconds | None = None
+    """How long it answers, counted from when the job is due; left out: 6 hours."""
 
 
 class StopRequest(Request):

@@ -106,6 +106,19 @@ def test_the_same_idempotency_key_gives_the_same_job(traffic: Traffic) -> None:
     assert number(traffic("jobs", "list", "-o", "name")) == first
 
 
+def test_a_job_put_off_that_there_is_once_and_that_carries_something(traffic: Traffic) -> None:
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    once = ("jobs", "submit", "paint", "--unique-key", "u1", "--unique-for", "10m")
+    carried = ("--trace-parent", parent, "--correlation", "tenant=42", "--run-at", "10m")
+    first = number(traffic(*once, *carried, "-o", "name"))
+    assert number(traffic(*once, "-o", "name")) == first
+    assert document(traffic("jobs", "show", first, "--json"))["job"]["state"] == "scheduled"
+    bad = traffic("jobs", "submit", "paint", "--trace-parent", "00-1-2-3")
+    assert (bad.code, "traceparent has the form" in bad.err) == (EXIT_FAILED, True)
+    bare = traffic("jobs", "submit", "paint", "--correlation", "tenant")
+    assert (bare.code, "--correlation: 'tenant'" in bare.err) == (EXIT_USAGE, True)
+
+
 def test_parameters_from_a_file(traffic: Traffic, tmp_path: Path) -> None:
     (tmp_path / "params.json").write_text('{"a": [1, 2]}')
     job = number(

@@ -10,6 +10,7 @@ from traffic_tui.cli.failures import EXIT_USAGE, WrongUsage, one_line
 from traffic_tui.cli.typed import duration_of, json_of
 from traffic_tui.cli.values import (
     BadValue,
+    assignments,
     duration_seconds,
     limit_or_none,
     moment_ms,
@@ -63,6 +64,12 @@ def test_pairs() -> None:
     assert pairs(["os=linux", "gpu", "a=b=c"], "label") == {"os": "linux", "gpu": "*", "a": "b=c"}
     with pytest.raises(BadValue, match="no label"):
         pairs(["=x"], "label")
+
+
+def test_an_assignment_has_a_value() -> None:
+    assert assignments(["tenant=42", "empty="], "correlation") == {"tenant": "42", "empty": ""}
+    with pytest.raises(BadValue, match="'tenant' is no correlation; say NAME=VALUE"):
+        assignments(["tenant"], "correlation")
 
 
 def test_limits() -> None:

@@ -37,6 +37,10 @@ class SubmitOptions:
     timeout: str
     max_attempts: int | None
     cache_key: str
+    unique_key: str
+    unique_for: str
+    trace_parent: str
+    correlation: list[str]
     idempotency_key: str
     wait: bool
     follow: bool
@@ -68,6 +72,25 @@ MaxAttemptsOption: TypeAlias = Annotated[
 CacheKeyOption: TypeAlias = Annotated[
     str, typer.Option("--cache-key", metavar="KEY", help="Take the job this key has, if any.")
 ]
+UniqueKeyOption: TypeAlias = Annotated[
+    str,
+    typer.Option("--unique-key", metavar="KEY", help="As --cache-key, but it ends by itself."),
+]
+UniqueForOption: TypeAlias = Annotated[
+    str, typer.Option("--unique-for", metavar="T", help="How long --unique-key holds; else 6h.")
+]
+TraceParentOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--trace-parent",
+        metavar="TRACEPARENT",
+        help="W3C trace the job belongs to; goes to the runner.",
+    ),
+]
+CorrelationOption: TypeAlias = Annotated[
+    list[str],
+    typer.Option("--correlation", metavar="NAME=VALUE", help="Goes to the runner with the job."),
+]
 IdempotencyOption: TypeAlias = Annotated[
     str,
     typer.Option("--idempotency-key", metavar="KEY", help="Safe to repeat: the same job comes."),
@@ -87,6 +110,10 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "timeout": (TimeoutOption, ""),
     "max_attempts": (MaxAttemptsOption, None),
     "cache_key": (CacheKeyOption, ""),
+    "unique_key": (UniqueKeyOption, ""),
+    "unique_for": (UniqueForOption, ""),
+    "trace_parent": (TraceParentOption, ""),
+    "correlation": (CorrelationOption, []),
     "idempotency_key": (IdempotencyOption, ""),
     "wait": (WaitOption, False),
     "follow": (FollowOption, False),
@@ -129,7 +156,7 @@ def submit_request(order: Order, options: SubmitOptions, now_ms: int) -> SubmitR
     import msgspec
 
     from server.wire.operator import SubmitRequest
-    from traffic_tui.cli.typed import duration_of, moment_of, pairs_of
+    from traffic_tui.cli.typed import assignments_of, duration_of, moment_of, pairs_of
 
     fields: dict[str, Any] = {
         "type": order.type,
@@ -139,7 +166,13 @@ def submit_request(order: Order, options: SubmitOptions, now_ms: int) -> SubmitR
         "requires": pairs_of(options.require, "--require"),
         "max_attempts": options.max_attempts,
         "cache_key": options.cache_key or None,
+        "unique_key": options.unique_key or None,
+        "correlation": assignments_of(options.correlation, "--correlation", "correlation") or None,
     }
+    if options.trace_parent:
+        fields["trace_context"] = {"traceparent": options.trace_parent}
+    if options.unique_for:
+        fields["unique_ttl_seconds"] = duration_of(options.unique_for, "--unique-for")
     if options.run_at:
         fields["run_at"] = moment_of(options.run_at, now_ms, "--run-at", is_past=False)
     if options.timeout:

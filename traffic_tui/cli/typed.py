@@ -35,6 +35,11 @@ def pairs_of(items: list[str], option: str) -> dict[str, str]:
     return _for_option(option, lambda: values.pairs(items, "label"))
 
 
+def assignments_of(items: list[str], option: str, what: str) -> dict[str, str]:
+    """A mapping from ``NAME=VALUE`` items, none of which may be a bare name."""
+    return _for_option(option, lambda: values.assignments(items, what))
+
+
 def limit_of(text: str) -> int | None:
     """A queue's limit."""
     return _for_option("limit", lambda: values.limit_or_none(text))

@@ -84,6 +84,14 @@ def pairs(items: list[str], what: str) -> dict[str, str]:
     return found
 
 
+def assignments(items: list[str], what: str) -> dict[str, str]:
+    """``k=v`` as often as given; nothing is meant by a bare ``k``."""
+    for item in items:
+        if "=" not in item:
+            raise BadValue(f"{item!r} is no {what}; say NAME=VALUE")
+    return pairs(items, what)
+
+
 def limit_or_none(text: str) -> int | None:
     """A limit of a queue: a number from 1 on, or ``none``. 0 is refused: that is pausing."""
     if text.strip().lower() == "none":

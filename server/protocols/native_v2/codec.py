@@ -159,7 +159,7 @@ def _piece(chunk: OutputChunk) -> OutputPiece:
 
 def _assignment(assigned: Assigned) -> Assignment:
     job, attempt, job_type, queue, task = assigned
-    trace = task.trace_context
+    trace, correlation = task.trace_context, task.correlation
     return Assignment(
         job=job.uuid,
         attempt=attempt.uuid,
@@ -170,4 +170,5 @@ def _assignment(assigned: Assigned) -> Assignment:
         trace_context=None if trace is None else dict(trace),
         queue=queue,
         enqueued_at=job.created_at,
+        correlation=None if correlation is None else dict(correlation),
     )

@@ -266,6 +266,18 @@ async def test_a_wake_is_answered_by_a_stop(tmp_path: Path) -> None:
         assert len((await box.sync())["stop"]) == 1
 
 
+async def test_what_a_job_carries_goes_over_the_wire(tmp_path: Path) -> None:
+    carrier = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    async with a_world(tmp_path) as world:
+        box = await say_hello(world)
+        await submit(world, trace_context=carrier, correlation={"tenant": "42"}, unique_key="u")
+        again = await submit(world, unique_key="u", unique_ttl_seconds=5)
+        assert again[0]["cached"]
+        [assigned] = (await box.sync(free=2))["assign"]
+        assert assigned["trace_context"] == carrier
+        assert assigned["correlation"] == {"tenant": "42"}
+
+
 async def test_a_wake_in_vain_says_so(tmp_path: Path) -> None:
     async with a_world(tmp_path) as world:
         box = await say_hello(world)

@@ -300,6 +300,42 @@ async def test_resubmit_makes_a_new_job_with_lineage(world: World) -> None:
     assert (await world.job(job)).state == "stopped"
 
 
+async def test_a_unique_key_answers_until_its_time_is_over(world: World) -> None:
+    spec = JobSpec("fib", cache_key="u", cache_ttl_ms=5_000)
+    [first] = await world.coordinator.submit(CI, [spec])
+    world.clock.advance(4.9)
+    [again] = await world.coordinator.submit(CI, [spec])
+    assert (again.job.id, again.is_cached) == (first.job.id, True)
+    world.clock.advance(0.2)
+    [later] = await world.coordinator.submit(CI, [spec])
+    assert (later.job.id > first.job.id, later.is_cached) == (True, False)
+
+
+async def test_a_unique_key_of_a_job_put_off_answers_until_after_it_is_due(world: World) -> None:
+    due = world.clock.now_ms() + 60_000
+    spec = JobSpec("fib", cache_key="u", cache_ttl_ms=5_000, run_at=due)
+    [first] = await world.coordinator.submit(CI, [spec])
+    world.clock.advance(64)
+    [again] = await world.coordinator.submit(CI, [spec])
+    assert (again.job.id, again.is_cached) == (first.job.id, True)
+    world.clock.advance(2)
+    [later] = await world.coordinator.submit(CI, [spec])
+    assert not later.is_cached
+
+
+async def test_what_a_job_carries_reaches_its_runner_and_its_resubmit(world: World) -> None:
+    carrier, correlation = {"traceparent": "00-1-2-01"}, {"tenant": "42"}
+    (job,) = await world.submit("fib", trace_context=carrier, correlation=correlation)
+    runner = await world.runner()
+    assigned = await runner.take_one()
+    assert assigned.task.trace_context == carrier
+    assert assigned.task.correlation == correlation
+    await runner.end(assigned.attempt.uuid)
+    acted = await world.coordinator.resubmit(SAM, job.id)
+    again = (await world.detail(acted.job)).details
+    assert (again.trace_context, again.correlation) == (carrier, correlation)
+
+
 async def test_a_resubmit_takes_the_cache_key_over(world: World) -> None:
     (job,) = await world.submit("fib", cache_key="c")
     await world.coordinator.stop_job(SAM, job.id)

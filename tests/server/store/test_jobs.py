@@ -67,6 +67,9 @@ async def test_details_come_back_as_they_were(world: World) -> None:
         resubmit_of=3,
         trace_context={"traceparent": "00"},
         extra=b"[1]",
+        correlation={"tenant": "42"},
+        cache_ttl_ms=9,
+        schedule=4,
     )
     (rich,) = await world.submit(detail=full)
     (plain,) = await world.submit()
@@ -75,7 +78,7 @@ async def test_details_come_back_as_they_were(world: World) -> None:
     assert await world.run(lambda tx: tx.details(rich.id)) == full
     tasks = await world.run(lambda tx: tx.tasks([rich.id, plain.id]))
     assert tasks == {
-        rich.id: Task(b'{"a": 1}', 5, {"traceparent": "00"}),
+        rich.id: Task(b'{"a": 1}', 5, {"traceparent": "00"}, {"tenant": "42"}),
         plain.id: Task(b"{}", 0, None),
     }
     with pytest.raises(KeyError):

@@ -283,6 +283,7 @@ def _order(assignment: Assignment, runner: str) -> StartOrder:
         enqueue_time=datetime.fromtimestamp(assignment.enqueued_at / 1000, UTC),
         deadline=deadline,
         trace_context=assignment.trace_context,
+        correlation_context=assignment.correlation,
         worker_id=runner,
     )
     return StartOrder(
