@@ -26,6 +26,7 @@ EventKind: TypeAlias = Literal[
     "priority_changed",
     "deleted",
     "late_write",
+    "exit_declared",  # a workload says how it went, before its attempt ends
     "output_truncated",
     # runners
     "runner_registered",
@@ -39,6 +40,7 @@ EventKind: TypeAlias = Literal[
     "runner_resumed",
     "runner_forgotten",
     "runner_renamed",
+    "message_ignored",  # what a runner sent made no sense, or concerns nothing of its own
     # queues
     "queue_paused",
     "queue_resumed",

@@ -28,6 +28,11 @@ class Traits:
     """Default for jobs submitted over this protocol, see :class:`server.model.RetryPolicy`."""
     lost_message: str = "the runner was lost"
     """Error text of an attempt whose lease ran out."""
+    first_attempt_has_job_id: bool = False
+    """Whether a job's first attempt bears the job's own id, as its wire knows but one id."""
+    asks_about_offers: bool = False
+    """Whether the protocol itself finds out what became of an unconfirmed attempt. Otherwise it
+    goes back after ``leases.offer_timeout``."""
 
 
 NATIVE_V2 = Traits(
@@ -64,6 +69,20 @@ RRQ = Traits(
     lost_message="the connection to the runner ended",
 )
 
+TREADMILL = Traits(
+    protocol="treadmill",
+    confirmed_by="first_report",
+    alive_by="session",
+    can_stop=True,
+    output="append",
+    keeps_jobs=True,
+    reports_progress=False,
+    max_losses=0,
+    lost_message="the supervisor did not come back within its lease",
+    first_attempt_has_job_id=True,
+    asks_about_offers=True,
+)
+
 OPERATOR_API = Traits(
     protocol="operator-api",
     confirmed_by="acceptance",
@@ -81,6 +100,7 @@ ALL: dict[str, Traits] = {
         NATIVE_V2,
         RUNPACK,
         RRQ,
+        TREADMILL,
         OPERATOR_API,
     )
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from server.coordinator.memory import Memory
     from server.model import Job, JobClass, Runner, Task
     from server.store.base import Tx
+    from server.traits import Traits
 
 
 def claim(
@@ -73,11 +74,12 @@ def hand_out(
     """Make an attempt of this runner for each job, all of them pending."""
     if not waiting:
         return []
-    is_confirmed = memory.traits_of(runner.protocol).confirmed_by == "claim"
+    traits = memory.traits_of(runner.protocol)
+    is_confirmed = traits.confirmed_by == "claim"
     attempts = tx.insert_attempts(
         [
             NewAttempt(
-                uuid=new_uuid(),
+                uuid=_attempt_uuid(job, traits),
                 job=job.id,
                 number=job.attempts + 1,
                 runner=runner.id,
@@ -101,6 +103,11 @@ def hand_out(
         Assigned(job, attempt, classes[job.cls].type, classes[job.cls].queue, task)
         for job, attempt, (_, task) in zip(claimed, attempts, waiting, strict=True)
     ]
+
+
+def _attempt_uuid(job: Job, traits: Traits) -> str:
+    is_first = job.attempts == 0
+    return job.uuid if is_first and traits.first_attempt_has_job_id else new_uuid()
 
 
 def _deadline(task: Task, now: int) -> int:

@@ -77,7 +77,7 @@ class AttemptWatch:
 
     def look(self, job: Job, attempt: Attempt) -> None:
         if attempt.state == "offered":
-            if self._may_expire and attempt.offered_at + self._offer_timeout <= self._now:
+            if self._may_expire and self._is_overdue_offer(attempt):
                 words = f"not confirmed within {self._offer_timeout / 1000:g}s"
                 self._report.ended(job, attempt, Outcome("lost", words))
         elif attempt.state == "running":
@@ -87,6 +87,12 @@ class AttemptWatch:
 
     def write(self) -> None:
         self._report.write()
+
+    def _is_overdue_offer(self, attempt: Attempt) -> bool:
+        if attempt.offered_at + self._offer_timeout > self._now:
+            return False
+        runner = self._memory.runners[attempt.runner]
+        return not self._memory.traits_of(runner.protocol).asks_about_offers
 
     def _watch_timeout(self, job: Job, attempt: Attempt) -> None:
         if not attempt.deadline or attempt.deadline + TIMEOUT_SLACK_MS > self._now:
