@@ -27,6 +27,7 @@ class LeaseBook:
         self._length = length_seconds
         self._renewed: dict[int, float] = {}
         self._suspects: set[int] = set()
+        self._doubted: set[int] = set()
 
     @property
     def length_seconds(self) -> float:
@@ -41,7 +42,16 @@ class LeaseBook:
         self._renewed[holder] = self._clock.monotonic()
         was_suspect = holder in self._suspects
         self._suspects.discard(holder)
+        self._doubted.discard(holder)
         return was_suspect
+
+    def doubt(self, holder: int) -> bool:
+        """There is a reason to suspect the holder before its lease says so. False: no news."""
+        if holder not in self._renewed or holder in self._doubted:
+            return False
+        self._doubted.add(holder)
+        self._suspects.add(holder)
+        return True
 
     def renew_all(self) -> None:
         """Give everybody a full lease, because it was us who were away."""
@@ -54,6 +64,7 @@ class LeaseBook:
         """The holder ended; its lease is of no interest any more."""
         self._renewed.pop(holder, None)
         self._suspects.discard(holder)
+        self._doubted.discard(holder)
 
     def seconds_left(self, holder: int) -> float | None:
         """None: it has no lease. Never below zero."""
@@ -66,7 +77,8 @@ class LeaseBook:
         left = self.seconds_left(holder)
         if not left:
             return "lost"
-        return "suspect" if left < self._length * (1 - SUSPECT_SHARE) else "ok"
+        is_late = left < self._length * (1 - SUSPECT_SHARE)
+        return "suspect" if is_late or holder in self._doubted else "ok"
 
     def expired(self) -> list[int]:
         """Holders whose lease ran out."""

@@ -179,6 +179,8 @@ class RetryPolicy:
     """Share of the delay by which it may vary, both ways; 0 is none."""
     max_losses: int = 3
     """How many attempts may be lost with their runner before the job fails; 0: the first one."""
+    restarts: int = 0
+    """How often a job that failed by that is made anew, as a new job with one restart less."""
 
 
 class JobDetails(NamedTuple):

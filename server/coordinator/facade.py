@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from server.coordinator import admin
 from server.coordinator.admin_calls import AdminCalls
+from server.coordinator.attempt_calls import AttemptCalls
 from server.coordinator.job_calls import JobCalls
 from server.coordinator.named_calls import NamedCalls
+from server.coordinator.peer_calls import PeerCalls
+from server.coordinator.reports import COORDINATOR
 from server.coordinator.runner_calls import RunnerCalls
-from server.coordinator.sweep import COORDINATOR
 from server.coordinator.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from server.store.base import Committed, Store, Tx
 
 
-class Coordinator(JobCalls, RunnerCalls, NamedCalls, AdminCalls):
+class Coordinator(JobCalls, RunnerCalls, AttemptCalls, PeerCalls, NamedCalls, AdminCalls):
     """Owns the store's only writer, the memory that follows it, and the sweeps."""
 
     def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:

@@ -41,6 +41,11 @@ class OutputIntake:
         self._heard(job, attempt, len(taken.data))
         return taken.state.size
 
+    def extend(self, job: Job, attempt: Attempt, stream: Stream, data: bytes) -> int:
+        """Take in what follows, from a wire that knows no offsets."""
+        size = self._state(attempt.id, stream).size
+        return self.append(job, attempt, stream, size, data)
+
     def replace(self, job: Job, attempt: Attempt, stream: Stream, text: bytes) -> None:
         """The runner sent the whole text again; what only goes on from the old one is appended."""
         state = self._state(attempt.id, stream)

@@ -8,8 +8,9 @@ import msgspec
 
 from server import transitions
 from server.coordinator.memory import announce_pending, save, save_successes
+from server.coordinator.successors import make_successor
 from server.events import Notice
-from server.model import PLAIN_SUCCESS, Outcome, RetryPolicy
+from server.model import PLAIN_SUCCESS, Actor, Outcome, RetryPolicy
 from server.store.base import Change, LateWrite
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 NO_RETRY = RetryPolicy()
 """Stands in where the policy cannot matter: the outcome is a success."""
 MAX_DETAIL = 500
+COORDINATOR = Actor("coordinator", "admin", "coordinator")
 
 
 class Report:
@@ -43,6 +45,8 @@ class Report:
         self._plain: dict[tuple[EventKind, int], list[tuple[int, int]]] = {}
         self._pending: list[int] = []
         self._freed: set[str] = set()
+        self._lost_for_good: list[Job] = []
+        """Failed with their runner, and their policy wants each made anew."""
 
     def started(self, job: Job, attempt: Attempt) -> tuple[Job, Attempt]:
         """The runner works on it; saying so again changes nothing."""
@@ -57,6 +61,12 @@ class Report:
         notice = Notice("progress", job=job.id, attempt=attempt.id, runner=attempt.runner)
         self._tx.after_commit(lambda: self._memory.notify(notice))
 
+    def in_phase(self, job: Job, attempt: Attempt, phase: str) -> None:
+        """The runner's own word for where the attempt is."""
+        if attempt.phase != phase:
+            changed = attempt._replace(phase=phase)
+            self._changes.append(Change(job, job, attempt, changed))
+
     def ended(self, job: Job, attempt: Attempt, outcome: Outcome) -> None:
         """The newest attempt of a job ended."""
         if outcome == PLAIN_SUCCESS:
@@ -68,6 +78,8 @@ class Report:
         decide = transitions.lose if outcome.kind == "lost" else transitions.finish
         step = decide(job, attempt, outcome, retry=retry, now=self._now, jitter=jitter)
         self._add(job, attempt, step)
+        if outcome.kind == "lost" and step.job.state == "failed" and retry.restarts > 0:
+            self._lost_for_good.append(step.job)
 
     def _succeeded(self, job: Job, attempt: Attempt) -> None:
         """What follows is the same for all such ends, so they are written together."""
@@ -128,6 +140,9 @@ class Report:
         for (kind, runner), members in self._plain.items():
             self._append(kind, runner, members)
         announce_pending(self._tx, self._memory, self._pending)
+        for job in self._lost_for_good:
+            details = self._tx.details(job.id)
+            make_successor(self._tx, self._memory, COORDINATOR, job, details, self._now)
         self._announce_freed()
 
     def _add(self, job: Job, attempt: Attempt, step: Step) -> tuple[Job, Attempt]:

@@ -25,7 +25,7 @@ SUPERSEDED = "superseded"
 def register(tx: Tx, memory: Memory, who: Introduction, now: int) -> Runner:
     """Know a runner, or know it better: its identity decides which one it is."""
     known = tx.runner_by_identity(who.protocol, who.identity)
-    fresh = _described(memory, who, known, now)
+    fresh = described(memory, who, known, now)
     if known is None:
         fresh = tx.insert_runner(fresh)
         _tell(tx, "runner_registered", fresh, now)
@@ -36,7 +36,8 @@ def register(tx: Tx, memory: Memory, who: Introduction, now: int) -> Runner:
     return fresh
 
 
-def _described(memory: Memory, who: Introduction, known: Runner | None, now: int) -> Runner:
+def described(memory: Memory, who: Introduction, known: Runner | None, now: int) -> Runner:
+    """A runner as it introduces itself, with what the configuration adds."""
     capacity = memory.settings.runners.max_jobs if who.capacity is None else who.capacity
     labels = {**_configured_labels(memory, who), **who.labels}
     if known is None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from server import transitions
 from server.coordinator import acts, sessions
 from server.coordinator.memory import announce_pending, save
-from server.coordinator.reports import Report
-from server.model import Actor, Outcome
+from server.coordinator.reports import COORDINATOR, Report
+from server.model import Outcome
 from server.store.base import Change
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ TIMEOUT_SLACK_MS = 5_000
 TIMEOUT_GRACE_MS = 10_000
 IGNORED_AFTER_MS = 10_000
 """A kill without an answer for this long is told as ignored."""
-COORDINATOR = Actor("coordinator", "admin", "coordinator")
 
 
 def fall_due(tx: Tx, memory: Memory, now: int) -> int:
