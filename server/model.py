@@ -69,6 +69,8 @@ ROLES: tuple[Role, ...] = ("submit", "runner", "read-only", "operator", "admin")
 
 MAX_NAME = 200
 """Longest name of a type, queue, runner or label, in characters."""
+NOBODY = -1
+"""Pin of a job that no runner ever takes: it is done by the jobs made for it."""
 MAX_PRIORITY = 1_000_000
 """Priorities lie between minus and plus this."""
 
@@ -230,7 +232,7 @@ class JobClass:
     requires: Mapping[str, str] = field(default_factory=dict)
     """Labels a runner must have; a value ``*`` asks for the label alone."""
     pin: int = 0
-    """Row id of the only runner that may take it; 0: any."""
+    """Row id of the only runner that may take it; 0: any; ``NOBODY``."""
 
 
 @dataclass(frozen=True, slots=True)

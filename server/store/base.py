@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
     from server.events import Event, EventKind
     from server.filters import Filter
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Stream,
         Task,
     )
+    from server.ranges import Range, Span, SpanKind
 
 T = TypeVar("T")
 
@@ -139,6 +140,35 @@ class IdempotentAnswer(NamedTuple):
 
     fingerprint: str
     jobs: tuple[int, ...]
+
+
+class KeptRange(NamedTuple):
+    """A job over a cursor range: how far it is. Its pieces are jobs of their own."""
+
+    job: int
+    range: Range
+    cut: int
+    """The last unit that was looked at for pieces; what lies behind it has not been cut yet."""
+    covered: int
+    """Units that its pieces have done."""
+    left_out: int
+    """Units it does not see to: another job does, or they are too old."""
+    spent: int
+    """Pieces that ended without covering their range."""
+    alike: str
+    """Equal for ranges of the same type and parameters: their pieces do the same work."""
+    is_open: bool
+    """Whether the job has not ended yet."""
+    problem: str
+    """Why it failed, in words; empty: it did not."""
+
+
+class Piece(NamedTuple):
+    """A job that does a part of another job's range."""
+
+    job: int
+    parent: int
+    range: Range
 
 
 class Tx(Protocol):
@@ -296,6 +326,47 @@ class Tx(Protocol):
 
     def output_text(self, attempt_id: int, stream: Stream) -> bytes:
         """The stream's newest generation, whole. Meant for small ones (replaced text)."""
+        ...
+
+    # cursor ranges ---------------------------------------------------------------------
+    def range_of(self, job_id: int) -> KeptRange | None:
+        """The range of a job that is done in pieces; None: it is no such job."""
+        ...
+
+    def open_ranges(self) -> Mapping[int, KeptRange]:
+        """Ranges of jobs that have not ended, by job."""
+        ...
+
+    def put_range(self, kept: KeptRange) -> None: ...
+
+    def piece(self, job_id: int) -> Piece | None:
+        """What a job does of another's range; None: it is no piece."""
+        ...
+
+    def open_piece(self, job_id: int) -> Piece | None:
+        """:meth:`piece` of a job that has not ended, from memory."""
+        ...
+
+    def open_pieces(self, parent: int) -> Collection[Piece]: ...
+
+    def add_pieces(self, pieces: Sequence[Piece]) -> None:
+        """Note that these jobs, just inserted, are pieces of open ranges."""
+        ...
+
+    def close_pieces(self, pieces: Sequence[Piece]) -> None:
+        """Note that these jobs have ended."""
+        ...
+
+    def spans(self, parent: int, *, after: int) -> list[Span]:
+        """Stretches that need no piece and reach beyond ``after``, in order."""
+        ...
+
+    def add_spans(self, kept: KeptRange, ranges: Iterable[Range], kind: SpanKind) -> KeptRange:
+        """Keep stretches that overlap none kept before; the answer has the units counted."""
+        ...
+
+    def ranges_alike(self, alike: str, queue: str, wanted: Range, limit: int) -> list[KeptRange]:
+        """Ranges for the same work in a queue that overlap ``wanted``, oldest first."""
         ...
 
     # cache, idempotency, keys, late writes, events ---------------------------------------

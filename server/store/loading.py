@@ -9,6 +9,7 @@ from server.model import JobClass, Queue, Session
 from server.store.base import StoredKey
 from server.store.codes import ATTEMPT_COLUMNS, JOB_COLUMNS, attempt_of, job_of, map_of
 from server.store.sqlite_prune import ACTIVITY_MINUTES
+from server.store.sqlite_ranges import load_ranges
 from server.store.sqlite_registry import SELECT_RUNNERS, SELECT_SESSIONS, runner_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def load(db: sqlite3.Connection, memory: Memory, now: int) -> None:
     _load_registry(db, memory)
     _load_counters(db, memory, now)
     _load_live(db, memory)
+    load_ranges(db, memory)
     _load_high_marks(db, memory)
     memory.settle()
 

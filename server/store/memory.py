@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from server.model import NOBODY
 from server.store.codes import FIRST_ACTIVE, LAST_ACTIVE, PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from server.model import Attempt, Job, JobClass, Queue, Runner, Session
-    from server.store.base import StoredKey
+    from server.store.base import KeptRange, Piece, StoredKey
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -74,6 +75,13 @@ class Memory:
         self.jobs: dict[int, Job] = {}
         """Jobs whose newest attempt is live; one may be missing, none is ever out of date."""
 
+        self.open_ranges: dict[int, KeptRange] = {}
+        """Cursor ranges of jobs that have not ended, by job."""
+        self.pieces: dict[int, Piece] = {}
+        """Pieces that have not ended, by job."""
+        self.pieces_of: dict[int, dict[int, Piece]] = {}
+        """The same, by the job whose range it is."""
+
     # the log ---------------------------------------------------------------------------
 
     def put(self, mapping: dict[K, V], key: K, value: V) -> None:
@@ -127,7 +135,7 @@ class Memory:
         self.dirty_counts.add(key)
         if state == PENDING:
             self._note_waiting(cls, number)
-        if FIRST_ACTIVE <= state <= LAST_ACTIVE:
+        if FIRST_ACTIVE <= state <= LAST_ACTIVE and self.classes[cls].pin != NOBODY:
             queue = self.classes[cls].queue
             self.put(self.active, queue, self.active.get(queue, 0) + by)
 

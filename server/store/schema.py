@@ -323,7 +323,41 @@ CREATE TABLE schedules (
 );
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (FIRST, CARRIED_AND_SCHEDULED)
+RANGES = """
+-- Jobs over a cursor range. What they are done in are jobs of their own, the pieces; what needs no
+-- piece (any more), neighbours as one, are the spans. cut: the last unit looked at for pieces.
+CREATE TABLE ranges (
+    job INTEGER PRIMARY KEY,
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    cut INTEGER NOT NULL,
+    covered INTEGER NOT NULL,
+    left_out INTEGER NOT NULL,
+    spent INTEGER NOT NULL,
+    alike TEXT NOT NULL,
+    is_open INTEGER NOT NULL,
+    problem TEXT NOT NULL
+);
+CREATE INDEX ranges_open ON ranges (job) WHERE is_open = 1;
+CREATE INDEX ranges_alike ON ranges (alike, high);
+CREATE TABLE spans (
+    parent INTEGER NOT NULL,
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    PRIMARY KEY (parent, low)
+) WITHOUT ROWID;
+CREATE TABLE pieces (
+    job INTEGER PRIMARY KEY,
+    parent INTEGER NOT NULL,
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    is_open INTEGER NOT NULL
+);
+CREATE INDEX pieces_open ON pieces (parent, low) WHERE is_open = 1;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (FIRST, CARRIED_AND_SCHEDULED, RANGES)
 """Step n brings a database from version n to n + 1. Steps that were released never change."""
 
 EVENT_BLOCK: Final = 64

@@ -44,7 +44,21 @@ class PruneOps(TxBase):
         self._delete("jobs", "id", ids)
         self._delete("job_details", "job", ids)
         self._delete("cache", "job", ids)
+        self._delete_ranges(ids)
         self._raise_mark("job", max(ids))
+
+    def _delete_ranges(self, jobs: Collection[int]) -> None:
+        memory = self.memory
+        self._delete("ranges", "job", jobs)
+        self._delete("spans", "parent", jobs)
+        self._delete("pieces", "job", jobs)
+        for job in jobs:
+            memory.drop(memory.open_ranges, job)
+            memory.drop(memory.pieces_of, job)
+            piece = memory.pieces.get(job)
+            if piece is not None:
+                memory.drop(memory.pieces, job)
+                memory.drop(memory.pieces_of.get(piece.parent, {}), job)
 
     def _delete_attempts(self, attempts: Collection[int]) -> None:
         live = self.memory.attempts

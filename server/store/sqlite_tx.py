@@ -7,9 +7,12 @@ from server.store.sqlite_attempts import AttemptOps
 from server.store.sqlite_ledger import LedgerOps
 from server.store.sqlite_output import OutputOps
 from server.store.sqlite_prune import PruneOps
+from server.store.sqlite_ranges import RangeOps
 from server.store.sqlite_registry import RegistryOps
 from server.store.sqlite_save import SaveOps
 
 
-class SqliteTx(AttemptOps, SaveOps, AlikeOps, RegistryOps, OutputOps, LedgerOps, PruneOps):
+class SqliteTx(
+    AttemptOps, SaveOps, AlikeOps, RegistryOps, OutputOps, LedgerOps, RangeOps, PruneOps
+):
     """Implements :class:`server.store.base.Tx` on one SQLite connection."""
