@@ -5,7 +5,7 @@ Claiming, explaining, the picker of the console and pushing protocols all ask :f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ VerdictKind: TypeAlias = Literal[
     "pin",
     "draining",
     "disconnected",
+    "faulty",
     "withheld",
 ]
 
@@ -44,6 +45,8 @@ class Candidate:
     is_connected: bool
     busy: int
     """Slots taken, by attempts that were given up too."""
+    fault: str = ""
+    """Why nothing is brought to it at present, in words; empty: nothing is wrong with it."""
 
     @property
     def free(self) -> int:
@@ -113,6 +116,8 @@ def _obstacle(job_class: JobClass, line: Line, candidate: Candidate) -> tuple[Ve
         return "label", missing
     if not candidate.is_connected:
         return "disconnected", "is not connected"
+    if candidate.fault:
+        return "faulty", candidate.fault
     if runner.draining_since:
         return "draining", "takes nothing new: it is draining"
     if line.queue.is_paused:
@@ -153,7 +158,7 @@ def place(
         job_class = classes[job.cls]
         line = Line(lines[job_class.queue].queue, active[job_class.queue])
         now = [
-            Candidate(candidate.runner, candidate.is_connected, busy[candidate.runner.id])
+            replace(candidate, busy=busy[candidate.runner.id])
             for candidate in candidates
         ]
         verdicts = [verdict(job_class, line, candidate) for candidate in now]
@@ -191,6 +196,7 @@ def suggestion(verdicts: Sequence[Verdict], queue: Queue) -> str:
 _ADVICE: tuple[tuple[VerdictKind, str], ...] = (
     ("slot", "wait for a free slot on {runner}, or give it more capacity"),
     ("withheld", "wait: {detail}"),
+    ("faulty", "repair {runner}: {detail}"),
     ("limit", "raise the limit of queue {queue}, or wait for one of its jobs to end"),
     ("pause", "resume queue {queue}"),
     ("draining", "resume {runner}: it could do this job but is draining"),

@@ -33,6 +33,9 @@ class Traits:
     asks_about_offers: bool = False
     """Whether the protocol itself finds out what became of an unconfirmed attempt. Otherwise it
     goes back after ``leases.offer_timeout``."""
+    is_placed: bool = False
+    """Whether work is brought to its runners as one pool, the least loaded first; else each runner,
+    or its connection, asks for itself."""
 
 
 NATIVE_V2 = Traits(
@@ -56,6 +59,19 @@ RUNPACK = Traits(
     reclaim_pause_ms=90_000,
     max_losses=0,
     lost_message="Job timed out - no heartbeat received",
+)
+
+NATIVE_V1 = Traits(
+    protocol="native-v1",
+    confirmed_by="acceptance",
+    alive_by="deadline",
+    can_stop=False,
+    output="none",
+    keeps_jobs=True,
+    reports_progress=False,
+    lost_message="nobody listens at the runner's webhook any more",
+    first_attempt_has_job_id=True,
+    is_placed=True,
 )
 
 RRQ = Traits(
@@ -99,6 +115,7 @@ ALL: dict[str, Traits] = {
     for traits in (
         NATIVE_V2,
         RUNPACK,
+        NATIVE_V1,
         RRQ,
         TREADMILL,
         OPERATOR_API,
