@@ -1,0 +1,67 @@
+"""uvicorn's WebSocket protocol with a keepalive of our own: empty pings, and a clear end.
+
+uvicorn's pings carry a payload and only a pong with the same one counts. Peers that answer in
+their own way, and such that are busy sending one huge message, are alive all the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+if TYPE_CHECKING:
+    from websockets.frames import Frame
+
+
+class KeptAliveWebSocket(WebSocketsSansIOProtocol):
+    """One connection: pinged from its first moment on, cut when nothing comes any more.
+
+    ``ws_ping_interval`` and ``ws_ping_timeout`` of the configuration are the pace and the longest
+    silence, in seconds.
+    """
+
+    _heard_at: float = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self.loop.time()
+        super().data_received(data)
+
+    def start_keepalive(self) -> None:
+        self._heard_at = self.loop.time()
+        if self.ping_interval:
+            self.send_keepalive_ping()
+
+    def send_keepalive_ping(self) -> None:
+        """One beat: cut a silent peer, else ping it and come again."""
+        self.ping_timer = None
+        if self.close_sent or self.transport.is_closing():
+            return
+        now = self.loop.time()
+        if self.read_paused and self.writable.is_set():
+            self._heard_at = now  # it is us who do not read
+        if self.ping_timeout and now - self._heard_at >= self.ping_timeout:
+            self.transport.abort()  # a closing handshake with nobody would only take longer
+            return
+        self.conn.send_ping(b"")
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        assert self.ping_interval is not None
+        self.ping_timer = self.loop.call_later(self.ping_interval, self.send_keepalive_ping)
+
+    def handle_pong(self, event: Frame) -> None:
+        """Any data is a sign of life, so nothing is left to do for a pong."""
+
+    def send_receive_event_to_app(self) -> None:
+        """Text that is not UTF-8 is handed on as bytes: whoever listens knows what to think."""
+        if self.curr_msg_data_type == "text" and not _is_utf8(self.frames):
+            self.curr_msg_data_type = "bytes"
+        super().send_receive_event_to_app()
+
+
+def _is_utf8(frames: list[bytes]) -> bool:
+    data = frames[0] if len(frames) == 1 else b"".join(frames)
+    try:
+        str(data, "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
