@@ -23,6 +23,7 @@ from server.http.limits import BODY_SECONDS
 from server.http.openapi import document
 from server.http.operator_routes import ROUTES
 from server.http.routes import PREFIX, Reply, Route
+from server.http.sockets import serve_socket
 from server.metrics import Metrics
 from server.operator.happenings import program_version
 
@@ -51,6 +52,8 @@ class Surface:
     """``/api/jobs`` stands for itself and all below it."""
     paths: tuple[str, ...] = ()
     """Exact ones."""
+    speaks_websocket: bool = False
+    """Whether it is handed connections that ask to be upgraded, too."""
 
 
 class HttpApp:
@@ -84,6 +87,7 @@ class HttpApp:
             for surface in surfaces
             for prefix in surface.prefixes
         ]
+        self._speaking = {surface.name for surface in surfaces if surface.speaks_websocket}
 
     def close(self) -> None:
         """Say that no more is served, and end all event streams. The coordinator runs on."""
@@ -91,9 +95,11 @@ class HttpApp:
         self._api.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await _refuse_other(scope, send)
+        if scope["type"] == "websocket":
+            await self._serve_socket(scope, receive, send)
             return
+        if scope["type"] != "http":
+            raise TrafficError(f"nothing is done for {scope['type']}: run it with lifespan off")
         name, app = self._find(scope["path"])
         if app is self._operator:
             # Names in paths may hold a slash, so segments are told apart before unquoting.
@@ -102,6 +108,12 @@ class HttpApp:
         await exchange.run(app, scope)
         route = scope.get(ROUTE_KEY, name)
         self.metrics.count_request(route, scope["method"], exchange.status)
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name, app = self._find(scope["path"])
+        status = await serve_socket(app if name in self._speaking else None, scope, receive, send)
+        route = name if name in self._speaking else UNKNOWN
+        self.metrics.count_request(scope.get(ROUTE_KEY, route), "GET", status)
 
     def _find(self, path: str) -> tuple[str, App]:
         found = self._exact.get(path)
@@ -174,11 +186,3 @@ async def _openapi(api: OperatorApi, call: Call) -> Answer:
 
 def _json_reply(value: object) -> Reply:
     return Reply(200, [(b"content-type", b"application/json")], msgspec.json.encode(value))
-
-
-async def _refuse_other(scope: Scope, send: Send) -> None:
-    """Nothing but HTTP is spoken here."""
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1000})
-        return
-    raise TrafficError(f"nothing is done for {scope['type']}: run the server with lifespan off")

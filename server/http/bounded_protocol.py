@@ -57,6 +57,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_began = self.loop.time()
         self._look_later()
 
+    def handle_websocket_upgrade(self) -> None:
+        """The connection goes to another protocol: this one's watch over its heads ends."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._refuse(400, "an upgrade has to wait for the answers to what was asked before")
+            return
+        self._head_began = None
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        super().handle_websocket_upgrade()
+
     def connection_lost(self, exc: Exception | None) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from server.http.bounded_protocol import BoundedHttpProtocol
+from server.http.keepalive import KeptAliveWebSocket
 from server.runtime.problems import RuntimeProblem
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 1
 """How long requests under way may take once the coordinator stops. Streams are ended before."""
 KEEP_ALIVE_SECONDS = 75
+PING_SECONDS = 2.0
+SILENCE_SECONDS = 10.0
+"""A WebSocket from which nothing, not even a pong, came for so long is cut."""
+MAX_MESSAGE = 64 * 1024 * 1024
+"""Bytes of a WebSocket message: what Treadmill's own programs accept."""
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +112,11 @@ def _config(app: Any, tls: TlsSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=BoundedHttpProtocol,
-        ws="none",
+        ws=KeptAliveWebSocket,
+        ws_max_size=MAX_MESSAGE,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=SILENCE_SECONDS,
+        ws_per_message_deflate=False,
         lifespan="off",
         interface="asgi3",
         log_config=None,
