@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from server.errors import TrafficError
+from server.errors import NotFound, TrafficError
 from server.http.exchange import JSON_HEADER, error_body, error_headers, header
 
 if TYPE_CHECKING:
@@ -111,9 +111,8 @@ async def serve_socket(app: App | None, scope: Scope, receive: Receive, send: Se
 
     try:
         if app is None:
-            await watched.refuse(404, b"", ())
-        else:
-            await app(scope, receive, noting)
+            raise NotFound("nothing at this path speaks WebSocket", code="no_route")
+        await app(scope, receive, noting)
     except SocketGone:
         pass
     except TrafficError as error:

@@ -136,15 +136,17 @@ async def test_probes_need_no_key_and_figures_do() -> None:
         assert (await world.http.get("/livez")).status_code == 200
 
 
-async def test_websockets_are_refused() -> None:
+async def test_websockets_are_refused_where_nothing_speaks_them() -> None:
     async with served() as world:
-        sent: list[object] = []
+        sent: list[dict[str, object]] = []
 
-        async def send(message: object) -> None:
+        async def send(message: dict[str, object]) -> None:
             sent.append(message)
 
         async def receive() -> dict[str, str]:
             return {"type": "websocket.connect"}
 
         await world.app({"type": "websocket", "path": "/"}, receive, send)
-        assert sent == [{"type": "websocket.close", "code": 1000}]
+        start, body = sent
+        assert (start["type"], start["status"]) == ("websocket.http.response.start", 404)
+        assert b"no_route" in bytes(str(body["body"]), "ascii")
