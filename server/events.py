@@ -28,11 +28,14 @@ EventKind: TypeAlias = Literal[
     "late_write",
     "exit_declared",  # a workload says how it went, before its attempt ends
     "output_truncated",
+    "range_planned",  # what of a cursor range is to be done, and what is left out
+    "piece_spent",  # a piece ended without covering its part of a range
     # runners
     "runner_registered",
     "runner_connected",
     "runner_rebooted",
     "runner_suspect",
+    "runner_faulty",  # work could not be brought to it
     "runner_recovered",
     "runner_lost",
     "runner_draining",

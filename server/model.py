@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from server.ranges import Range
+
 JobState: TypeAlias = Literal[
     "scheduled",
     "pending",
@@ -60,6 +62,9 @@ OUTCOME_KINDS: tuple[OutcomeKind, ...] = (
 Wanted: TypeAlias = Literal["run", "stop", "move"]
 """What the operator wants of a job: that it runs, stops, or goes on somewhere else."""
 WANTED: tuple[Wanted, ...] = ("run", "stop", "move")
+
+RangePolicy: TypeAlias = Literal["all", "missing"]
+"""Whether to do a whole range, or what no other job over the same has done or is doing."""
 
 Stream: TypeAlias = Literal["stdout", "stderr", "console"]
 STREAMS: tuple[Stream, ...] = ("stdout", "stderr", "console")
@@ -258,6 +263,8 @@ class Runner:
     """When what is left on a draining runner is moved; 0: it may finish."""
     drain_reason: str = ""
     drained_by: str = ""
+    endpoint: str = ""
+    """Where it wants to be called, for protocols that call their runners; empty: where all are."""
     is_forgotten: bool = False
 
 
@@ -330,3 +337,6 @@ class JobSpec(NamedTuple):
     schedule: int = 0
     uuid: str | None = None
     """An id the protocol has to choose itself; None: a fresh UUIDv7."""
+    range: Range | None = None
+    """A stretch of a cursor, to be done in pieces, each of them a job; None: it is one job."""
+    range_policy: RangePolicy = "all"

@@ -14,6 +14,7 @@ from server.coordinator.attempt_calls import AttemptCalls
 from server.coordinator.job_calls import JobCalls
 from server.coordinator.named_calls import NamedCalls
 from server.coordinator.peer_calls import PeerCalls
+from server.coordinator.placed_calls import PlacedCalls
 from server.coordinator.reports import COORDINATOR
 from server.coordinator.runner_calls import RunnerCalls
 from server.coordinator.sweeper import Sweeper
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from server.store.base import Committed, Store, Tx
 
 
-class Coordinator(JobCalls, RunnerCalls, AttemptCalls, PeerCalls, NamedCalls, AdminCalls):
+class Coordinator(
+    JobCalls, RunnerCalls, AttemptCalls, PeerCalls, NamedCalls, PlacedCalls, AdminCalls
+):
     """Owns the store's only writer, the memory that follows it, and the sweeps."""
 
     def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
@@ -56,6 +59,8 @@ class Coordinator(JobCalls, RunnerCalls, AttemptCalls, PeerCalls, NamedCalls, Ad
         self._is_stopping = True
         for presence in self._memory.presences.values():
             presence.has_news.set()
+        for event in self._memory.to_place.values():
+            event.set()
         self.bus.close()
 
     async def stop(self) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from server import traits
 from server.leases import LeaseBook
 from server.placement import Candidate, fits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from server.bus import Bus
     from server.clock import Clock
@@ -37,6 +37,14 @@ class Presence:
     has_news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+class Fault(NamedTuple):
+    """What is wrong with a runner that work is brought to, and until when it is left alone."""
+
+    reason: str
+    until: float
+    """Monotonic."""
+
+
 class Memory:
     """Runners, sessions, leases and live attempts, as of the last commit."""
 
@@ -50,6 +58,12 @@ class Memory:
         self.attempt_leases = LeaseBook(clock, settings.leases.heartbeat_timeout_ms / 1000)
         self.submit_problem = ""
         """Why no jobs are taken at present, in words; empty: they are."""
+        self.faults: dict[int, Fault] = {}
+        """By runner, until it is heard to be well."""
+        self.to_place = {
+            protocol: asyncio.Event() for protocol, its in traits.ALL.items() if its.is_placed
+        }
+        """Set while there may be work to bring to runners of a protocol."""
         self._bus = bus
         self._notices: dict[Notice, None] = {}
         self.output_bytes = 0
@@ -62,6 +76,8 @@ class Memory:
         self._live: dict[int, int] = {}
         self._busy: dict[int, int] = {}
         self._fits: dict[tuple[int, int], bool] = {}
+        self._pools: dict[str, set[int]] = {protocol: set() for protocol in self.to_place}
+        """Open sessions of protocols that bring work to their runners."""
         self._random = random.Random()  # noqa: S311  # spreads retries, guards nothing
 
     # loading -------------------------------------------------------------------------------
@@ -113,8 +129,9 @@ class Memory:
             self.presences[session.id] = presence = Presence(session)
             self._session_ids[session.uuid] = session.id
             self._sessions_of.setdefault(session.runner, set()).add(session.id)
+            self._pools.get(session.protocol, set()).add(session.id)
         presence.session = session
-        presence.has_news.set()
+        self.poke(session.id)
         if self.traits_of(session.protocol).alive_by == "session":
             self.session_leases.renew(session.id)
 
@@ -123,6 +140,8 @@ class Memory:
         presence = self.presences.pop(session.id, None)
         self._session_ids.pop(session.uuid, None)
         self._sessions_of.get(session.runner, set()).discard(session.id)
+        self._pools.get(session.protocol, set()).discard(session.id)
+        self.faults.pop(session.runner, None)
         self.session_leases.drop(session.id)
         if presence is not None:
             presence.has_news.set()
@@ -167,6 +186,7 @@ class Memory:
             runner_id = self._live.pop(number, None)
             if runner_id is not None:
                 self._busy[runner_id] -= 1
+                self.slots_changed(runner_id)
             if number in self.attempt_leases:
                 self.attempt_leases.drop(number)
 
@@ -179,7 +199,22 @@ class Memory:
         return len(self._live)
 
     def candidate(self, runner: Runner) -> Candidate:
-        return Candidate(runner, self.is_connected(runner), self.busy(runner.id))
+        return Candidate(
+            runner, self.is_connected(runner), self.busy(runner.id), self._fault_of(runner.id)
+        )
+
+    def _fault_of(self, runner_id: int) -> str:
+        fault = self.faults.get(runner_id)
+        if fault is None:
+            return ""
+        seconds_left = fault.until - self.clock.monotonic()
+        return f"{fault.reason}; tried again in {seconds_left:.0f}s" if seconds_left > 0 else ""
+
+    def slots_changed(self, runner_id: int) -> None:
+        """A runner may take more than before: whoever brings it work looks again."""
+        runner = self.runners.get(runner_id)
+        if runner is not None and (event := self.to_place.get(runner.protocol)) is not None:
+            event.set()
 
     def fits(self, runner: Runner, job_class: JobClass) -> bool:
         """:func:`server.placement.fits`, remembered: it is asked for every claim."""
@@ -213,12 +248,15 @@ class Memory:
         presence = self.presences.get(session_id)
         if presence is not None:
             presence.has_news.set()
+            self.slots_changed(presence.session.runner)
 
     def announce(self, job_class: JobClass, count: int) -> None:
         """Jobs of a class became pending: tell at most ``count`` sessions that could take them.
 
-        Those that wait in a parked call go first; others find the news with their next call.
+        Those that wait in a parked call go first; others find the news with their next call. Who
+        brings work to a pool of runners hears of all that any of them could take.
         """
+        self._announce_to_pools(job_class)
         idle: list[Presence] = []
         for presence in self.presences.values():
             if count <= 0:
@@ -235,6 +273,30 @@ class Memory:
                 idle.append(presence)
         for presence in idle[:count]:
             presence.has_news.set()
+
+    def _announce_to_pools(self, job_class: JobClass) -> None:
+        for protocol, event in self.to_place.items():
+            if not event.is_set() and any(
+                self.fits(runner, job_class) for runner, _ in self.pool(protocol)
+            ):
+                event.set()
+
+    def pool(self, protocol: str) -> Iterator[tuple[Runner, Session]]:
+        """Every runner of a protocol that brings work, with its life."""
+        for session_id in self._pools[protocol]:
+            session = self.presences[session_id].session
+            yield self.runners[session.runner], session
+
+    def asking(self, job_class: JobClass) -> list[Runner]:
+        """Runners that ask for work themselves, have room, and will come for such a job."""
+        return [
+            runner
+            for presence in self.presences.values()
+            if presence.free > 0
+            and (presence.parked or presence.has_news.is_set())
+            and not (runner := self.runners[presence.session.runner]).draining_since
+            and self.fits(runner, job_class)
+        ]
 
 
 def save(tx: Tx, memory: Memory, changes: Sequence[Change]) -> None:

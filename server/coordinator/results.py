@@ -38,6 +38,7 @@ class Introduction:
     labels: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
     version: str = ""
+    endpoint: str = ""
 
 
 class Submitted(NamedTuple):

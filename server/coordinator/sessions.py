@@ -54,6 +54,7 @@ def described(memory: Memory, who: Introduction, known: Runner | None, now: int)
             version=who.version,
             registered_at=now,
             last_seen_at=now,
+            endpoint=who.endpoint,
         )
     return replace(
         known,
@@ -64,6 +65,7 @@ def described(memory: Memory, who: Introduction, known: Runner | None, now: int)
         address=who.address,
         version=who.version,
         last_seen_at=now,
+        endpoint=who.endpoint,
         is_forgotten=False,
     )
 
@@ -133,32 +135,48 @@ def _supersede(tx: Tx, memory: Memory, runner: Runner, now: int) -> None:
             end_session(tx, memory, old, SUPERSEDED, "the runner was started anew", now)
 
 
-def close(tx: Tx, memory: Memory, session_id: int, reason: str, now: int) -> None:
+def close(
+    tx: Tx, memory: Memory, session_id: int, reason: str, now: int, *, is_blameless: bool = False
+) -> None:
     """A runner says good-bye, or its connection ended: its attempts are lost."""
     session = tx.session(session_id)
     if session is None or session.ended_at:
         return
-    end_session(tx, memory, session, "closed", reason, now)
+    end_session(tx, memory, session, "closed", reason, now, is_blameless=is_blameless)
 
 
-def lose(tx: Tx, memory: Memory, session_id: int, now: int) -> None:
-    """The lease of a session ran out."""
+def lose(
+    tx: Tx,
+    memory: Memory,
+    session_id: int,
+    now: int,
+    *,
+    reason: str = "no beat within its lease",
+) -> None:
+    """A runner is gone without a word: as a rule, the lease of its session ran out."""
     session = tx.session(session_id)
     if session is None or session.ended_at:
         return
     runner = memory.runners[session.runner]
-    _tell(tx, "runner_lost", runner, now, reason="no beat within its lease")
+    _tell(tx, "runner_lost", runner, now, reason=reason)
     lost = memory.traits_of(session.protocol).lost_message
     end_session(tx, memory, session, "lost", lost, now)
 
 
 def end_session(
-    tx: Tx, memory: Memory, session: Session, end_reason: str, message: str, now: int
+    tx: Tx,
+    memory: Memory,
+    session: Session,
+    end_reason: str,
+    message: str,
+    now: int,
+    *,
+    is_blameless: bool = False,
 ) -> None:
     """End a session; every attempt it has is lost."""
     report = Report(tx, memory, now, actor="coordinator")
     for job, attempt in tx.live_attempts(session=session.id):
-        outcome = Outcome("lost", message)
+        outcome = Outcome("lost", message, is_blameless=is_blameless)
         if attempt.state == "abandoned":
             report.heard_of_abandoned(job, attempt, outcome)
         else:

@@ -357,7 +357,12 @@ CREATE TABLE pieces (
 CREATE INDEX pieces_open ON pieces (parent, low) WHERE is_open = 1;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (FIRST, CARRIED_AND_SCHEDULED, RANGES)
+ENDPOINTS = """
+-- Where a runner wants to be called, if it says so itself.
+ALTER TABLE runners ADD COLUMN endpoint TEXT NOT NULL DEFAULT '';
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (FIRST, CARRIED_AND_SCHEDULED, RANGES, ENDPOINTS)
 """Step n brings a database from version n to n + 1. Steps that were released never change."""
 
 EVENT_BLOCK: Final = 64
