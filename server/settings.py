@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from server.model import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from server.wire.rrq_address import Address
 
 DAY_MS = 86_400_000
 MIB = 1024 * 1024
@@ -142,9 +144,63 @@ class NativeV1Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class RrqGroupSettings:
+    """A group of RRQ runners: processes we start, or one that listens somewhere."""
+
+    mode: Literal["managed", "external"] = "managed"
+    cmd: tuple[str, ...] = ()
+    tcp_socket: Address | None = None
+    pool_size: int = 1
+    max_in_flight: int = 10
+    cwd: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    protocol: Literal["1", "2"] = "2"
+    types: tuple[str, ...] = ()
+    """Empty: those that begin with the group's name and ``#``."""
+    allowed_hosts: tuple[str, ...] = ()
+    job_timeout_ms: int = 300_000
+    ready_timeout_ms: int = 15_000
+    stop_grace_ms: int = 5_000
+    """From SIGTERM to SIGKILL."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RrqSettings:
+    runners: Mapping[str, RrqGroupSettings] = field(default_factory=dict)
+
+
+Scope: TypeAlias = Literal["none", "own", "super"]
+"""Which jobs a call may reach: none at all, the user's own, everybody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkernatorUser:
+    """What a user, named by the certificate, may do."""
+
+    start: Scope = "none"
+    stop: Scope = "none"
+    status: Scope = "none"
+    output: Scope = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkernatorSettings:
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: int = 25555
+    certificate: str = "server.pem"
+    key: str = "server.key"
+    client_ca: str = "ca.pem"
+    users: Mapping[str, WorkernatorUser] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ProtocolSettings:
     runpack: RunpackSettings = RunpackSettings()
     native_v1: NativeV1Settings = NativeV1Settings()
+    workernator: WorkernatorSettings = field(default_factory=WorkernatorSettings)
+    rrq: RrqSettings = RrqSettings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from server.configuration.keys import KEYS, NOT_BUILT, QUEUE_KEYS, SECTIONS
+from server.configuration.keys import KEYS, NOT_BUILT, SECTIONS
+from server.configuration.named_tables import NAMED_TABLES
 from server.configuration.reading import setting_of
 from server.settings import Settings
 
@@ -39,11 +40,17 @@ def settings_text(settings: Settings, *, head: str = "") -> str:
     blocks.extend(
         "\n".join(_section_lines(section, settings)) + "\n"
         for section in SECTIONS
-        if section.path == "queues" or _keys_of(section)
+        if _has_lines(section, settings, is_example=bool(head))
     )
     if head:
         blocks.append("\n".join(_not_built_lines()) + "\n")
     return "\n".join(blocks)
+
+
+def _has_lines(section: Section, settings: Settings, *, is_example: bool) -> bool:
+    if section.path not in NAMED_TABLES:
+        return bool(_keys_of(section))
+    return is_example or bool(setting_of(settings, section.path))
 
 
 def _keys_of(section: Section) -> list[Key]:
@@ -51,37 +58,41 @@ def _keys_of(section: Section) -> list[Key]:
 
 
 def _section_lines(section: Section, settings: Settings) -> Iterator[str]:
-    if section.path == "queues":
-        yield from _queue_lines(section, settings)
+    if section.path in NAMED_TABLES:
+        yield from _named_lines(section, settings)
         return
     yield from _header_lines(f"[{section.path}]", section.comment)
     for key in _keys_of(section):
         value = key.kind.write(setting_of(settings, key.setting))
-        if key.path == "runners.labels":
-            yield from _label_lines(key, value)
+        if key.sample is not None:
+            yield from _table_lines(key, value)
         else:
             yield from _key_lines(key.path.rpartition(".")[2], value, key.comment)
 
 
-def _label_lines(key: Key, rules: list[dict[str, Any]]) -> Iterator[str]:
-    """Rules as tables of their own. Without any, one that is commented out: an empty list would
-    stand in the way of the first table somebody adds."""
-    mark = "" if rules else "# "
-    for rule in rules or [{"match": "10.3.12.*", "labels": {"rack": "r12"}}]:
+def _table_lines(key: Key, tables: list[dict[str, Any]]) -> Iterator[str]:
+    """The entries of a list, or a sample that is commented out, as tables of their own."""
+    mark = "" if tables else "# "
+    for table in tables or [dict(key.sample or {})]:
         yield ""
         yield from _commented(f"{mark}[[{key.path}]]", key.comment)
-        yield from (f"{mark}{name} = {toml_value(value)}" for name, value in rule.items())
+        yield from (f"{mark}{name} = {toml_value(value)}" for name, value in table.items())
 
 
-def _queue_lines(section: Section, settings: Settings) -> Iterator[str]:
-    for number, (name, queue) in enumerate(settings.queues.items()):
+def _named_lines(section: Section, settings: Settings) -> Iterator[str]:
+    """Tables whose names people chose. Without any, one that is commented out."""
+    named = NAMED_TABLES[section.path]
+    tables = setting_of(settings, named.path)
+    mark = "" if tables or named.example is None else "# "
+    shown = tables or dict([named.example] if named.example else [])
+    for number, (name, entries) in enumerate(shown.items()):
         if number:
             yield ""
-        yield from _header_lines(f"[queues.{_name(name)}]", "" if number else section.comment)
-        for key in QUEUE_KEYS:
-            yield from _key_lines(
-                key.path, key.kind.write(setting_of(queue, key.setting)), key.comment
-            )
+        header = f"{mark}[{section.path}.{_name(name)}]"
+        yield from _header_lines(header, "" if number else section.comment)
+        for key in named.keys:
+            value = key.kind.write(setting_of(entries, key.setting))
+            yield from _key_lines(f"{mark}{key.path}", value, key.comment)
 
 
 def _not_built_lines() -> Iterator[str]:

@@ -6,7 +6,7 @@ in :mod:`server.settings` alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from server.configuration.kinds import (
     FOREVER_MS,
@@ -25,6 +25,8 @@ from server.configuration.networks import Networks, TypeNames, WebhookTemplate
 from server.configuration.secrets import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from server.configuration.kinds import Kind
 
 DAY_MS = 86_400_000
@@ -40,6 +42,9 @@ class Key(NamedTuple):
     """As in the settings, dotted."""
     kind: Kind
     comment: str
+    sample: Mapping[str, Any] | None = None
+    """Set: its value is a list of tables, and this one is shown, commented out, where there is
+    none: an empty list would stand in the way of the first table that somebody adds."""
 
 
 class Section(NamedTuple):
@@ -74,6 +79,16 @@ SECTIONS = (
     Section("protocols", ""),
     Section("protocols.native-v1", "Traffic Light runners"),
     Section("protocols.runpack", ""),
+    Section("protocols.workernator", "gRPC with mutual TLS; `traffic-tui certs` makes the files"),
+    Section(
+        "protocols.workernator.users",
+        'by the certificate of the caller: "none", "own" or "super" for each call',
+    ),
+    Section("protocols.rrq", ""),
+    Section(
+        "protocols.rrq.runners",
+        'RRQ runners, in groups of any name; jobs of type "NAME#handler" go to group NAME',
+    ),
 )
 
 _RETENTION = Duration(least_ms=60_000, none_ms=FOREVER_MS)
@@ -151,6 +166,7 @@ KEYS = (
         "runners.labels",
         LabelRules(),
         "labels for runners that cannot state any, by name or address",
+        {"match": "10.3.12.*", "labels": {"rack": "r12"}},
     ),
     Key("retention.jobs", "retention.jobs_ms", _RETENTION, "jobs that have ended"),
     Key("retention.output", "retention.output_ms", _RETENTION, "their console output"),
@@ -242,6 +258,22 @@ KEYS = (
     Key("protocols.runpack.max_result_bytes", "protocols.runpack.max_result_bytes", _BODY, ""),
     Key("protocols.runpack.max_console_bytes", "protocols.runpack.max_console_bytes", _BODY, ""),
     Key("protocols.runpack.max_error_bytes", "protocols.runpack.max_error_bytes", _BODY, ""),
+    Key("protocols.workernator.enabled", "protocols.workernator.enabled", Flag(), ""),
+    Key(
+        "protocols.workernator.host",
+        "protocols.workernator.host",
+        Text(may_be_empty=False, longest=255),
+        "",
+    ),
+    Key("protocols.workernator.port", "protocols.workernator.port", Integer(0, 65535), ""),
+    Key("protocols.workernator.certificate", "protocols.workernator.certificate", Text(), ""),
+    Key("protocols.workernator.key", "protocols.workernator.key", Text(), ""),
+    Key(
+        "protocols.workernator.client_ca",
+        "protocols.workernator.client_ca",
+        Text(),
+        "clients need a certificate of this authority",
+    ),
 )
 
 QUEUE_KEYS = (
@@ -258,7 +290,5 @@ QUEUE_KEYS = (
 NOT_BUILT = (
     NotBuilt("agent.isolation", "commands run in their own process group, not in a sandbox"),
     NotBuilt("agent.images", "Treadmill images cannot be mapped to job types"),
-    NotBuilt("protocols.rrq", "RRQ runners cannot be dialled"),
     NotBuilt("protocols.treadmill", "Treadmill supervisors cannot connect"),
-    NotBuilt("protocols.workernator", "Workernator clients cannot connect"),
 )

@@ -9,21 +9,22 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from server.configuration.keys import KEYS, NOT_BUILT, QUEUE_KEYS, SECTIONS
+from server.configuration.keys import KEYS, NOT_BUILT, SECTIONS
+from server.configuration.named_tables import NAMED_TABLES
 from server.configuration.positions import Position, key_positions, position_at
 from server.configuration.problems import ConfigurationError, Problem
-from server.settings import QueueSettings, Settings
+from server.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from server.configuration.keys import Key
+    from server.configuration.named_tables import NamedTables
     from server.configuration.positions import KeyPath
 
 MAX_FILE_BYTES = 1024 * 1024
 _MAX_NAME = 200
 _KEYS = {key.path: key for key in KEYS}
-_QUEUE_KEYS = {key.path: key for key in QUEUE_KEYS}
 _TABLES = frozenset(section.path for section in SECTIONS)
 _NOT_BUILT = {entry.path: entry.comment for entry in NOT_BUILT}
 _SYNTAX_PLACE = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -77,8 +78,8 @@ class _Reader:
             if dotted in _NOT_BUILT:
                 message = f"is not built in this version: {_NOT_BUILT[dotted]}; take it out"
                 self._complain(path, message)
-            elif dotted == "queues":
-                self._read_queues(value)
+            elif named := NAMED_TABLES.get(dotted):
+                self._read_named_tables(path, named, value)
             elif key := _KEYS.get(dotted):
                 self._read_key(path, key, value)
             elif dotted in _TABLES:
@@ -111,33 +112,39 @@ class _Reader:
         else:
             self.settings = with_setting(self.settings, key.setting, read)
 
-    def _read_queues(self, value: object) -> None:
+    def _read_named_tables(self, path: KeyPath, named: NamedTables, value: object) -> None:
         if not isinstance(value, dict):
-            self._complain(("queues",), "has to be tables, written as [queues.NAME]")
+            self._complain(path, f"has to be tables, written as [{named.path}.NAME]")
             return
-        queues = dict(self.settings.queues)
+        tables = dict(setting_of(self.settings, named.path))
         for name, entries in value.items():
-            path = ("queues", name)
+            place = (*path, name)
             if not 0 < len(name) <= _MAX_NAME or not name.isprintable():
-                self._complain(path, f"names of queues have 1 to {_MAX_NAME} printable characters")
+                self._complain(place, f"names have 1 to {_MAX_NAME} printable characters")
             elif not isinstance(entries, dict):
-                self._complain(path, "has to be a table, written as [queues.NAME]")
+                self._complain(place, f"has to be a table, written as [{named.path}.NAME]")
             else:
-                queues[name] = self._read_queue(path, entries)
-        self.settings = replace(self.settings, queues=queues)
+                tables[name] = self._read_named_table(place, named, entries)
+        self.settings = with_setting(self.settings, named.path, tables)
 
-    def _read_queue(self, path: KeyPath, entries: Mapping[str, object]) -> QueueSettings:
-        queue = QueueSettings()
+    def _read_named_table(
+        self, path: KeyPath, named: NamedTables, entries: Mapping[str, object]
+    ) -> Any:
+        known = {key.path: key for key in named.keys}
+        settings, before = named.default, len(self.troubles)
         for name, value in entries.items():
-            key = _QUEUE_KEYS.get(name)
+            key = known.get(name)
             if key is None:
-                self._complain((*path, name), _unknown(name, _QUEUE_KEYS, "of a queue"))
+                self._complain((*path, name), _unknown(name, known, f"of {named.what}"))
                 continue
             try:
-                queue = with_setting(queue, key.setting, key.kind.read(value))
+                settings = with_setting(settings, key.setting, key.kind.read(value))
             except ValueError as error:
                 self._complain((*path, name), str(error))
-        return queue
+        if len(self.troubles) == before:  # else what is missing may only be misspelt
+            for name, message in named.check(path[-1], settings):
+                self._complain((*path, name) if name else path, message)
+        return settings
 
     def _complain(self, path: KeyPath, message: str) -> None:
         self.troubles.append(Trouble(path, message))

@@ -48,4 +48,9 @@ def build_protocols(api: OperatorApi, settings: Settings, folder: Path | None) -
     if settings.protocols.runpack.enabled:
         runpack = RunpackApp(coordinator, keyring)
         surfaces.append(Surface("runpack", runpack, prefixes=RUNPACK_PREFIXES, paths=RUNPACK_PATHS))
+    if settings.protocols.workernator.enabled:
+        # gRPC is loaded where it is served.
+        from server.protocols.workernator.service import WorkernatorService
+
+        services.append(WorkernatorService(coordinator, settings.protocols.workernator))
     return Protocols(surfaces, services)
