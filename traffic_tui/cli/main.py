@@ -41,6 +41,7 @@ class RootGroup(LazyGroup):
         "queues": LazyCommand("traffic_tui.cli.queues", "List, pause, resume, limit queues."),
         "events": LazyCommand("traffic_tui.cli.events", "What happened, and what happens."),
         "keys": LazyCommand("traffic_tui.cli.keys", "Create, list, revoke keys."),
+        "certs": LazyCommand("traffic_tui.cli.certs", "Make certificates for mutual TLS."),
         "config": LazyCommand("traffic_tui.cli.config", "Check a configuration file."),
         "doctor": LazyCommand("traffic_tui.cli.doctor", "Check this box and say what to do."),
     }
