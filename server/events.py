@@ -48,6 +48,14 @@ EventKind: TypeAlias = Literal[
     "queue_paused",
     "queue_resumed",
     "queue_limited",
+    # schedules
+    "schedule_created",
+    "schedule_changed",
+    "schedule_deleted",
+    "schedule_paused",
+    "schedule_resumed",
+    "schedule_fired",
+    "schedule_skipped",
     # the coordinator
     "coordinator_started",
     "coordinator_stopped",

@@ -17,6 +17,7 @@ MEANINGS = {
     "abandon": "we give up on an attempt that may run on",
     "fall_due": "the time of a scheduled job has come",
     "expire": "its deadline passed before it started",
+    "conclude": "the last piece of a job over a cursor range has ended; it has no attempts",
 }
 
 

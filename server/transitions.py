@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from server.model import Attempt, JobState, Outcome, RetryPolicy
 
 Command: TypeAlias = Literal[
-    "claim", "start", "finish", "lose", "stop", "move", "abandon", "fall_due", "expire"
+    "claim", "start", "finish", "lose", "stop", "move", "abandon", "fall_due", "expire", "conclude"
 ]
 
 TABLE: Mapping[Command, Mapping[JobState, tuple[JobState, ...]]] = {
@@ -60,6 +60,10 @@ TABLE: Mapping[Command, Mapping[JobState, tuple[JobState, ...]]] = {
     },
     "fall_due": {"scheduled": ("pending",)},
     "expire": {"scheduled": ("expired",), "pending": ("expired",)},
+    "conclude": {
+        "in_progress": ("completed", "failed"),
+        "stopping": ("completed", "stopped"),
+    },
 }
 """Command -> state before -> states that may follow. What is not here is refused."""
 
@@ -94,6 +98,7 @@ _WORDS: Mapping[Command, str] = {
     "abandon": "be given up",
     "fall_due": "fall due",
     "expire": "expire",
+    "conclude": "end with its pieces",
 }
 
 
@@ -228,6 +233,21 @@ def expire(job: Job, *, now: int) -> Step:
     return Step(job._replace(state="expired", since=now, run_at=0), None, "expired")
 
 
+def stop_pieces(job: Job, *, now: int) -> Step:
+    """Somebody wants a job to stop that is done in pieces: it ends with the last of them."""
+    _require(job, "stop")
+    return Step(_stopping(job, now)._replace(wanted="stop"), None, "stop_requested")
+
+
+def conclude(job: Job, *, is_covered: bool, now: int) -> Step:
+    """The last piece of a job that is done in pieces has ended."""
+    _require(job, "conclude")
+    state: Literal["completed", "failed", "stopped"] = "completed"
+    if not is_covered:
+        state = "stopped" if job.state == "stopping" else "failed"
+    return Step(job._replace(state=state, since=now, run_at=0), None, state)
+
+
 def close_abandoned(attempt: Attempt, outcome: Outcome, *, now: int) -> Attempt:
     """A given-up attempt is heard of at last: its slot is free, the job is not touched."""
     if attempt.state != "abandoned":
@@ -295,7 +315,7 @@ def _decide(
     if outcome.kind == "refused":
         return _after_refusal(job, after, outcome, now)
     if outcome.kind in ("lost", "cancelled"):
-        return _after_loss(job, after, before, retry, now)
+        return _after_loss(job, after, before, outcome, retry, now)
     return _after_failure(job, after, outcome, retry, now, jitter)
 
 
@@ -306,9 +326,11 @@ def _after_refusal(job: Job, after: Attempt, outcome: Outcome, now: int) -> Step
     return Step(_put_off(job, pause, now), after, "scheduled")
 
 
-def _after_loss(job: Job, after: Attempt, before: Attempt, retry: RetryPolicy, now: int) -> Step:
-    """What was never confirmed was not tried, so it costs nothing."""
-    if before.state == "offered":
+def _after_loss(
+    job: Job, after: Attempt, before: Attempt, outcome: Outcome, retry: RetryPolicy, now: int
+) -> Step:
+    """What was never confirmed was not tried, so it costs nothing; neither does bad company."""
+    if before.state == "offered" or outcome.is_blameless:
         return Step(job._replace(state="pending", since=now), after, "queued")
     lost = job._replace(losses=job.losses + 1, since=now)
     if lost.losses > retry.max_losses:

@@ -35,7 +35,13 @@ EXCEPTIONS = {
 }
 """(room, module it may import all the same) -> why."""
 
-PURE = ("server.model", "server.transitions", "server.placement", "server.filters")
+PURE = (
+    "server.model",
+    "server.transitions",
+    "server.placement",
+    "server.filters",
+    "server.ranges",
+)
 PURE_MAY_IMPORT = (*PURE, "server.errors", "server.events", "server.traits")
 """Facts and rules: no clock, no random, no I/O, nothing installed."""
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from server import transitions
+from server.coordinator import range_acts
 from server.coordinator.memory import announce_pending, save
+from server.coordinator.ranges import count_deleted, is_parent, settle
 from server.coordinator.reports import Report
 from server.coordinator.results import Acted
 from server.coordinator.sessions import known_runner
 from server.coordinator.submit import ensure_queue, insert
 from server.errors import DiskFull, NotFound, Refused
 from server.ids import new_uuid
-from server.model import FINAL_STATES, MAX_PRIORITY, Job, JobDetails, Outcome
+from server.model import ACTIVE_STATES, FINAL_STATES, MAX_PRIORITY, Job, JobDetails, Outcome
 from server.placement import matches_type, missing_label
 from server.store.base import Change, NewJob
 
@@ -38,7 +41,7 @@ def known_job(tx: Tx, job_id: int) -> Job:
 
 def active_attempt(tx: Tx, job: Job) -> Attempt | None:
     """The attempt an active job is at; None while it waits or has ended."""
-    if job.state not in ("claimed", "in_progress", "stopping"):
+    if job.state not in ACTIVE_STATES or not job.attempt:
         return None
     return tx.attempts([job.attempt])[job.attempt][1]
 
@@ -65,6 +68,21 @@ def stop(
     Where the runner cannot be asked, and where ``give_up`` says so, the attempt is abandoned.
     """
     job = known_job(tx, job_id)
+    if is_parent(tx, job):
+        stop_piece = partial(
+            stop,
+            tx,
+            memory,
+            actor,
+            grace_ms=grace_ms,
+            kill=kill,
+            give_up=give_up,
+            reason=reason,
+            now=now,
+        )
+        return range_acts.stop(
+            tx, memory, actor, job, stop_piece=stop_piece, reason=reason, now=now
+        )
     attempt = active_attempt(tx, job)
     if attempt is not None and (give_up or not can_stop(memory, attempt)):
         return _give_up(tx, memory, actor, job, attempt, reason, now)
@@ -82,6 +100,7 @@ def stop(
     )
     if attempt is not None:
         _poke(tx, memory, attempt)
+    settle(tx, memory, [step.job], now)
     return Acted(step.job)
 
 
@@ -114,6 +133,8 @@ def reassign_to_queue(
     if job_class.queue == queue and not job_class.pin:
         raise Refused(f"job {job.id} is in queue {queue} already")
     ensure_queue(tx, memory, queue)
+    if is_parent(tx, job):
+        return _move_range(tx, memory, actor, job, queue, reason, now)
     target = tx.intern_class(queue, job_class.type, job_class.requires, 0)
     return _move(tx, memory, actor, job, target, grace_ms, reason, now, f"queue {queue}")
 
@@ -131,6 +152,12 @@ def reassign_to_runner(
 ) -> Acted:
     """Pin a job to one runner, and if it runs elsewhere, bring it there."""
     job = known_job(tx, job_id)
+    if is_parent(tx, job):
+        raise Refused(
+            f"job {job.id} is done in pieces, by many runners: move its pieces"
+            f" (parent:{job.id}), or all of it to another queue",
+            code="range",
+        )
     runner = known_runner(tx, runner_id)
     if runner.is_forgotten:
         raise Refused(f"{runner.name} was forgotten; it has to come back first")
@@ -141,6 +168,23 @@ def reassign_to_runner(
         raise Refused(f"job {job.id} is on {runner.name} already")
     target = tx.intern_class(job_class.queue, job_class.type, job_class.requires, runner_id)
     return _move(tx, memory, actor, job, target, grace_ms, reason, now, runner.name)
+
+
+def _move_range(
+    tx: Tx, memory: Memory, actor: Actor, job: Job, queue: str, reason: str, now: int
+) -> Acted:
+    if job.state in FINAL_STATES or job.wanted == "stop":
+        raise Refused(f"job {job.id} is {job.state}: it cannot be moved", code=f"is_{job.state}")
+    moved = range_acts.move_to_queue(tx, memory, job, queue)
+    tx.append(
+        "reassigned",
+        at=now,
+        job=job.id,
+        actor=actor.name,
+        reason=reason,
+        data=msgspec.json.encode({"to": f"queue {queue}"}),
+    )
+    return Acted(moved)
 
 
 def _require_able(runner: Runner, job_class: JobClass) -> None:
@@ -227,6 +271,11 @@ def resubmit(
             f"job {old.id} is {old.state}: it can be resubmitted once it has ended",
             code=f"is_{old.state}",
         )
+    if is_parent(tx, old):
+        return range_acts.resubmit(tx, memory, actor, old, params, reason, now)
+    piece = tx.piece(job_id)
+    if piece is not None and old.state != "completed":
+        return range_acts.resubmit_piece(tx, memory, actor, old, piece, params, reason, now)
     details = tx.details(job_id)
     job_class = tx.job_class(old.cls)
     if job_class.pin:
@@ -261,7 +310,7 @@ def resubmit(
         timeout_ms=details.timeout_ms,
         retry=details.retry,
         cache_key=details.cache_key if params is None else None,
-        parent=details.parent,
+        parent=0 if piece else details.parent,  # its part of the range is covered
         resubmit_of=old.id,
         trace_context=details.trace_context,
         extra=details.extra,
@@ -292,6 +341,8 @@ def set_priority(
         raise Refused(f"priorities lie between -{MAX_PRIORITY} and {MAX_PRIORITY}")
     changed = job._replace(rank=-priority)
     save(tx, memory, [Change(job, changed)])
+    if is_parent(tx, job):
+        range_acts.set_rank(tx, memory, job, -priority)
     tx.append(
         "priority_changed",
         at=now,
@@ -307,8 +358,10 @@ def delete(
     tx: Tx, memory: Memory, actor: Actor, job_ids: Sequence[int], reason: str, now: int
 ) -> list[int]:
     """Delete jobs in any state; what their runners still send is recognised as late."""
-    found = tx.jobs(job_ids)
-    numbers = [number for number in job_ids if number in found]
+    listed = range_acts.with_open_pieces(tx, job_ids)
+    found = tx.jobs(listed)
+    numbers = [number for number in listed if number in found]
+    pieces = [piece for number in numbers if (piece := tx.open_piece(number))]
     live = [
         attempt
         for job in found.values()
@@ -333,6 +386,7 @@ def delete(
             memory.poke(attempt.session)
 
     tx.after_commit(committed)
+    count_deleted(tx, memory, pieces, now)
     return numbers
 
 

@@ -8,13 +8,14 @@ import msgspec
 
 from server import transitions
 from server.coordinator.memory import announce_pending, save, save_successes
+from server.coordinator.ranges import settle
 from server.coordinator.successors import make_successor
 from server.events import Notice
 from server.model import PLAIN_SUCCESS, Actor, Outcome, RetryPolicy
 from server.store.base import Change, LateWrite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from server.coordinator.memory import Memory
     from server.events import EventKind
@@ -144,6 +145,14 @@ class Report:
             details = self._tx.details(job.id)
             make_successor(self._tx, self._memory, COORDINATOR, job, details, self._now)
         self._announce_freed()
+        settle(self._tx, self._memory, self._ended_jobs(), self._now)
+
+    def _ended_jobs(self) -> Iterator[Job]:
+        """Jobs that this call changed, as they are now; pieces of ranges may be among them."""
+        for change in self._changes:
+            yield change.job
+        for job, _ in self._successes:
+            yield job._replace(state="completed")
 
     def _add(self, job: Job, attempt: Attempt, step: Step) -> tuple[Job, Attempt]:
         assert step.attempt is not None

@@ -46,6 +46,8 @@ class Submitted(NamedTuple):
 
     job: Job
     is_cached: bool
+    note: str = ""
+    """What the submitter should know, for example what of a range is left out."""
 
 
 class Acted(NamedTuple):

@@ -6,11 +6,12 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from server.coordinator import range_submit
 from server.coordinator.memory import announce_pending
 from server.coordinator.results import Submitted
 from server.errors import DiskFull, InvalidInput, Refused
 from server.ids import new_uuid
-from server.model import MAX_NAME, MAX_PRIORITY, Job, JobDetails, Queue
+from server.model import MAX_NAME, MAX_PRIORITY, NOBODY, Job, JobDetails, Queue
 from server.settings import QueueSettings
 from server.store.base import IdempotentAnswer, NewJob
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from server.coordinator.memory import Memory
     from server.model import Actor, JobClass, JobSpec
+    from server.ranges import Range
     from server.store.base import Tx
 
 
@@ -97,7 +99,11 @@ def _take_in(
             if spec.cache_key in places:
                 answers.append(places[spec.cache_key])
                 continue
-            places[spec.cache_key] = len(fresh)
+            if spec.range is None:
+                places[spec.cache_key] = len(fresh)
+        if spec.range is not None:
+            answers.append(_take_range(tx, memory, actor, spec, spec.range, now))
+            continue
         answers.append(len(fresh))
         fresh.append(_new_job(tx, memory, actor, spec, classes, now))
     inserted = insert(tx, memory, actor, fresh, now)
@@ -110,6 +116,24 @@ def _take_in(
             submitted.append(Submitted(inserted[answer], answer in seen))
             seen.add(answer)
     return submitted
+
+
+def _take_range(
+    tx: Tx, memory: Memory, actor: Actor, spec: JobSpec, whole: Range, now: int
+) -> Submitted:
+    """A job over a cursor range, with its first pieces; or an older one that does all of it."""
+    spec = range_submit.prepared(memory, spec, whole, now)
+    intake = range_submit.RangeIntake(tx, memory, spec, whole, now)
+    if intake.answer is not None:
+        return Submitted(intake.answer, True, "another job did all of it, or is doing it")
+    job, details = _new_job(tx, memory, actor, spec._replace(pin=NOBODY), {}, now)
+    run_at = spec.run_at if spec.run_at > now else 0
+    new = NewJob(
+        job._replace(state="in_progress", run_at=run_at),
+        range_submit.with_piece_losses(details, spec),
+    )
+    begun = intake.begin(actor, insert(tx, memory, actor, [new], now)[0])
+    return Submitted(begun.job, False, begun.note)
 
 
 def insert(

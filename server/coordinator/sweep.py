@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from server import transitions
 from server.coordinator import acts, sessions
 from server.coordinator.memory import announce_pending, save
+from server.coordinator.ranges import settle
 from server.coordinator.reports import COORDINATOR, Report
 from server.model import Outcome
 from server.store.base import Change
@@ -51,6 +52,7 @@ def expire_waiting(tx: Tx, memory: Memory, now: int) -> None:
         step = transitions.expire(job, now=now)
         save(tx, memory, [Change(job, step.job)])
         tx.append("expired", at=now, job=job.id, reason="its deadline passed before it started")
+        settle(tx, memory, [step.job], now)
 
 
 def watch_attempts(tx: Tx, memory: Memory, now: int, *, may_expire: bool) -> None:
