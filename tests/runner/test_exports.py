@@ -8,14 +8,18 @@ import sys
 import traffic_tui.runner
 
 NAMES = [
+    "ENV_RUNNER_TCP_SOCKET",
     "ExecutionOutcome",
     "ExecutionRequest",
     "JobError",
     "JobErrorKind",
     "Registry",
+    "RunnerRuntime",
     "Supervisor",
     "SupervisorConnector",
+    "parse_tcp_socket",
     "run",
+    "run_tcp",
 ]
 
 

@@ -8,7 +8,6 @@ import logging
 import os
 import secrets
 import signal
-import sys
 from typing import TYPE_CHECKING
 
 from traffic_tui.runner.errors import NeverReached, RunnerError
@@ -16,13 +15,14 @@ from traffic_tui.runner.handlers import load_handlers
 from traffic_tui.runner.jobs import COMMAND, built_in
 from traffic_tui.runner.journal import Journal
 from traffic_tui.runner.options import AgentOptions
+from traffic_tui.runner.own_process import end_now, log_for_people, loop_factory
 from traffic_tui.runner.processes import ProcessGroups
 from traffic_tui.runner.registry import Registry
 from traffic_tui.runner.supervisor import Supervisor
 from traffic_tui.runner.words import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from traffic_tui.runner.options import AgentProtocol
@@ -43,7 +43,7 @@ def run_agent(options: AgentOptions) -> int:
 
     0: drained; 1: refused, or not everything could be told; 3: the coordinator was never reached.
     """
-    _log_for_people()
+    log_for_people()
     groups = ProcessGroups()
     try:
         options.check()
@@ -71,7 +71,7 @@ def run(
     Raises:
         SystemExit: with the agent's exit code, where that is not 0.
     """
-    _log_for_people()
+    log_for_people()
     options = AgentOptions(url, name, capacity, key=key, protocol=protocol, data_dir=data_dir)
     try:
         options.check()
@@ -132,7 +132,7 @@ class Agent:
             self._connector.stop(STOP_GRACE_SECONDS + REPORT_SECONDS)
         else:
             log.warning("killed with %d jobs running", running)
-            _end_now(REFUSED)  # the guard kills their processes
+            end_now(REFUSED)  # the guard kills their processes
 
     @contextlib.contextmanager
     def _listening(self) -> Iterator[None]:
@@ -151,10 +151,10 @@ class Agent:
 
 def _serve(options: AgentOptions, registry: Registry) -> int:
     """Run the agent on a loop of its own."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         agent_ended = runner.run(_serve_on_loop(options, registry))
         if agent_ended.left:
-            _end_now(REFUSED)  # a handler that cannot be ended would keep the loop from closing
+            end_now(REFUSED)  # a handler that cannot be ended would keep the loop from closing
     return DONE if agent_ended.is_told else REFUSED
 
 
@@ -215,30 +215,3 @@ def _version() -> str:
         return version("traffic-tui")
     except PackageNotFoundError:
         return ""
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where there is one."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-def _log_for_people() -> None:
-    """Log lines on standard error, unless the program around us has arranged for its own."""
-    if logging.getLogger().handlers:
-        return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(message)s", "%H:%M:%S"))
-    ours = logging.getLogger("traffic_tui.runner")
-    if not ours.handlers:
-        ours.addHandler(handler)
-        ours.setLevel(logging.INFO)
-        ours.propagate = False
-
-
-def _end_now(code: int) -> None:
-    logging.shutdown()
-    os._exit(code)

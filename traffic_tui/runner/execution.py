@@ -7,7 +7,13 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from traffic_tui.runner.outcome import ExecutionOutcome, outcome_of, outcome_of_error, settle
+from traffic_tui.runner.outcome import (
+    WAS_CANCELLED,
+    ExecutionOutcome,
+    outcome_of,
+    outcome_of_error,
+    settle,
+)
 from traffic_tui.runner.request import ExecutionRequest
 from traffic_tui.runner.seam import JobUpdate
 
@@ -91,19 +97,22 @@ class Execution:
         connector: SupervisorConnector,
         on_end: Callable[[Execution], None],
     ) -> None:
-        self.request_id = order.request_id
+        self.request_id = order.key
+        """What the supervisor and the connector know it by."""
         self.state: RunState = "initializing"
         self.is_stuck = False
         self.progress: Progress | None = None
         self._entry = entry
         self._connector = connector
         self._on_end = on_end
-        self._voice = ConsoleVoice(connector, order.request_id, self._progressed)
+        self._voice = ConsoleVoice(connector, order.key, self._progressed)
         self.request = ExecutionRequest(
             order.job_id,
             order.request_id,
             order.function_name,
             order.params,
+            order.args,
+            order.kwargs,
             context=order.context,
             voice=self._voice,
         )
@@ -147,7 +156,7 @@ class Execution:
     # the task ------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        job_id, request_id = self.request.job_id, self.request_id
+        job_id, request_id = self.request.job_id, self.request.request_id
         try:
             value = await self._entry.handler(self.request)
             self._outcome = outcome_of(value, job_id, request_id)
@@ -155,13 +164,14 @@ class Execution:
             self._outcome = ExecutionOutcome.cancelled(job_id, request_id)
         except (Exception, SystemExit) as error:  # foreign code: whatever it raises is its outcome
             self._outcome = outcome_of_error(error, job_id, request_id)
-            log.debug("job %s raised", request_id, exc_info=True)
+            log.debug("job %s raised", self.request_id, exc_info=True)
         await self._voice.finish()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._drop_timers()
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._outcome = outcome_of_error(error, self.request.job_id, self.request_id)
+            ids = self.request.job_id, self.request.request_id
+            self._outcome = outcome_of_error(error, *ids)
         if not self.is_stuck:
             self._finish(self._outcome)
         self.is_stuck = False
@@ -169,7 +179,7 @@ class Execution:
 
     def _finish(self, outcome: ExecutionOutcome | None) -> None:
         """Report the outcome. Being stopped colours whatever is not a success."""
-        job_id, request_id = self.request.job_id, self.request_id
+        job_id, request_id = self.request.job_id, self.request.request_id
         if outcome is None:
             outcome = ExecutionOutcome.cancelled(job_id, request_id)
         if self._cause is not None and outcome.status != "success":
@@ -177,7 +187,7 @@ class Execution:
         settled, result = settle(outcome, self._connector.max_result_bytes)
         self.state = "terminated"
         self._connector.update_job_state(
-            request_id,
+            self.request_id,
             JobUpdate("terminated", "", self.progress, settled, result, self.is_stuck),
         )
 
@@ -199,7 +209,7 @@ class Execution:
         )
         ended = ExecutionOutcome.cancelled(
             self.request.job_id,
-            self.request_id,
+            self.request.request_id,
             "the handler ignores being cancelled and may run on; its slot stays taken",
         )
         self._finish(ended)
@@ -233,7 +243,7 @@ def _stopped(outcome: ExecutionOutcome, cause: StopCause) -> ExecutionOutcome:
     make = ExecutionOutcome.timeout if cause == "timeout" else ExecutionOutcome.cancelled
     stopped = make(outcome.job_id, outcome.request_id)
     if outcome.status == "cancelled" and outcome.error is not None and stopped.error is not None:
-        is_own_word = outcome.error.message != "the job was cancelled"
+        is_own_word = outcome.error.message != WAS_CANCELLED
         if is_own_word:
             error = replace(
                 stopped.error, message=f"{stopped.error.message}: {outcome.error.message}"

@@ -13,6 +13,8 @@ ExecutionStatus: TypeAlias = Literal["success", "error", "retry", "timeout", "ca
 MAX_MESSAGE = 9_000
 """Longest error text that is passed on, in characters."""
 MAX_NAME = 200
+TIME_IS_OVER = "the time allowed for the job is over"
+WAS_CANCELLED = "the job was cancelled"
 MAX_RESULT_DEPTH = 60
 """How deep a result may be nested; coordinators refuse what is much deeper."""
 
@@ -82,13 +84,13 @@ class ExecutionOutcome:
         cls,
         job_id: str | None,
         request_id: str | None,
-        message: str = "the time allowed for the job is over",
+        message: str = TIME_IS_OVER,
     ) -> ExecutionOutcome:
         return cls(job_id, request_id, "timeout", error=ExecutionError(message, "timeout"))
 
     @classmethod
     def cancelled(
-        cls, job_id: str | None, request_id: str | None, message: str = "the job was cancelled"
+        cls, job_id: str | None, request_id: str | None, message: str = WAS_CANCELLED
     ) -> ExecutionOutcome:
         return cls(job_id, request_id, "cancelled", error=ExecutionError(message, "cancelled"))
 

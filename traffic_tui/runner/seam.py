@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from traffic_tui.runner.request import ExecutionContext
@@ -27,6 +27,15 @@ class StartOrder:
     params: Any
     timeout_seconds: float | None = None
     context: ExecutionContext = ExecutionContext()
+    args: list[Any] = field(default_factory=list)
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    execution_id: str = ""
+    """Names the execution where request ids may repeat; empty: the request id does."""
+
+    @property
+    def key(self) -> str:
+        """What the supervisor and the connector call this execution."""
+        return self.execution_id or self.request_id
 
 
 class JobUpdate(NamedTuple):

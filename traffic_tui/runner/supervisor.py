@@ -59,14 +59,14 @@ class Supervisor:
 
     def start(self, order: StartOrder) -> None:
         """Start an execution. Raises JobError where that cannot be, before anything has begun."""
-        self._refuse_known(order.request_id)
+        self._refuse_known(order.key)
         entry = self._entry(order)
         if self._is_draining:
             raise JobError("maximum_concurrent_jobs", "this runner is draining")
         if len(self._executions) >= self.slots:
             raise JobError("maximum_concurrent_jobs", f"all {self.slots} slots are taken")
         execution = Execution(order, entry, self._connector, self._forget)
-        self._executions[order.request_id] = execution
+        self._executions[order.key] = execution
         self._idle.clear()
         task = execution.start()
         self._tasks.add(task)
