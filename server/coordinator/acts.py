@@ -19,6 +19,7 @@ from server.errors import DiskFull, NotFound, Refused
 from server.ids import new_uuid
 from server.model import ACTIVE_STATES, FINAL_STATES, MAX_PRIORITY, Job, JobDetails, Outcome
 from server.placement import matches_type, missing_label
+from server.secret_parameters import hide
 from server.store.base import Change, NewJob
 
 if TYPE_CHECKING:
@@ -302,8 +303,11 @@ def resubmit(
         deadline=0,
         target=0,
     )
+    shown, extra = details.params, details.extra
+    if params is not None:
+        shown, extra = hide(params, details.extra)
     fresh = JobDetails(
-        params=details.params if params is None else params,
+        params=shown,
         owner=details.owner,
         origin=details.origin,
         namespace=details.namespace,
@@ -313,7 +317,7 @@ def resubmit(
         parent=0 if piece else details.parent,  # its part of the range is covered
         resubmit_of=old.id,
         trace_context=details.trace_context,
-        extra=details.extra,
+        extra=extra,
         correlation=details.correlation,
         cache_ttl_ms=details.cache_ttl_ms,
         schedule=details.schedule,

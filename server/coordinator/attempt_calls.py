@@ -19,7 +19,13 @@ class AttemptCalls(Calls):
     """Phases, output without offsets, and facts told before an attempt ends."""
 
     async def recorded(self, session_id: int) -> list[tuple[Job, Attempt]]:
-        """The attempts that hold a slot of this session's runner, given-up ones too."""
+        """The attempts that hold a slot of this session's runner, given-up ones too.
+
+        What changes after this look ends a :meth:`wait_for_work`.
+        """
+        presence = self._memory.presences.get(session_id)
+        if presence is not None:
+            presence.has_news.clear()
         return await self._apply(lambda tx: tx.live_attempts(session=session_id))
 
     async def note_phase(self, attempt_uuid: str, phase: str) -> bool:

@@ -10,6 +10,7 @@ from server.coordinator.results import Assigned
 from server.ids import new_uuid
 from server.model import Queue
 from server.placement import Line
+from server.secret_parameters import is_marked, reveal
 from server.store.base import NewAttempt
 
 if TYPE_CHECKING:
@@ -100,9 +101,16 @@ def hand_out(
     _tell(tx, runner, claimed, now)
     classes = {cls: tx.job_class(cls) for cls in {job.cls for job in jobs}}
     return [
-        Assigned(job, attempt, classes[job.cls].type, classes[job.cls].queue, task)
+        Assigned(job, attempt, classes[job.cls].type, classes[job.cls].queue, whole(tx, job, task))
         for job, attempt, (_, task) in zip(claimed, attempts, waiting, strict=True)
     ]
+
+
+def whole(tx: Tx, job: Job, task: Task) -> Task:
+    """What a runner is told, with the secrets that nobody else is shown."""
+    if not is_marked(task.params):
+        return task
+    return task._replace(params=reveal(task.params, tx.details(job.id).extra))
 
 
 def _attempt_uuid(job: Job, traits: Traits) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.coordinator.claim import claim
+from server.coordinator.claim import claim, whole
 from server.coordinator.outputs import OutputIntake
 from server.coordinator.reports import Report, why_late
 from server.coordinator.results import Assigned, StopOrder, Told
@@ -197,7 +197,8 @@ class Exchange:
         assigned: list[Assigned] = []
         for job, attempt in offers:
             job_class = self._tx.job_class(job.cls)
-            assigned.append(Assigned(job, attempt, job_class.type, job_class.queue, tasks[job.id]))
+            task = whole(self._tx, job, tasks[job.id])
+            assigned.append(Assigned(job, attempt, job_class.type, job_class.queue, task))
         return assigned
 
     def _stop_orders(self, held: set[str]) -> list[StopOrder]:

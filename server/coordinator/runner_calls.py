@@ -167,12 +167,21 @@ class RunnerCalls(Calls):
         return presence
 
     async def claim(self, session_id: int, count: int) -> list[Assigned]:
-        """Take at most ``count`` jobs for a session whose protocol pushes them."""
-        runner = self._memory.runners[self._presence(session_id).session.runner]
+        """Take at most ``count`` jobs for a session whose protocol pushes them.
+
+        What is not filled stays known as free, so that :meth:`wait_for_work` ends for new jobs.
+        """
+        presence = self._presence(session_id)
+        runner = self._memory.runners[presence.session.runner]
         now = self.clock.now_ms()
-        return await self._apply(
-            lambda tx: claim.claim(tx, self._memory, runner, session_id, count, now)
-        )
+
+        def take(tx: Tx) -> list[Assigned]:
+            taken = claim.claim(tx, self._memory, runner, session_id, count, now)
+            left = max(0, count - len(taken))
+            tx.after_commit(lambda: setattr(presence, "free", left))
+            return taken
+
+        return await self._apply(take)
 
     async def report(
         self, attempt_uuid: str, outcome: Outcome | None, progress: Progress | None = None

@@ -12,6 +12,7 @@ from server.coordinator.results import Submitted
 from server.errors import DiskFull, InvalidInput, Refused
 from server.ids import new_uuid
 from server.model import MAX_NAME, MAX_PRIORITY, NOBODY, Job, JobDetails, Queue
+from server.secret_parameters import hide
 from server.settings import QueueSettings
 from server.store.base import IdempotentAnswer, NewJob
 
@@ -215,8 +216,9 @@ def _details(memory: Memory, actor: Actor, spec: JobSpec) -> JobDetails:
         max_losses = memory.traits_of(actor.via).max_losses
         if retry.max_losses != max_losses:
             retry = replace(retry, max_losses=max_losses)
+    params, extra = hide(spec.params, spec.extra)
     return JobDetails(
-        params=spec.params,
+        params=params,
         owner=actor.name,
         origin=actor.via,
         namespace=spec.namespace,
@@ -226,7 +228,7 @@ def _details(memory: Memory, actor: Actor, spec: JobSpec) -> JobDetails:
         parent=spec.parent,
         resubmit_of=spec.resubmit_of,
         trace_context=spec.trace_context,
-        extra=spec.extra,
+        extra=extra,
         correlation=spec.correlation,
         cache_ttl_ms=spec.cache_ttl_ms,
         schedule=spec.schedule,
