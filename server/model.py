@@ -167,6 +167,15 @@ PLAIN_SUCCESS = Outcome("success")
 """An end with nothing to say but that it went well, as nearly all ends are."""
 
 
+class Usage(NamedTuple):
+    """What an attempt used of its runner's box, as far as that is known there."""
+
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    io_bytes: int | None = None
+    """Read from and written to disks."""
+
+
 class Progress(NamedTuple):
     """How far an attempt is. ``total`` may be unknown; runners may report fractions."""
 

@@ -96,6 +96,28 @@ class QueueSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleSettings:
+    """What makes a job again and again."""
+
+    cron: str = ""
+    time_zone: str = "UTC"
+    type: str = ""
+    params: bytes = b"{}"
+    """JSON."""
+    queue: str = "default"
+    priority: int = 0
+    requires: Mapping[str, str] = field(default_factory=dict)
+    timeout_ms: int = 0
+    max_attempts: int = 0
+    """0: as ``[retry]`` says."""
+    correlation: Mapping[str, str] = field(default_factory=dict)
+    overlap: Literal["skip", "queue", "replace"] = "skip"
+    catch_up_ms: int = 0
+    """How late the last run that was missed may still be made up for."""
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionSettings:
     jobs_ms: int = 30 * DAY_MS
     output_ms: int = 7 * DAY_MS
@@ -204,10 +226,35 @@ class ProtocolSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """What a job of one type may use of its box; None: as much as there is."""
+
+    memory: int | None = None
+    """Bytes."""
+    pids: int | None = None
+    """Processes and threads at once."""
+    cpu: float | None = None
+    """Share of one core: 0.5 is half of one, 2 are two."""
+    io: int | None = None
+    """Bytes a second, read and written each, of every disk."""
+    wall_ms: int | None = None
+    """From start to end."""
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSettings:
     """Read by ``traffic-tui agent`` from its own box's configuration."""
 
     allow_command: bool = False
+    isolation: Literal["auto", "require", "off"] = "auto"
+    show: tuple[str, ...] = ()
+    """Folders of the box that isolated commands can read, beside the system's."""
+    share: tuple[str, ...] = ()
+    """Folders of the box that isolated commands can read and write."""
+    limits: Mapping[str, LimitSettings] = field(
+        default_factory=lambda: {"command": LimitSettings(pids=1024)}
+    )
+    """By job type; only of those that run programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +267,7 @@ class Settings:
     queues: Mapping[str, QueueSettings] = field(
         default_factory=lambda: {"default": QueueSettings()}
     )
+    schedules: Mapping[str, ScheduleSettings] = field(default_factory=dict)
     retention: RetentionSettings = RetentionSettings()
     storage: StorageSettings = StorageSettings()
     protocols: ProtocolSettings = ProtocolSettings()

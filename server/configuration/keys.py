@@ -21,6 +21,7 @@ from server.configuration.kinds import (
     Text,
 )
 from server.configuration.labels import LabelRules
+from server.configuration.limit_kinds import Folders
 from server.configuration.networks import Networks, TypeNames, WebhookTemplate
 from server.configuration.secrets import Secret
 
@@ -76,6 +77,7 @@ SECTIONS = (
     Section("retention", '"none" keeps for good'),
     Section("storage", ""),
     Section("agent", "read by `traffic-tui agent`, from its own box's configuration"),
+    Section("agent.limits", "what a job may use; a submit may ask for less, never for more"),
     Section("protocols", ""),
     Section("protocols.native-v1", "Traffic Light runners"),
     Section("protocols.runpack", ""),
@@ -184,6 +186,24 @@ KEYS = (
         "an attempt; head and tail are kept, the gap is marked",
     ),
     Key("agent.allow_command", "agent.allow_command", Flag(), 'the job type "command"'),
+    Key(
+        "agent.isolation",
+        "agent.isolation",
+        Choice(("auto", "require", "off")),
+        'of commands: "auto" as far as this box permits, "require" else none runs, "off"',
+    ),
+    Key(
+        "agent.show",
+        "agent.show",
+        Folders(),
+        "folders that isolated commands can read, beside the system's",
+    ),
+    Key(
+        "agent.share",
+        "agent.share",
+        Folders(),
+        "folders that isolated commands can read and write",
+    ),
     Key("protocols.native-v1.enabled", "protocols.native_v1.enabled", Flag(), ""),
     Key(
         "protocols.native-v1.webhook",
@@ -288,7 +308,6 @@ QUEUE_KEYS = (
 """Keys of each ``[queues.NAME]``."""
 
 NOT_BUILT = (
-    NotBuilt("agent.isolation", "commands run in their own process group, not in a sandbox"),
     NotBuilt("agent.images", "Treadmill images cannot be mapped to job types"),
     NotBuilt("protocols.treadmill", "Treadmill supervisors cannot connect"),
 )
