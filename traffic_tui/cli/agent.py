@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = standalone()
 
-Protocol: TypeAlias = Literal["native-v2", "runpack"]
+Protocol: TypeAlias = Literal["native-v2", "runpack", "rrq"]
 
 
 @local(
@@ -25,6 +25,7 @@ Protocol: TypeAlias = Literal["native-v2", "runpack"]
     "agent --capacity 4 --label rack=r12",
     "agent --url https://control.example:8700 --key-file lab-07.key --type command",
     "agent --handlers myjobs:registry",
+    "agent --protocol rrq --tcp-socket 127.0.0.1:9000",
 )
 def agent(
     url: UrlOption = None,
@@ -54,6 +55,10 @@ def agent(
     protocol: Annotated[
         Protocol, typer.Option("--protocol", help="Which kind of coordinator to serve.")
     ] = "native-v2",
+    tcp_socket: Annotated[
+        str | None,
+        typer.Option("--tcp-socket", metavar="HOST:PORT", help="For rrq: where to listen, here."),
+    ] = None,
     handlers: Annotated[
         str | None,
         typer.Option("--handlers", metavar="MODULE:REGISTRY", help="Job types of your own."),
@@ -75,7 +80,8 @@ def agent(
 
     labels = pairs_of(label or [], "--label")
     settings = read_start(StartFlags(config)).settings
-    located = locate_coordinator(Where(url, key_file, ca, data_dir))
+    where = Where(url, key_file, ca, data_dir)
+    located = nowhere() if protocol == "rrq" else locate_coordinator(where)
     code = run_agent(
         AgentOptions(
             located.url,
@@ -91,10 +97,18 @@ def agent(
             handlers=handlers,
             allow_command=settings.agent.allow_command,
             notify_relay=NotifyRelay.from_environment() if protocol == "runpack" else None,
+            tcp_socket=tcp_socket,
         )
     )
     if code != EXIT_DONE:
         raise typer.Exit(code)
+
+
+def nowhere() -> Located:
+    """Of RRQ's orchestrators nothing has to be known: they come to us."""
+    from traffic_tui.client.locate import Located
+
+    return Located("", "", None, is_local=True)
 
 
 def locate_coordinator(where: Where) -> Located:

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 from traffic_tui.runner.errors import NeverReached, RunnerError
@@ -151,11 +152,31 @@ class Agent:
 
 def _serve(options: AgentOptions, registry: Registry) -> int:
     """Run the agent on a loop of its own."""
+    if options.protocol == "rrq":
+        return _serve_rrq(options, registry)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         agent_ended = runner.run(_serve_on_loop(options, registry))
         if agent_ended.left:
             end_now(REFUSED)  # a handler that cannot be ended would keep the loop from closing
     return DONE if agent_ended.is_told else REFUSED
+
+
+def _serve_rrq(options: AgentOptions, registry: Registry) -> int:
+    """Listen for orchestrators, and be as patient at the end as whoever started us lets us be."""
+    from server.wire.rrq import MAX_IN_FLIGHT
+    from traffic_tui.runner.parent_guard import is_managed
+    from traffic_tui.runner.runtime import DRAIN_SECONDS, RunnerRuntime
+    from traffic_tui.runner.tcp_socket import parse_tcp_socket
+
+    has_manager = is_managed(sys.argv[1:])
+    runtime = RunnerRuntime(
+        min(options.capacity or MAX_IN_FLIGHT, MAX_IN_FLIGHT),
+        max_jobs=options.capacity,
+        drain_seconds=DRAIN_SECONDS if has_manager else None,
+        ends_with_parent=has_manager,
+    )
+    runtime.run_tcp(registry, parse_tcp_socket(options.tcp_socket or ""))
+    return DONE
 
 
 class _Ended:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from server.model import MAX_NAME
 from traffic_tui.runner.errors import RunnerError
+from traffic_tui.runner.tcp_socket import OPTION, parse_tcp_socket
 from traffic_tui.runner.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-AgentProtocol: TypeAlias = Literal["native-v2", "runpack"]
+AgentProtocol: TypeAlias = Literal["native-v2", "runpack", "rrq"]
 AGENT_PROTOCOLS: tuple[AgentProtocol, ...] = get_args(AgentProtocol)
 MAX_CAPACITY = 10_000
 APPLICATION = "traffic-tui"
@@ -44,6 +45,7 @@ class AgentOptions:
     """Everything an agent can be told; only the address is needed."""
 
     url: str
+    """Of the coordinator; empty where the coordinator comes to the agent."""
     name: str = ""
     """Empty: the host's name."""
     capacity: int | None = None
@@ -66,6 +68,8 @@ class AgentOptions:
     """None: the user's data folder."""
     notify_relay: NotifyRelay | None = None
     """Only for Runpack."""
+    tcp_socket: str | None = None
+    """Where it listens; only for RRQ, and needed there."""
 
     @property
     def full_name(self) -> str:
@@ -104,3 +108,16 @@ class AgentOptions:
                 )
         if self.key_file is not None and self.cert is None:
             raise RunnerError("a certificate's key was given, but no certificate")
+        self._check_socket()
+
+    def _check_socket(self) -> None:
+        if self.tcp_socket is None:
+            if self.protocol == "rrq":
+                raise RunnerError(f"RRQ's orchestrators connect to the runner: {OPTION} is needed")
+            return
+        if self.protocol != "rrq":
+            raise RunnerError(f"{OPTION} goes with the protocol rrq, this is {self.protocol}")
+        try:
+            parse_tcp_socket(self.tcp_socket)
+        except ValueError as error:
+            raise RunnerError(f"{OPTION}: {error}") from None
