@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.coordinator import admin
+from server.coordinator import admin, firing, schedules
 from server.coordinator.admin_calls import AdminCalls
 from server.coordinator.attempt_calls import AttemptCalls
 from server.coordinator.job_calls import JobCalls
@@ -17,16 +17,26 @@ from server.coordinator.peer_calls import PeerCalls
 from server.coordinator.placed_calls import PlacedCalls
 from server.coordinator.reports import COORDINATOR
 from server.coordinator.runner_calls import RunnerCalls
+from server.coordinator.schedule_calls import ScheduleCalls
 from server.coordinator.sweeper import Sweeper
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from server.clock import Clock
-    from server.settings import Settings
+    from server.settings import QueueSettings, Settings
     from server.store.base import Committed, Store, Tx
 
 
 class Coordinator(
-    JobCalls, RunnerCalls, AttemptCalls, PeerCalls, NamedCalls, PlacedCalls, AdminCalls
+    JobCalls,
+    RunnerCalls,
+    AttemptCalls,
+    PeerCalls,
+    NamedCalls,
+    PlacedCalls,
+    ScheduleCalls,
+    AdminCalls,
 ):
     """Owns the store's only writer, the memory that follows it, and the sweeps."""
 
@@ -45,8 +55,9 @@ class Coordinator(
         self._sweeper.start()
 
     def _begin(self, tx: Tx) -> None:
-        admin.follow_configuration(tx, self._memory, COORDINATOR, {}, self.started_at)
+        self._follow_configuration(tx, {}, self.started_at)
         self._memory.load(tx)
+        firing.after_clock_change(tx, self._memory, self.started_at)
         tx.append("coordinator_started", at=self.started_at)
 
     async def sweep(self) -> None:
@@ -86,16 +97,18 @@ class Coordinator(
 
     async def reload(self, settings: Settings) -> None:
         """Take over what can change while running: leases, retry, retention, storage, queues,
-        labels."""
+        labels, schedules."""
         before, self.settings = self.settings.queues, settings
         self._memory.settings = settings
         seconds = settings.leases.heartbeat_timeout_ms / 1000
         self._memory.session_leases.set_length(seconds)
         self._memory.attempt_leases.set_length(seconds)
         now = self.clock.now_ms()
-        await self._apply(
-            lambda tx: admin.follow_configuration(tx, self._memory, COORDINATOR, before, now)
-        )
+        await self._apply(lambda tx: self._follow_configuration(tx, before, now))
+
+    def _follow_configuration(self, tx: Tx, before: Mapping[str, QueueSettings], now: int) -> None:
+        admin.follow_configuration(tx, self._memory, COORDINATOR, before, now)
+        schedules.follow_configuration(tx, self._memory, now)
 
     def _committed(self, committed: Committed) -> None:
         """Tell subscribers what a commit brought, in its order."""

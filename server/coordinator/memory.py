@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from server import traits
 from server.leases import LeaseBook
 from server.placement import Candidate, fits
+from server.schedules import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -58,6 +59,8 @@ class Memory:
         self.attempt_leases = LeaseBook(clock, settings.leases.heartbeat_timeout_ms / 1000)
         self.submit_problem = ""
         """Why no jobs are taken at present, in words; empty: they are."""
+        self.next_schedule_at = NEVER
+        """When the first schedule is due."""
         self.faults: dict[int, Fault] = {}
         """By runner, until it is heard to be well."""
         self.to_place = {

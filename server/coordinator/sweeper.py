@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from server.coordinator import sweep
+from server.coordinator import firing, sweep
 from server.errors import TrafficError
 from server.leases import HiccupDetector
 
@@ -72,6 +72,8 @@ class Sweeper:
             await self._store.apply(lambda tx: sweep.fall_due(tx, self._memory, now)) == sweep.BATCH
         ):
             pass
+        while self._memory.next_schedule_at <= now:
+            await self._store.apply(lambda tx: firing.fire(tx, self._memory, now))
         if self._tick % TICKS_PER_ROUND == 0:
             await self._round(now, self._tick // TICKS_PER_ROUND)
 
@@ -87,6 +89,7 @@ class Sweeper:
             self._be_calm()
             jump, now = hiccup.jumped_ms, self._memory.clock.now_ms()
             await self._store.apply(lambda tx: sweep.shift_deadlines(tx, self._memory, jump, now))
+            await self._store.apply(lambda tx: firing.after_clock_change(tx, self._memory, now))
             self._be_calm()
 
     def _be_calm(self) -> None:

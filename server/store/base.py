@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Task,
     )
     from server.ranges import Range, Span, SpanKind
+    from server.schedules import Schedule
 
 T = TypeVar("T")
 
@@ -275,6 +276,18 @@ class Tx(Protocol):
 
     def waiting_classes(self) -> Collection[JobClass]:
         """Classes with pending jobs: few, however many names clients have made up so far."""
+        ...
+
+    def schedules(self) -> list[Schedule]:
+        """All that were not deleted."""
+        ...
+
+    def schedule(self, name: str) -> Schedule | None:
+        """A schedule by name; a deleted one too, while its jobs are kept."""
+        ...
+
+    def put_schedule(self, schedule: Schedule) -> Schedule:
+        """Insert (``id`` 0) or change a schedule; the answer has its row id."""
         ...
 
     def queue(self, name: str) -> Queue | None: ...

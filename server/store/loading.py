@@ -11,6 +11,7 @@ from server.store.codes import ATTEMPT_COLUMNS, JOB_COLUMNS, attempt_of, job_of,
 from server.store.sqlite_prune import ACTIVITY_MINUTES
 from server.store.sqlite_ranges import load_ranges
 from server.store.sqlite_registry import SELECT_RUNNERS, SELECT_SESSIONS, runner_of
+from server.store.sqlite_schedules import SELECT_SCHEDULES, schedule_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -72,6 +73,9 @@ def _load_registry(db: sqlite3.Connection, memory: Memory) -> None:
         "SELECT name, role, digest, created_at, expires_at, revoked_at FROM keys"
     ):
         memory.keys[row[0]] = StoredKey(*row)
+    for row in db.execute(SELECT_SCHEDULES):
+        schedule = schedule_of(row)
+        memory.schedules[schedule.name] = schedule
 
 
 def _load_counters(db: sqlite3.Connection, memory: Memory, now: int) -> None:

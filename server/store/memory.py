@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from server.model import Attempt, Job, JobClass, Queue, Runner, Session
+    from server.schedules import Schedule
     from server.store.base import KeptRange, Piece, StoredKey
 
 K = TypeVar("K")
@@ -59,6 +60,8 @@ class Memory:
         """Open ones."""
         self.session_uuids: dict[str, int] = {}
         self.keys: dict[str, StoredKey] = {}
+        self.schedules: dict[str, Schedule] = {}
+        """By name; deleted ones too, while jobs name them."""
         self.waiting: dict[int, JobClass] = {}
         """Classes with pending jobs."""
         self.counts: dict[tuple[int, int], int] = {}

@@ -96,6 +96,7 @@ class PruneOps(TxBase):
             + self._prune_events(events_before, limit)
             + self._prune_records(events_before, now, limit)
             + self._prune_names(events_before, now, limit)
+            + self._prune_schedules(events_before)
         )
 
     def _prune_jobs(self, before: int, now: int, limit: int) -> int:
@@ -174,6 +175,21 @@ class PruneOps(TxBase):
                 (value, limit),
             ).rowcount
         return gone
+
+    def _prune_schedules(self, before: int) -> int:
+        """Forget schedules deleted long ago that no job names any more. They are few."""
+        schedules = self.memory.schedules
+        gone = [
+            schedule
+            for schedule in schedules.values()
+            if 0 < schedule.deleted_at < before
+            and not self.db.execute(
+                "SELECT 1 FROM job_details WHERE schedule > 0 AND schedule = ? LIMIT 1",
+                (schedule.id,),
+            ).fetchone()
+        ]
+        self.memory.drop_all(schedules, [schedule.name for schedule in gone])
+        return self._delete("schedules", "id", [schedule.id for schedule in gone])
 
     def _prune_names(self, before: int, now: int, limit: int) -> int:
         """Counters of minutes long gone, runners long forgotten, error texts nobody has."""

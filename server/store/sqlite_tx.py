@@ -10,9 +10,18 @@ from server.store.sqlite_prune import PruneOps
 from server.store.sqlite_ranges import RangeOps
 from server.store.sqlite_registry import RegistryOps
 from server.store.sqlite_save import SaveOps
+from server.store.sqlite_schedules import ScheduleOps
 
 
 class SqliteTx(
-    AttemptOps, SaveOps, AlikeOps, RegistryOps, OutputOps, LedgerOps, RangeOps, PruneOps
+    AttemptOps,
+    SaveOps,
+    AlikeOps,
+    RegistryOps,
+    ScheduleOps,
+    OutputOps,
+    LedgerOps,
+    RangeOps,
+    PruneOps,
 ):
     """Implements :class:`server.store.base.Tx` on one SQLite connection."""
