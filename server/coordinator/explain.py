@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 from server.coordinator.acts import known_job
 from server.coordinator.claim import line_of
 from server.coordinator.named import is_withheld
+from server.coordinator.range_explain import pieces_by_state, range_summary
+from server.coordinator.ranges import is_parent
 from server.coordinator.results import Explanation
+from server.model import ACTIVE_STATES
 from server.placement import Verdict, suggestion, verdict
 
 if TYPE_CHECKING:
     from server.coordinator.memory import Memory
-    from server.model import Job, Runner
+    from server.model import Job, JobClass, Runner
+    from server.placement import Line
     from server.store.base import Tx
 
 
@@ -20,6 +24,28 @@ def explain(tx: Tx, memory: Memory, job_id: int, now: int) -> Explanation:
     """A verdict for every known runner, and the smallest change that would start the job."""
     job = known_job(tx, job_id)
     job_class = tx.job_class(job.cls)
+    if is_parent(tx, job):
+        return _explain_range(tx, memory, job, now)
+    verdicts, line = _verdicts(tx, memory, job, job_class, now)
+    advice = suggestion(verdicts, line.queue) if job.state == "pending" else ""
+    return Explanation(job.state, _summary(tx, memory, job, verdicts), verdicts, advice)
+
+
+def _explain_range(tx: Tx, memory: Memory, job: Job, now: int) -> Explanation:
+    """What a job over a range waits for is what its next waiting piece waits for."""
+    counts, waiting = pieces_by_state(tx, job.id)
+    summary = range_summary(tx, job, counts)
+    if waiting is None:
+        return Explanation(job.state, summary, [], "")
+    verdicts, line = _verdicts(tx, memory, waiting, tx.job_class(waiting.cls), now)
+    is_stuck = waiting.state == "pending" and not any(counts[state] for state in ACTIVE_STATES)
+    advice = suggestion(verdicts, line.queue) if is_stuck else ""
+    return Explanation(job.state, summary, verdicts, advice)
+
+
+def _verdicts(
+    tx: Tx, memory: Memory, job: Job, job_class: JobClass, now: int
+) -> tuple[list[Verdict], Line]:
     line = line_of(tx, job_class.queue)
     verdicts = [
         _final(tx, memory, job, verdict(job_class, line, memory.candidate(runner)), now)
@@ -27,8 +53,7 @@ def explain(tx: Tx, memory: Memory, job_id: int, now: int) -> Explanation:
         if not runner.is_forgotten
     ]
     verdicts.sort(key=lambda found: (found.kind != "eligible", found.runner.name))
-    advice = suggestion(verdicts, line.queue) if job.state == "pending" else ""
-    return Explanation(job.state, _summary(tx, memory, job, verdicts), verdicts, advice)
+    return verdicts, line
 
 
 def _final(tx: Tx, memory: Memory, job: Job, found: Verdict, now: int) -> Verdict:
