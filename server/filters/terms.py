@@ -15,7 +15,7 @@ from server.model import ACTIVE_STATES, JOB_STATES, JobState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TextField = Literal["id", "type", "queue", "runner", "owner", "origin", "error"]
+TextField = Literal["id", "type", "queue", "runner", "owner", "origin", "schedule", "error"]
 NumberField = Literal["number", "priority", "try", "progress"]
 AgeField = Literal["age", "for", "quiet"]
 Operator = Literal["<", "<=", ">", ">=", "="]
@@ -27,6 +27,7 @@ TEXT_FIELDS: Final[tuple[TextField, ...]] = (
     "runner",
     "owner",
     "origin",
+    "schedule",
     "error",
 )
 NUMBER_FIELDS: Final[tuple[NumberField, ...]] = ("number", "priority", "try", "progress")
@@ -60,6 +61,8 @@ class FilterRow:
     progress: float | None = None
     """Percent."""
     params: bytes = b""
+    schedule: str = ""
+    """Name of the schedule that made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class TextTerm:
     def matches(self, row: FilterRow, now: int) -> bool:
         if self.field == "runner":
             texts: tuple[str, ...] = (row.runner, row.runner_id) if row.runner_id else ()
+        elif self.field == "schedule":
+            texts = (row.schedule,) if row.schedule else ()
         else:
             texts = (getattr(row, self.field),)
         return any(pattern.fits(text) for text in texts for pattern in self.patterns)

@@ -507,6 +507,8 @@ class JobDetail(NamedTuple):
     resubmitted_from: tuple[int, str] | None
     """Number and UUID."""
     resubmitted_as: list[tuple[int, str]]
+    schedule: str = ""
+    """Name of the schedule that made it, or the job that it was made from."""
 
 
 class OutputSlice(NamedTuple):

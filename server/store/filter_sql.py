@@ -163,6 +163,8 @@ class FilterSql:
             return any_of([self._error(pattern) for pattern in patterns])
         if term.field == "runner":
             return self._runners(_any(patterns), with_ids=True)
+        if term.field == "schedule":
+            return self._schedules(_any(patterns))
         if term.field == "type" or term.field == "queue":
             classes = self.names.classes_where(term.field, _any(patterns))
             return self._facets(self.names.facets_of_classes(classes))
@@ -193,6 +195,14 @@ class FilterSql:
         sql = f"SELECT id FROM jobs WHERE runner > 0 AND runner IN ({listed})"
         source = self._sized(sql)
         return Test(f"j.runner IN ({listed})", (), source) if source.size else NEVER
+
+    def _schedules(self, fits: Callable[[str], bool]) -> Test:
+        listed = _list(sorted(self.names.schedules_where(fits)))
+        if not listed:
+            return NEVER
+        of_jobs = f"SELECT job FROM job_details WHERE schedule > 0 AND schedule IN ({listed})"
+        made = f"(SELECT schedule FROM job_details WHERE job = j.id) IN ({listed})"
+        return Test(made, (), self._sized(of_jobs), COSTLY)
 
     def _sized(self, sql: str, values: Values = ()) -> Source:
         """A source whose size is counted, up to a cap."""

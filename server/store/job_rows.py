@@ -118,7 +118,15 @@ def job_detail(db: sqlite3.Connection, job_id: int) -> JobDetail | None:
         events=events_of_job(db, job_id, before=None, limit=EVENTS_OF_A_JOB),
         resubmitted_from=made_from,
         resubmitted_as=made_into,
+        schedule=_schedule_name(db, details.schedule),
     )
+
+
+def _schedule_name(db: sqlite3.Connection, schedule: int) -> str:
+    if not schedule:
+        return ""
+    row = db.execute("SELECT name FROM schedules WHERE id = ?", (schedule,)).fetchone()
+    return "" if row is None else str(row[0])
 
 
 def _attempt_rows(db: sqlite3.Connection, job_id: int) -> list[AttemptRow]:

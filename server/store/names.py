@@ -97,6 +97,11 @@ class Names:
         classes = {self.facets[facet][0] for facet in facets}
         return sum(number for (cls, _), number in self.counts.items() if cls in classes)
 
+    def schedules_where(self, fits: Callable[[str], bool]) -> list[int]:
+        """Schedules by name, deleted ones too: their jobs are still there."""
+        rows = self._db.execute("SELECT id, name FROM schedules")
+        return [number for number, name in rows if fits(fold(name))]
+
     def runners_where(self, fits: Callable[[str], bool], *, with_ids: bool) -> list[int]:
         return [
             runner

@@ -40,6 +40,7 @@ ROW = FilterRow(
     since=NOW - 600_000,
     heard_at=NOW - 41_000,
     progress=61.0,
+    schedule="nightly",
     params=b'{"user": 7, "name": "Ana", "deep": {"a": [1, "x"]}, "on": true, "none": null}',
 )
 
@@ -83,6 +84,8 @@ ROW = FilterRow(
         "owner:ci",
         "by:CI",
         "origin:runpack",
+        "schedule:night*",
+        "schedule:*",
         "id:0192a7",
         "id:*9f31c2d8*",
         "number:52118",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from server.clock import ManualClock
 from server.filters import FilterRow, parse_filter
 from server.model import ACTIVE_STATES, JOB_STATES, Outcome, Progress
+from server.schedules import Schedule, ScheduledTask
 from server.store import sqlite_queries
 from server.store.base import Change, JobQuery, StreamState
 from server.store.sqlite import SqliteStore
@@ -93,6 +94,7 @@ def some_jobs(seed: int) -> list[dict[str, Any]]:
             "error": random.choice(ERRORS),
             "params": random.choice(PARAMS),
             "is_second": random.random() < 0.3,
+            "schedule": random.choice((0, 0, 1, 2)),
         }
         for _ in range(JOBS)
     ]
@@ -106,7 +108,7 @@ words = st.sampled_from(WORDS).map(quoted)
 lists = st.lists(words, min_size=1, max_size=3).map(",".join)
 names = st.sampled_from(
     (
-        *("queue", "type", "runner", "owner", "by", "origin", "error", "id"),
+        *("queue", "type", "runner", "owner", "by", "origin", "schedule", "error", "id"),
         *("label.os", "label.arch", "args.user", "args.size", "args.tags", "args.deep.user"),
     )
 )
@@ -146,7 +148,9 @@ def put(tx: Tx, number: int, facts: dict[str, Any], now: int) -> None:
         queue=facts["queue"],
         type=facts["type"],
         requires=facts["requires"],
-        detail=details(facts["params"], facts["owner"], facts["origin"]),
+        detail=details(
+            facts["params"], facts["owner"], facts["origin"], schedule=facts["schedule"]
+        ),
         uuid=f"{number:08d}-0000-7000-8000-000000000000",
         rank=facts["rank"],
         created_at=now - facts["created"] * 1000,
@@ -176,7 +180,25 @@ def put(tx: Tx, number: int, facts: dict[str, Any], now: int) -> None:
     tx.save([Change(current, current._replace(state=state), attempt, ended, outcome)])
 
 
-def filter_row(row: JobRow, labels: dict[str, str], params: bytes) -> FilterRow:
+def schedule(name: str) -> Schedule:
+    return Schedule(
+        id=0,
+        name=name,
+        cron="0 0 1 1 *",
+        time_zone="UTC",
+        overlap="skip",
+        catch_up_ms=0,
+        task=ScheduledTask("a"),
+        params=b"{}",
+        owner="ci",
+        origin="operator-api",
+        is_configured=False,
+        created_at=1,
+        changed_at=1,
+    )
+
+
+def filter_row(row: JobRow, labels: dict[str, str], facts: dict[str, Any]) -> FilterRow:
     """A line of a list as the filter sees it."""
     progress, outcome = row.progress, row.outcome
     percent = None
@@ -202,10 +224,12 @@ def filter_row(row: JobRow, labels: dict[str, str], params: bytes) -> FilterRow:
         row.job.since,
         row.heard_at,
         percent,
-        params,
+        facts["params"],
+        SCHEDULES[facts["schedule"]],
     )
 
 
+SCHEDULES = ("", "GPU", "Straße 5")
 LABELS: tuple[dict[str, str], ...] = ({"os": "GPU"}, {"arch": "x", "OS": "linux"}, {})
 
 
@@ -221,6 +245,8 @@ async def fill(world: World, made: list[dict[str, Any]]) -> Chosen:
     await world.store.open()
     for name, labels in zip(("lab-1", "GPU", "Straße 5"), LABELS, strict=True):
         await world.runner(name, labels=labels)
+    for name in SCHEDULES[1:]:
+        await world.run(lambda tx, n=name: tx.put_schedule(schedule(n)))  # type: ignore[misc]
     for number, facts in enumerate(made, 1):
         await world.run(lambda tx, n=number, f=facts: put(tx, n, f, world.now))  # type: ignore[misc]
     whole = await world.store.reads.job_page(JobQuery(limit=1000))
@@ -228,7 +254,7 @@ async def fill(world: World, made: list[dict[str, Any]]) -> Chosen:
         filter_row(
             row,
             LABELS[row.runner - 1] if row.runner else {},
-            made[row.job.id - 1]["params"],
+            made[row.job.id - 1],
         )
         for row in whole.rows
     ]
