@@ -206,7 +206,7 @@ def _new_job(
         deadline=spec.deadline,
         target=0,
     )
-    return NewJob(job, _details(memory, actor, spec))
+    return NewJob(job, _details(memory, actor, spec), may_exist=spec.uuid is not None)
 
 
 def _details(memory: Memory, actor: Actor, spec: JobSpec) -> JobDetails:

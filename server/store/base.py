@@ -44,6 +44,8 @@ class NewJob(NamedTuple):
 
     job: Job
     details: JobDetails
+    may_exist: bool = True
+    """False where its UUID was made just now, so that nobody needs to look."""
 
 
 class NewAttempt(NamedTuple):

@@ -46,9 +46,9 @@ class _Verdict(NamedTuple):
 class GroupCommit:
     """The queue of operations of one loop, and the commit that empties it."""
 
-    def __init__(self, tx: SqliteTx, max_waiting: int) -> None:
+    def __init__(self, db: sqlite3.Connection, tx: SqliteTx, max_waiting: int) -> None:
+        self._db = db
         self._tx = tx
-        self._db = tx.db
         self._max_waiting = max_waiting
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting] = deque()
@@ -141,19 +141,19 @@ class GroupCommit:
         self._announce(verdicts, events, time.perf_counter() - began)
 
     def _run(self, one: _Waiting) -> _Verdict:
-        tx, db = self._tx, self._db
+        tx, writer = self._tx, self._tx.db
         mark = tx.mark()
-        db.execute("SAVEPOINT operation")
+        writer.begin_operation()
         try:
             value = one.operation(tx)
         except Exception as error:
-            if not db.in_transaction:  # SQLite gave up the whole transaction (disk full)
+            # SQLite gave up the whole transaction (disk full), or it is not for us to blame.
+            if writer.is_broken or not self._db.in_transaction:
                 raise
-            db.execute("ROLLBACK TO operation")
-            db.execute("RELEASE operation")
+            writer.undo_operation()
             tx.rewind(mark)
             return _Verdict(one.future, None, in_words(error))
-        db.execute("RELEASE operation")
+        writer.keep_operation()
         return _Verdict(one.future, value, None)
 
     def _abandon(self) -> None:

@@ -95,7 +95,7 @@ def _load_live(db: sqlite3.Connection, memory: Memory) -> None:
     for row in db.execute(
         f"SELECT {JOB_COLUMNS} FROM jobs WHERE id IN (SELECT job FROM attempts WHERE is_live = 1)"
     ):
-        memory.jobs[row[0]] = job_of(row)
+        memory.note_jobs([job_of(row)])
 
 
 def _load_high_marks(db: sqlite3.Connection, memory: Memory) -> None:
@@ -107,3 +107,4 @@ def _load_high_marks(db: sqlite3.Connection, memory: Memory) -> None:
     ):
         newest = db.execute(f"SELECT coalesce(max({column}), 0) FROM {table}").fetchone()[0]
         memory.high[kind] = max(newest, marks.get(kind, 0))
+    memory.last_attempt_at_opening = memory.high["attempt"]

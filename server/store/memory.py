@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from server.model import Attempt, Job, JobClass, Queue, Runner, Session
     from server.schedules import Schedule
-    from server.store.base import KeptRange, Piece, StoredKey
+    from server.store.base import KeptRange, Piece, StoredKey, StreamState
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -77,6 +77,12 @@ class Memory:
         self.by_runner: dict[int, dict[int, None]] = {}
         self.jobs: dict[int, Job] = {}
         """Jobs whose newest attempt is live; one may be missing, none is ever out of date."""
+        self.job_uuids: dict[str, int] = {}
+        """The same jobs by UUID."""
+        self.streams: dict[int, dict[int, StreamState]] = {}
+        """Output streams of live attempts, by stream code; an attempt may be missing."""
+        self.last_attempt_at_opening = 0
+        """Later attempts have no output but what came in since."""
 
         self.open_ranges: dict[int, KeptRange] = {}
         """Cursor ranges of jobs that have not ended, by job."""
@@ -172,22 +178,29 @@ class Memory:
         self.drop_all(self.attempts, numbers)
         self.drop_all(self.attempt_uuids, [attempt.uuid for attempt in attempts])
         self.drop_all(self.by_runner[attempts[0].runner], numbers)
+        self.drop_all(self.streams, numbers)
         jobs = self.jobs
-        self.drop_all(
-            jobs,
-            [
-                attempt.job
-                for attempt in attempts
-                if attempt.job in jobs and jobs[attempt.job].attempt == attempt.id
-            ],
-        )
+        theirs = [
+            job
+            for attempt in attempts
+            if (job := jobs.get(attempt.job)) is not None and job.attempt == attempt.id
+        ]
+        self.drop_all(jobs, [job.id for job in theirs])
+        self.drop_all(self.job_uuids, [job.uuid for job in theirs])
+
+    def note_jobs(self, jobs: Sequence[Job]) -> None:
+        """Keep jobs whose newest attempts are live."""
+        self.put_all(self.jobs, {job.id: job for job in jobs})
+        self.put_all(self.job_uuids, {job.uuid: job.id for job in jobs})
 
     def note_job(self, job: Job) -> None:
         """Keep a changed job while its newest attempt is live."""
         if job.attempt in self.attempts:
             self.put(self.jobs, job.id, job)
+            self.put(self.job_uuids, job.uuid, job.id)
         else:
             self.drop(self.jobs, job.id)
+            self.drop(self.job_uuids, job.uuid)
 
     # whole facts -----------------------------------------------------------------------
 

@@ -79,7 +79,7 @@ class SqliteStore:
         self.backup = migrate(db, self.path)
         memory = Memory()
         load(db, memory, self._clock.now_ms())
-        self._commits = GroupCommit(SqliteTx(db, memory), self._max_waiting)
+        self._commits = GroupCommit(db, SqliteTx(db, memory), self._max_waiting)
         for listener in self._listeners:
             self._commits.on_commit(listener)
         self.reads.start(db)

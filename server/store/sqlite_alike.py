@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from server.store.base import Change
 from server.store.codes import ATTEMPT_CODE, OUTCOME_CODE, STATE_CODE, json_ids
 from server.store.memory import DONE, LEFT
-from server.store.sqlite_base import TxBase
+from server.store.sqlite_base import FEW
+from server.store.sqlite_save import SaveOps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,15 +40,18 @@ _END: Final = (
 """An end also confirms: an attempt never said to run began with its offer."""
 
 
-class AlikeOps(TxBase):
+class AlikeOps(SaveOps):
     """The part of a transaction that writes many equal changes at once."""
 
     def save_claims(self, before: Sequence[Job], claimed: Sequence[Job]) -> None:
+        if len(claimed) < FEW:
+            self.save([Change(*pair) for pair in zip(before, claimed, strict=True)])
+            return
         memory, first = self.memory, claimed[0]
         runner = memory.attempts[first.attempt].runner
         ids = json_ids([job.id for job in claimed])
         self.db.execute(_CLAIM, (first.since, first.attempt, runner, ids))
-        memory.put_all(memory.jobs, {job.id: job for job in claimed})
+        memory.note_jobs(claimed)
         for (cls, state), number in _tally(before).items():
             memory.bump(cls, state, -number)
             memory.bump(cls, _CLAIMED, number)

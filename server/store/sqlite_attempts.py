@@ -16,7 +16,9 @@ from server.store.codes import (
     outcome_of,
     progress_of,
 )
+from server.store.sqlite_base import FEW
 from server.store.sqlite_jobs import JobOps
+from server.store.writer import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -32,6 +34,11 @@ _INSERT: Final = (
     " ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, 0, 0, '' FROM json_each(?9) made"
 )
 """Attempts made together mostly differ in job and id alone; those are handed over as one map."""
+_INSERT_ONE: Final = Statement(
+    "INSERT INTO attempts (id, job, uuid, previous, number, runner, session, state, offered_at,"
+    " started_at, deadline, ended_at, stop_at, stop_grace, stop_kill, phase)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,0,0,0,0,'')"
+)
 _SELECT: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts "
 _BY_IDS: Final = _SELECT + "WHERE id IN (SELECT value FROM json_each(?))"
 _BY_UUIDS: Final = _SELECT + "WHERE uuid IN (SELECT value FROM json_each(?))"
@@ -48,14 +55,15 @@ _OUTCOME: Final = (
     " o.retry_after_ms, o.is_retryable FROM attempts a LEFT JOIN outcomes o ON o.attempt = a.id"
     " LEFT JOIN causes c ON c.id = o.cause WHERE a.id = ?"
 )
-_HEARD: Final = (
+_HEARD: Final = Statement(
     "INSERT INTO progress (attempt, heard_at) VALUES (?,?)"
     " ON CONFLICT (attempt) DO UPDATE SET heard_at = excluded.heard_at"
 )
-_PROGRESS: Final = (
+_PROGRESS: Final = Statement(
     "INSERT INTO progress (attempt, heard_at, current, total, text) VALUES (?,?,?,?,?)"
     " ON CONFLICT (attempt) DO UPDATE SET heard_at = excluded.heard_at,"
-    " current = excluded.current, total = excluded.total, text = excluded.text"
+    " current = excluded.current, total = excluded.total, text = excluded.text",
+    rank=1,
 )
 
 
@@ -66,13 +74,26 @@ class AttemptOps(JobOps):
         if not attempts:
             return []
         first = number = self.memory.take_ids("attempt", len(attempts))
-        for _, alike in groupby(attempts, itemgetter(slice(2, None))):
-            run = list(alike)
-            self._insert_attempts_alike(number, run, at)
-            number += len(run)
+        if len(attempts) < FEW:
+            for number, one in enumerate(attempts, first):
+                self._insert_attempt(number, one, at)
+        else:
+            for _, alike in groupby(attempts, itemgetter(slice(2, None))):
+                run = list(alike)
+                self._insert_attempts_alike(number, run, at)
+                number += len(run)
         inserted = [_attempt(number, one, at) for number, one in enumerate(attempts, first)]
         self.memory.add_live(inserted)
         return inserted
+
+    def _insert_attempt(self, row_id: int, attempt: NewAttempt, at: int) -> None:
+        """Insert one of few attempts, together with those of other operations."""
+        uuid, job, number, runner, session, is_confirmed, deadline = attempt
+        before = self.job(job) if number > 1 else None
+        previous = 0 if before is None else before.attempt
+        state, started_at = (1, at) if is_confirmed else (0, 0)
+        row = (row_id, job, uuid, previous, number, runner, session, state)
+        self.db.later(_INSERT_ONE, ("attempts", row_id), (*row, at, started_at, deadline))
 
     def _insert_attempts_alike(self, first: int, attempts: Sequence[NewAttempt], at: int) -> None:
         """Insert attempts that differ in nothing but id and job."""
@@ -133,11 +154,11 @@ class AttemptOps(JobOps):
         return None if row is None else progress_of(*row)
 
     def set_progress(self, attempt_id: int, progress: Progress | None, *, at: int) -> None:
+        key = ("progress", attempt_id)
         if progress is None:
-            self.db.execute(_HEARD, (attempt_id, at))
+            self.db.later(_HEARD, key, (attempt_id, at))
         else:
-            current, total, text = progress
-            self.db.execute(_PROGRESS, (attempt_id, at, current, total, text))
+            self.db.later(_PROGRESS, key, (attempt_id, at, *progress))
 
 
 def _attempt(row_id: int, attempt: NewAttempt, at: int) -> Attempt:

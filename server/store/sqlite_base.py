@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from server.store.codes import json_ids
+from server.store.writer import Writer
 
 if TYPE_CHECKING:
     import sqlite3
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from server.events import EventKind
     from server.store.codes import Row
     from server.store.memory import Memory
+
+
+FEW: Final = 4
+"""Fewer rows than this wait for those of other operations; more are worth a statement of their
+own, which takes what they have in common only once."""
 
 
 class PendingEvent(NamedTuple):
@@ -34,10 +40,10 @@ class TxMark(NamedTuple):
 
 
 class TxBase:
-    """The connection, the memory, and what is collected until the commit."""
+    """The writer, the memory, and what is collected until the commit."""
 
     def __init__(self, db: sqlite3.Connection, memory: Memory) -> None:
-        self.db = db
+        self.db = Writer(db)
         self.memory = memory
         self.events: list[PendingEvent] = []
         self.callbacks: list[Callable[[], None]] = []
@@ -60,6 +66,7 @@ class TxBase:
         self.events = []
         self.callbacks = []
         self.ready = set()
+        self.db.forget()
 
     def after_commit(self, call: Callable[[], None]) -> None:
         self.callbacks.append(call)

@@ -25,7 +25,8 @@ from server.store.codes import (
     task_of,
 )
 from server.store.memory import ARRIVED
-from server.store.sqlite_base import TxBase
+from server.store.sqlite_base import FEW, TxBase
+from server.store.writer import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -48,6 +49,15 @@ _INSERT_DETAILS: Final = (
 )
 """Jobs of a batch are mostly alike but for id and parameters. One statement for all that are alike
 takes a quarter of the time of one for each."""
+_INSERT_JOB: Final = Statement(
+    "INSERT INTO jobs (cls, state, rank, since, created_at, run_at, attempt, attempts, tries,"
+    " max_attempts, losses, wanted, deadline, target, facet, uuid, id)"
+    f" VALUES ({','.join('?' * 17)})"
+)
+_INSERT_DETAIL: Final = Statement(
+    f"INSERT INTO job_details (submitter, {', '.join(DETAIL_COLUMNS.split(', ')[3:])}, params, job)"
+    f" VALUES ({','.join('?' * 13)})"
+)
 _SELECT: Final = f"SELECT {JOB_COLUMNS} FROM jobs "
 _BY_ID: Final = _SELECT + "WHERE id = ?"
 _BY_IDS: Final = _SELECT + "WHERE id IN (SELECT value FROM json_each(?))"
@@ -68,6 +78,7 @@ _PAST_DEADLINE: Final = (
     _SELECT + "WHERE state < 2 AND deadline > 0 AND deadline <= ? ORDER BY deadline, id LIMIT ?"
 )
 _DETAILS_ONE: Final = f"SELECT {DETAIL_COLUMNS} FROM job_details WHERE job = ?"
+_TASK_ONE: Final = f"SELECT {_TASK} FROM job_details WHERE job = ?"
 _TASKS: Final = (
     f"SELECT job, {_TASK} FROM job_details WHERE job IN (SELECT value FROM json_each(?))"
 )
@@ -81,6 +92,8 @@ class JobOps(TxBase):
 
     def insert_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
         first = number = self.memory.take_ids("job", len(jobs))
+        if len(jobs) < FEW and not any(new.may_exist for new in jobs):
+            return [self._insert_job(number, *new) for number, new in enumerate(jobs, first)]
         try:
             for _, alike in groupby(jobs, _but_for_id_and_params):
                 run = list(alike)
@@ -88,11 +101,21 @@ class JobOps(TxBase):
                 number += len(run)
         except sqlite3.IntegrityError as error:
             raise Refused("A job with this id exists already.", code="exists") from error
-        return [Job(number, *job[1:]) for number, (job, _) in enumerate(jobs, first)]
+        return [Job(number, *new.job[1:]) for number, new in enumerate(jobs, first)]
+
+    def _insert_job(self, number: int, job: Job, detail: JobDetails, _: bool) -> Job:
+        """Insert one of few jobs, together with those of other operations."""
+        submitter = self._submitter(detail.owner, detail.origin, detail.namespace)
+        row = (*_job_row(job, self.facet(job.cls, submitter)), job.uuid, number)
+        self.db.later(_INSERT_JOB, ("jobs", number), row)
+        row = (*_detail_row(detail, submitter), detail.params, number)
+        self.db.later(_INSERT_DETAIL, ("job_details", number), row)
+        self._count_arrivals(job.cls, STATE_CODE[job.state], 1, job.created_at)
+        return Job(number, *job[1:])
 
     def _insert_jobs_alike(self, first: int, jobs: Sequence[NewJob]) -> None:
         """Insert jobs that differ in nothing but id and parameters."""
-        job, detail = jobs[0]
+        job, detail, _ = jobs[0]
         submitter = self._submitter(detail.owner, detail.origin, detail.namespace)
         row = _job_row(job, self.facet(job.cls, submitter))
         self.db.execute(_INSERT_JOBS, (*row, first, json_texts([one.job.uuid for one in jobs])))
@@ -120,10 +143,9 @@ class JobOps(TxBase):
 
     def job(self, job_id: int) -> Job | None:
         hot = self.memory.jobs.get(job_id)
-        return hot or self._one_job(_BY_ID, job_id)
-
-    def _one_job(self, sql: str, key: int | str) -> Job | None:
-        row = self.db.execute(sql, (key,)).fetchone()
+        if hot is not None:
+            return hot
+        row = self.db.look_up(("jobs", job_id), _BY_ID, (job_id,)).fetchone()
         return None if row is None else job_of(row)
 
     def jobs(self, job_ids: Collection[int]) -> dict[int, Job]:
@@ -134,7 +156,13 @@ class JobOps(TxBase):
         return found
 
     def job_by_uuid(self, uuid: str) -> Job | None:
-        return self._one_job(_BY_UUID, uuid)
+        live = self.memory.job_uuids.get(uuid)
+        if live is not None:
+            return self.memory.jobs[live]
+        row = self.db.look(_BY_UUID, (uuid,)).fetchone()
+        if row is None or self.db.is_waiting(("jobs", row[0])):
+            row = self.db.execute(_BY_UUID, (uuid,)).fetchone()
+        return None if row is None else job_of(row)
 
     def jobs_by_prefix(self, prefix: str, limit: int) -> list[Job]:
         bounds = (prefix, prefix + "\U0010ffff", limit)
@@ -154,6 +182,10 @@ class JobOps(TxBase):
         }
 
     def tasks(self, job_ids: Collection[int]) -> dict[int, Task]:
+        if len(job_ids) == 1:  # as with every claim by name, and half the price
+            (job_id,) = job_ids
+            row = self.db.look_up(("job_details", job_id), _TASK_ONE, (job_id,)).fetchone()
+            return {} if row is None else {job_id: task_of(row)}
         return {row[0]: task_of(row[1:]) for row in self.rows_in(_TASKS, job_ids)}
 
     def claimable(self, classes: Sequence[int], limit: int) -> list[tuple[Job, Task]]:
@@ -174,7 +206,7 @@ class JobOps(TxBase):
 
 
 def _but_for_id_and_params(new: NewJob) -> tuple[Row, Row]:
-    job, details = new
+    job, details, _ = new
     return job[2:], details[1:]
 
 

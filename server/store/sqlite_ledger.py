@@ -9,6 +9,7 @@ from server.store.base import CachedJob, IdempotentAnswer, StoredKey, Tombstone
 from server.store.codes import ids_of, json_ids, members_text
 from server.store.schema import event_blocks
 from server.store.sqlite_base import PendingEvent, TxBase
+from server.store.writer import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,8 @@ _INSERT_EVENT: Final = (
 _INSERT_BLOCK: Final = "INSERT OR IGNORE INTO event_blocks (block, seq) VALUES (?,?)"
 _PUT_COUNT: Final = "INSERT OR REPLACE INTO counts (cls, state, n) VALUES (?,?,?)"
 _PUT_ACTIVITY: Final = "INSERT OR REPLACE INTO activity (minute, kind, key, n) VALUES (?,?,?,?)"
+
+_PUT_CACHED: Final = Statement("INSERT OR REPLACE INTO cache (key, job, expires_at) VALUES (?,?,?)")
 
 
 class LedgerOps(TxBase):
@@ -58,7 +61,8 @@ class LedgerOps(TxBase):
         return code
 
     def write_pending(self) -> list[Event]:
-        """Write what waited for the end of the transaction: events and counters."""
+        """Write what waited for the end of the transaction: rows, events and counters."""
+        self.db.settle()
         events = self._write_events() if self.events else []
         memory = self.memory
         if memory.dirty_counts:
@@ -107,16 +111,12 @@ class LedgerOps(TxBase):
     # cache -----------------------------------------------------------------------------
 
     def cached(self, key: str) -> CachedJob | None:
-        row = self.db.execute(
-            "SELECT key, job, expires_at FROM cache WHERE key = ?", (key,)
-        ).fetchone()
+        sql = "SELECT key, job, expires_at FROM cache WHERE key = ?"
+        row = self.db.look_up(("cache", key), sql, (key,)).fetchone()
         return None if row is None else CachedJob(*row)
 
     def put_cached(self, key: str, job_id: int, expires_at: int) -> None:
-        self.db.execute(
-            "INSERT OR REPLACE INTO cache (key, job, expires_at) VALUES (?,?,?)",
-            (key, job_id, expires_at),
-        )
+        self.db.later(_PUT_CACHED, ("cache", key), (key, job_id, expires_at))
 
     def release_cached(self, key: str) -> None:
         self.db.execute("DELETE FROM cache WHERE key = ?", (key,))

@@ -6,31 +6,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from server.model import STREAMS
-from server.store.base import StreamState
+from server.store.base import Chunk, StreamState
 from server.store.codes import STREAM_CODE
 from server.store.sqlite_base import TxBase
+from server.store.writer import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from server.model import Stream
-    from server.store.base import Chunk
     from server.store.codes import Row
 
 STREAM_COLUMNS: Final = "attempt, stream, generation, size, gap_from, gap_to, updated_at"
-_PUT_STREAM: Final = (
+_PUT_STREAM: Final = Statement(
     f"INSERT INTO streams ({STREAM_COLUMNS}) VALUES (?,?,?,?,?,?,?)"
     " ON CONFLICT (attempt, stream) DO UPDATE SET generation = excluded.generation,"
     " size = excluded.size, gap_from = excluded.gap_from, gap_to = excluded.gap_to,"
     " updated_at = excluded.updated_at"
 )
-_PUT_CHUNK: Final = (
+_SELECT_STREAMS: Final = f"SELECT {STREAM_COLUMNS} FROM streams WHERE attempt = ? ORDER BY stream"
+_EMPTY: Final = Statement("DELETE FROM chunks WHERE attempt = ? AND stream = ?")
+_PUT_CHUNK: Final = Statement(
     "INSERT OR IGNORE INTO chunks (attempt, stream, generation, offset, at, size, data)"
-    " VALUES (?,?,?,?,?,?,?)"
+    " VALUES (?,?,?,?,?,?,?)",
+    rank=1,
 )
-_DROP: Final = (
+_DROP: Final = Statement(
     "DELETE FROM chunks WHERE attempt = ? AND stream = ? AND generation = ?"
-    " AND offset >= ? AND offset + size <= ?"
+    " AND offset >= ? AND offset + size <= ?",
+    rank=2,
 )
 
 
@@ -43,45 +47,43 @@ class OutputOps(TxBase):
     """The part of a transaction that concerns output."""
 
     def streams(self, attempt_id: int) -> list[StreamState]:
-        sql = f"SELECT {STREAM_COLUMNS} FROM streams WHERE attempt = ? ORDER BY stream"
-        return [stream_state_of(row) for row in self.db.execute(sql, (attempt_id,))]
+        return list(self._streams(attempt_id).values())
+
+    def _streams(self, attempt_id: int) -> dict[int, StreamState]:
+        """Streams of an attempt by code; those of a live one are read once and then remembered."""
+        memory = self.memory
+        known = memory.streams.get(attempt_id)
+        if known is not None:
+            return known
+        is_live = attempt_id in memory.attempts
+        if is_live and attempt_id > memory.last_attempt_at_opening:
+            known = {}
+        else:
+            key = ("streams", attempt_id)
+            rows = self.db.look_up(key, _SELECT_STREAMS, (attempt_id,))
+            known = {row[1]: stream_state_of(row) for row in rows}
+        if is_live:
+            memory.put(memory.streams, attempt_id, known)
+        return known
 
     def put_output(
         self, state: StreamState, chunks: Sequence[Chunk], *, drop: tuple[int, int] | None = None
     ) -> None:
-        stream = STREAM_CODE[state.stream]
         self._put_state(state)
-        if chunks:
-            self.db.executemany(
-                _PUT_CHUNK,
-                [
-                    (
-                        state.attempt,
-                        STREAM_CODE[chunk.stream],
-                        chunk.generation,
-                        chunk.offset,
-                        chunk.at,
-                        len(chunk.data),
-                        chunk.data,
-                    )
-                    for chunk in chunks
-                ],
-            )
+        for chunk in chunks:
+            self._put_chunk(state.attempt, chunk)
         if drop is not None:
-            self.db.execute(_DROP, (state.attempt, stream, state.generation, *drop))
+            stream = STREAM_CODE[state.stream]
+            key = ("chunks", state.attempt)
+            self.db.later(_DROP, key, (state.attempt, stream, state.generation, *drop))
 
     def replace_output(self, state: StreamState, data: bytes, *, at: int) -> None:
-        stream = STREAM_CODE[state.stream]
-        self.db.execute(
-            "DELETE FROM chunks WHERE attempt = ? AND stream = ?", (state.attempt, stream)
-        )
+        key = ("chunks", state.attempt)
+        self.db.later(_EMPTY, key, (state.attempt, STREAM_CODE[state.stream]))
         self._put_state(state)
         if data:
             offset = max(0, state.size - len(data))
-            self.db.execute(
-                _PUT_CHUNK,
-                (state.attempt, stream, state.generation, offset, at, len(data), data),
-            )
+            self._put_chunk(state.attempt, Chunk(state.stream, state.generation, offset, at, data))
 
     def output_text(self, attempt_id: int, stream: Stream) -> bytes:
         sql = (
@@ -92,5 +94,14 @@ class OutputOps(TxBase):
         rows = self.db.execute(sql, (attempt_id, code, attempt_id, code))
         return b"".join(row[0] for row in rows)
 
+    def _put_chunk(self, attempt_id: int, chunk: Chunk) -> None:
+        stream, generation, offset, at, data = chunk
+        row = (attempt_id, STREAM_CODE[stream], generation, offset, at, len(data), data)
+        self.db.later(_PUT_CHUNK, ("chunks", attempt_id), row)
+
     def _put_state(self, state: StreamState) -> None:
-        self.db.execute(_PUT_STREAM, (state.attempt, STREAM_CODE[state.stream], *state[2:]))
+        code = STREAM_CODE[state.stream]
+        if state.attempt in self.memory.attempts:
+            self.memory.put(self._streams(state.attempt), code, state)
+        row = (state.attempt, code, *state[2:])
+        self.db.later(_PUT_STREAM, ("streams", state.attempt), row)

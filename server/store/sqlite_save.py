@@ -16,6 +16,7 @@ from server.model import FINAL_STATES, Attempt, Job
 from server.store.codes import ATTEMPT_CODE, OUTCOME_CODE, STATE_CODE, WANTED_CODE
 from server.store.memory import ARRIVED, DONE, FAILED, LEFT
 from server.store.sqlite_base import TxBase
+from server.store.writer import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
     from server.store.base import Change
     from server.store.codes import Row
 
-    Plan = tuple[str, Callable[[Any], Row]]
+    Plan = tuple[Statement, Callable[[Any], Row]]
 
 _SILENT: Final = ("", "", "", b"", None, None)
 _FAILURES: Final = frozenset({"error", "timeout", "lost"})
 
 
 class _Plans:
-    """UPDATE statements of one table, by which fields changed."""
+    """UPDATE statements of one table, by which fields changed; each has a rank of its own."""
 
     def __init__(
         self, table: str, fields: tuple[str, ...], codes: dict[str, dict[Any, Any]]
@@ -67,33 +68,27 @@ class _Plans:
                 row[place] = table[row[place]]
             return tuple(row)
 
-        return sql, values
+        # After whatever else of the same row may still wait: its INSERT, its move to a facet.
+        return Statement(sql, rank=2 + len(self._plans)), values
 
 
 _JOB_PLANS: Final = _Plans("jobs", Job._fields, {"state": STATE_CODE, "wanted": WANTED_CODE})
 _ATTEMPT_PLANS: Final = _Plans(
     "attempts", Attempt._fields, {"state": ATTEMPT_CODE, "outcome": {**OUTCOME_CODE, None: None}}
 )
-_OUTCOME: Final = (
+_OUTCOME: Final = Statement(
     "INSERT OR REPLACE INTO outcomes (attempt, cause, code, exit_code, signal, retry_after_ms,"
     " is_retryable, details) VALUES (?,?,?,?,?,?,?,?)"
 )
+_MOVE: Final = Statement("UPDATE jobs SET facet = ? WHERE id = ?", rank=1)
 
 
-class _Writes:
-    """What one call is about to write: rows by statement, and counts that change."""
+class _Counts:
+    """Counts that one call changes, added up."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, list[Row]] = {}
         self.counts: dict[tuple[int, JobState], int] = {}
         self.activity: dict[tuple[int, int, int], int] = {}
-
-    def add(self, sql: str, row: Row) -> None:
-        rows = self.rows.get(sql)
-        if rows is None:
-            self.rows[sql] = [row]
-        else:
-            rows.append(row)
 
     def count(self, cls: int, state: JobState, by: int) -> None:
         key = (cls, state)
@@ -108,95 +103,97 @@ class SaveOps(TxBase):
     """The part of a transaction that writes changes."""
 
     def save(self, changes: Sequence[Change]) -> None:
-        writes = _Writes()
+        counts = _Counts()
         for before, job, attempt_before, attempt, outcome in changes:
             if attempt is not None and attempt_before is not None:
                 if attempt != attempt_before:
-                    self._save_attempt(attempt_before, attempt, outcome, writes)
+                    self._save_attempt(attempt_before, attempt, outcome, counts)
                 if outcome is not None and _says_more(outcome):
-                    writes.add(_OUTCOME, self._outcome_row(attempt.id, outcome))
+                    row = self._outcome_row(attempt.id, outcome)
+                    self.db.later(_OUTCOME, ("outcomes", attempt.id), row)
             if job != before:
-                self._save_job(before, job, writes)
-        for sql, rows in writes.rows.items():
-            self.db.executemany(sql, rows)
+                self._save_job(before, job, counts)
         memory = self.memory
-        for (cls, state), by in writes.counts.items():
+        for (cls, state), by in counts.counts.items():
             memory.bump(cls, STATE_CODE[state], by)
-        for (kind, key, at), by in writes.activity.items():
+        for (kind, key, at), by in counts.activity.items():
             memory.note_activity(kind, key, at, by)
 
     def _save_attempt(
-        self, before: Attempt, attempt: Attempt, outcome: Outcome | None, writes: _Writes
+        self, before: Attempt, attempt: Attempt, outcome: Outcome | None, counts: _Counts
     ) -> None:
         memory = self.memory
         if attempt.state == "ended":
             if before.state == "ended":
-                self._write_attempt(before, attempt, outcome, writes)
+                self._write_attempt(before, attempt, outcome)
                 return
-            sql, values = _ATTEMPT_PLANS.plan(before, attempt, "is_live = 0, result")
+            update, values = _ATTEMPT_PLANS.plan(before, attempt, "is_live = 0, result")
             result = None if outcome is None else outcome.result or None
-            writes.add(sql, (result, *values(attempt)))
-            _note_end(attempt, writes)
+            self.db.later(update, ("attempts", attempt.id), (result, *values(attempt)))
+            _note_end(attempt, counts)
             known = memory.attempts.get(attempt.id)
             if known is not None:
                 memory.drop_live([known])
             return
-        self._write_attempt(before, attempt, outcome, writes)
+        self._write_attempt(before, attempt, outcome)
         known = memory.attempts.get(attempt.id)
         if known is not None and known.runner == attempt.runner:
             memory.put(memory.attempts, attempt.id, attempt)
         elif known is not None:
+            streams = memory.streams.get(attempt.id)
             memory.drop_live([known])
             memory.add_live([attempt])
+            if streams is not None:
+                memory.put(memory.streams, attempt.id, streams)
 
-    def _write_attempt(
-        self, before: Attempt, attempt: Attempt, outcome: Outcome | None, writes: _Writes
-    ) -> None:
+    def _write_attempt(self, before: Attempt, attempt: Attempt, outcome: Outcome | None) -> None:
+        key = ("attempts", attempt.id)
         if outcome is not None and outcome.result:
-            sql, values = _ATTEMPT_PLANS.plan(before, attempt, "result")
-            writes.add(sql, (outcome.result, *values(attempt)))
+            update, values = _ATTEMPT_PLANS.plan(before, attempt, "result")
+            self.db.later(update, key, (outcome.result, *values(attempt)))
         else:
-            sql, values = _ATTEMPT_PLANS.plan(before, attempt)
-            writes.add(sql, values(attempt))
+            update, values = _ATTEMPT_PLANS.plan(before, attempt)
+            self.db.later(update, key, values(attempt))
 
-    def _save_job(self, before: Job, job: Job, writes: _Writes) -> None:
-        if job.attempt == before.attempt:
-            sql, values = _JOB_PLANS.plan(before, job)
-            writes.add(sql, values(job))
-        else:
-            sql, values = _JOB_PLANS.plan(before, job, "runner")
-            writes.add(sql, (self._runner_of(job.attempt), *values(job)))
-        self.memory.note_job(job)
+    def _save_job(self, before: Job, job: Job, counts: _Counts) -> None:
+        key = ("jobs", job.id)
         if job.cls != before.cls:
-            self._move(before, job, writes)
+            self._move(before, job, counts)
+        if job.attempt == before.attempt:
+            update, values = _JOB_PLANS.plan(before, job)
+            self.db.later(update, key, values(job))
+        else:
+            update, values = _JOB_PLANS.plan(before, job, "runner")
+            self.db.later(update, key, (self._runner_of(job.attempt), *values(job)))
+        self.memory.note_job(job)
         if job.state != before.state or job.cls != before.cls:
-            self._count_job(before, job, writes)
+            self._count_job(before, job, counts)
 
-    def _count_job(self, before: Job, job: Job, writes: _Writes) -> None:
-        writes.count(before.cls, before.state, -1)
-        writes.count(job.cls, job.state, 1)
+    def _count_job(self, before: Job, job: Job, counts: _Counts) -> None:
+        counts.count(before.cls, before.state, -1)
+        counts.count(job.cls, job.state, 1)
         if job.state == "pending":
             self.ready.add(job.cls)
         elif job.state in FINAL_STATES and before.state not in FINAL_STATES:
-            writes.note(LEFT, job.cls, job.since)
+            counts.note(LEFT, job.cls, job.since)
 
     def _runner_of(self, attempt_id: int) -> int:
         hot = self.memory.attempts.get(attempt_id)
         if hot is not None:
             return hot.runner
-        row = self.db.execute("SELECT runner FROM attempts WHERE id = ?", (attempt_id,)).fetchone()
+        sql = "SELECT runner FROM attempts WHERE id = ?"
+        row = self.db.look_up(("attempts", attempt_id), sql, (attempt_id,)).fetchone()
         return 0 if row is None else int(row[0])
 
-    def _move(self, before: Job, job: Job, writes: _Writes) -> None:
+    def _move(self, before: Job, job: Job, counts: _Counts) -> None:
         """A job that changed its class is found under another facet."""
-        submitter = self.db.execute(
-            "SELECT submitter FROM job_details WHERE job = ?", (job.id,)
-        ).fetchone()
+        sql = "SELECT submitter FROM job_details WHERE job = ?"
+        submitter = self.db.look_up(("job_details", job.id), sql, (job.id,)).fetchone()
         facet = self.facet(job.cls, 0 if submitter is None else submitter[0])
-        writes.add("UPDATE jobs SET facet = ? WHERE id = ?", (facet, job.id))
+        self.db.later(_MOVE, ("jobs", job.id), (facet, job.id))
         classes = self.memory.classes
         if classes[before.cls].queue != classes[job.cls].queue:
-            writes.note(ARRIVED, job.cls, job.since)
+            counts.note(ARRIVED, job.cls, job.since)
 
     def _outcome_row(self, attempt_id: int, outcome: Outcome) -> Row:
         return (
@@ -216,7 +213,7 @@ class SaveOps(TxBase):
             return 0
         text = f"{kind}\0{message}".encode()
         digest = int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
-        row = self.db.execute(
+        row = self.db.look(
             "SELECT id FROM causes WHERE digest = ? AND type = ? AND message = ?",
             (digest, kind, message),
         ).fetchone()
@@ -229,11 +226,11 @@ class SaveOps(TxBase):
         return cursor.lastrowid or 0
 
 
-def _note_end(attempt: Attempt, writes: _Writes) -> None:
+def _note_end(attempt: Attempt, counts: _Counts) -> None:
     if attempt.outcome == "success":
-        writes.note(DONE, attempt.runner, attempt.ended_at)
+        counts.note(DONE, attempt.runner, attempt.ended_at)
     elif attempt.outcome in _FAILURES:
-        writes.note(FAILED, attempt.runner, attempt.ended_at)
+        counts.note(FAILED, attempt.runner, attempt.ended_at)
 
 
 def _says_more(outcome: Outcome) -> bool:

@@ -9,13 +9,11 @@ from server.store.sqlite_output import OutputOps
 from server.store.sqlite_prune import PruneOps
 from server.store.sqlite_ranges import RangeOps
 from server.store.sqlite_registry import RegistryOps
-from server.store.sqlite_save import SaveOps
 from server.store.sqlite_schedules import ScheduleOps
 
 
 class SqliteTx(
     AttemptOps,
-    SaveOps,
     AlikeOps,
     RegistryOps,
     ScheduleOps,
