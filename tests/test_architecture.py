@@ -31,6 +31,7 @@ LONG_MODULES = {
 """Module -> why it may have more than ``MAX_LINES`` lines."""
 
 EXCEPTIONS = {
+    ("server.protocols.native_v1.webhooks", "httpx"): "runners are called, not only answered",
     ("traffic_tui.state", "rich.cells"): "how many cells a letter takes: a table, nothing painted",
 }
 """(room, module it may import all the same) -> why."""

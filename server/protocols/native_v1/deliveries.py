@@ -1,0 +1,94 @@
+"""Bringing placed jobs to their runners, many at a time, each by one call of its webhook."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from server.errors import Forbidden, InvalidInput, TrafficError
+from server.model import Outcome
+from server.protocols.native_v1 import codec
+from server.protocols.native_v1.health import Refusal
+from server.protocols.native_v1.places import webhook_url
+from server.protocols.native_v1.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from server.coordinator import Coordinator
+    from server.coordinator.placing import Placed
+    from server.protocols.native_v1.health import Health
+
+STOP_SECONDS = 1.0
+"""How long calls under way may still take when the coordinator ends."""
+
+logger = logging.getLogger(__name__)
+
+
+class Deliveries:
+    """Owns the calls under way.
+
+    A call that is cut off when the coordinator ends leaves its attempt as it is: the runner's own
+    words, or the end of its time, decide it after the restart.
+    """
+
+    def __init__(self, coordinator: Coordinator, health: Health) -> None:
+        self._coordinator = coordinator
+        self._health = health
+        self._settings = coordinator.settings.protocols.native_v1
+        self._webhooks = Webhooks(self._settings.webhook_timeout_ms / 1000)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, placed: Placed) -> None:
+        """Bring a job to the runner it was given to."""
+        task = asyncio.create_task(
+            self._deliver(placed), name=f"native-v1 webhook of {placed.runner.name}"
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def stop(self) -> None:
+        """Let calls under way end for a moment, then cut them off. Safe to call twice."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._webhooks.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, TrafficError):
+            logger.warning("%s: %s", task.get_name(), error.message)
+        elif error is not None:  # the boundary of each call: told, and the others go on
+            logger.error("%s failed", task.get_name(), exc_info=error)
+
+    async def _deliver(self, placed: Placed) -> None:
+        runner, session, assigned = placed
+        began = self._coordinator.clock.monotonic()
+        try:
+            body = codec.webhook_body(assigned, self._settings.webhook_values)
+        except InvalidInput as error:
+            refused = Outcome("refused", error.message, is_retryable=False)
+            await self._coordinator.not_taken(assigned.attempt.uuid, refused)
+            return
+        refusal = await self._call(placed, body)
+        if refusal is None:
+            self._coordinator.touch(session.id)
+            await self._coordinator.accepted(assigned.attempt.uuid)
+            await self._health.worked(runner, session)
+            return
+        # First the mark, then the job: it must not be placed with the same runner again.
+        await self._health.failed(runner, session, refusal, began)
+        words = f"{runner.name} did not take it: {refusal.reason}"
+        await self._coordinator.not_taken(assigned.attempt.uuid, Outcome("lost", words))
+
+    async def _call(self, placed: Placed, body: bytes) -> Refusal | None:
+        try:
+            url = webhook_url(placed.runner, self._settings)
+        except Forbidden as error:
+            return Refusal(error.message, False)
+        return await self._webhooks.call(url, body)

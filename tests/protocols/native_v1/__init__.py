@@ -1,0 +1,1 @@
+"""Traffic Light runners, on real sockets."""
