@@ -1,0 +1,79 @@
+"""A runner that somebody else starts: dialled until it is there, and again whenever it was not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from server.ids import new_uuid
+from server.protocols.rrq.connection import dial
+from server.protocols.rrq.courier import Courier, Loss
+from server.protocols.rrq.pauses import Pauses
+
+if TYPE_CHECKING:
+    from server.protocols.rrq.connection import Connection
+    from server.protocols.rrq.group import Group
+    from server.wire.rrq_address import Address
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 2.0
+DIAL_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class ExternalRunner:
+    """One runner of a group, wherever it listens."""
+
+    def __init__(self, group: Group, address: Address) -> None:
+        self._group = group
+        self._address = address
+        self._introduction = group.introduction(0, address)
+        self._told = ""
+
+    async def run(self) -> None:
+        """Dial, carry, and dial again, until cancelled."""
+        runner = await self._group.coordinator.expect_runner(self._introduction)
+        pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        while True:
+            try:
+                connection = await dial(self._address, seconds=DIAL_SECONDS)
+            except OSError as error:
+                self._tell(runner.id, f"cannot be reached: {error or 'no answer in time'}")
+                await asyncio.sleep(pauses.next())
+                continue
+            self._tell(runner.id, "connected")
+            if await self._serve(connection):
+                pauses.reset()
+            self._tell(runner.id, connection.loss)
+            await asyncio.sleep(pauses.next())
+
+    async def _serve(self, connection: Connection) -> bool:
+        """Carry until the connection is lost; whether it answered anything meanwhile."""
+        group = self._group
+        session = await group.coordinator.open_session(self._introduction, nonce=new_uuid())
+        ended: list[str] = []
+
+        def end_runner(reason: str) -> None:
+            ended.append(reason)
+            connection.close(reason)
+
+        courier = Courier(group, session, connection, end_runner)
+        group.join(courier)
+        is_ours = True  # where we are cancelled
+        try:
+            await courier.run()
+            is_ours = bool(ended)
+        finally:
+            group.leave(courier)
+            reason = connection.loss or "the coordinator is stopping"
+            await courier.close(Loss(reason, is_ours=is_ours))
+        return courier.has_answered
+
+    def _tell(self, runner_id: int, words: str) -> None:
+        """Once for each change, for the log and for whoever looks at the runner."""
+        if words != self._told:
+            self._told = words
+            logger.info("%s at %s: %s", self._introduction.name, self._address, words)
+            self._group.coordinator.runner_logs.say(runner_id, f"{self._address}: {words}")

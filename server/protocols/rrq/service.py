@@ -1,0 +1,109 @@
+"""RRQ's runners as a part of the coordinator: all groups, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from server.protocols.rrq.external import ExternalRunner
+from server.protocols.rrq.group import Group
+from server.protocols.rrq.guard import Guard
+from server.protocols.rrq.leftovers import Leftovers
+from server.protocols.rrq.managed import House, ManagedRunner, environment_without
+from server.protocols.rrq.names import member_name
+from server.protocols.rrq.ports import PortPlan
+from server.protocols.service import Upkeep
+from server.traits import RRQ
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from server.coordinator import Coordinator
+    from server.protocols.rrq.courier import Courier
+    from server.settings import KeySettings, Settings
+
+FINISH_SECONDS = 0.4
+"""What runs when the coordinator stops has so long to end by itself,"""
+CANCEL_SECONDS = 0.2
+"""and then so long to end because it was asked to."""
+LOOK_SECONDS = 0.02
+RESTARTED = "the coordinator was restarted"
+
+
+class RrqService:
+    """Starts and dials the configured runners.
+
+    Args:
+        folder: the data folder, where processes are recorded; None: nowhere.
+    """
+
+    name = "RRQ runners"
+
+    def __init__(self, coordinator: Coordinator, settings: Settings, folder: Path | None) -> None:
+        self._coordinator = coordinator
+        self._groups = [
+            Group(name, group, coordinator)
+            for name, group in settings.protocols.rrq.runners.items()
+        ]
+        self._guard = Guard()
+        self._house = House(
+            self._guard, Leftovers(folder), environment_without(_secret_variables(settings.keys))
+        )
+        self._upkeep = Upkeep(self.name)
+
+    async def start(self) -> None:
+        """Settle what an earlier coordinator left, then begin with every group."""
+        await self._house.leftovers.end_all()
+        await self._close_old_sessions()
+        for group in self._groups:
+            self._begin(group)
+
+    async def stop(self) -> None:
+        """End all runners within bounds; what did not end by itself is queued again."""
+        couriers = [courier for group in self._groups for courier in group.couriers]
+        for courier in couriers:
+            courier.stop_placing()
+        if not await _all_idle(couriers, FINISH_SECONDS):
+            for courier in couriers:
+                courier.cancel_all()
+            await _all_idle(couriers, CANCEL_SECONDS)
+        await self._upkeep.stop()
+        self._guard.close()
+
+    def _begin(self, group: Group) -> None:
+        first = group.settings.tcp_socket
+        assert first is not None  # the configuration was checked
+        if group.settings.mode == "external":
+            external = ExternalRunner(group, first)
+            self._upkeep.keep(member_name(group.name, 0), external.run)
+            return
+        ports = PortPlan(first, group.settings.pool_size)
+        for index in range(group.settings.pool_size):
+            managed = ManagedRunner(group, index, ports, self._house)
+            self._upkeep.keep(member_name(group.name, index), managed.run)
+
+    async def _close_old_sessions(self) -> None:
+        """Connections end with the coordinator that had them, and so does what ran over them."""
+        for runner in self._coordinator.runners():
+            if runner.protocol != RRQ.protocol:
+                continue
+            for session in self._coordinator.sessions_of(runner.id):
+                await self._coordinator.close_session(
+                    session.id, reason=RESTARTED, is_blameless=True
+                )
+
+
+async def _all_idle(couriers: list[Courier], seconds: float) -> bool:
+    """Wait until nothing is in flight; False: something still is."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while any(courier.in_flight for courier in couriers):
+        if loop.time() >= until:
+            return False
+        await asyncio.sleep(LOOK_SECONDS)
+    return True
+
+
+def _secret_variables(keys: KeySettings) -> set[str]:
+    return {getattr(keys, field.name).env for field in fields(keys)}
