@@ -74,6 +74,7 @@ SECTIONS = (
     Section("retry", "for submits that say nothing"),
     Section("runners", ""),
     Section("queues", "one table for each queue that is to differ"),
+    Section("schedules", "jobs made again and again, one table for each schedule"),
     Section("retention", '"none" keeps for good'),
     Section("storage", ""),
     Section("agent", "read by `traffic-tui agent`, from its own box's configuration"),

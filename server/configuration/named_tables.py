@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from server.configuration.agent_keys import LIMIT_KEYS, check_limits
 from server.configuration.keys import QUEUE_KEYS
 from server.configuration.rrq_keys import EXAMPLE_GROUP, RRQ_KEYS, check_group
+from server.configuration.schedule_keys import EXAMPLE_SCHEDULE, SCHEDULE_KEYS, check_schedule
 from server.configuration.workernator_keys import EXAMPLE_USER, USER_KEYS, check_user
-from server.settings import LimitSettings, QueueSettings, RrqGroupSettings, WorkernatorUser
+from server.settings import (
+    LimitSettings,
+    QueueSettings,
+    RrqGroupSettings,
+    ScheduleSettings,
+    WorkernatorUser,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +50,14 @@ NAMED_TABLES: dict[str, NamedTables] = {
     tables.path: tables
     for tables in (
         NamedTables("queues", "a queue", QUEUE_KEYS, QueueSettings(), _nothing_to_check),
+        NamedTables(
+            "schedules",
+            "a schedule",
+            SCHEDULE_KEYS,
+            ScheduleSettings(),
+            check_schedule,
+            EXAMPLE_SCHEDULE,
+        ),
         NamedTables("agent.limits", "a job type", LIMIT_KEYS, LimitSettings(), check_limits),
         NamedTables(
             "protocols.rrq.runners",

@@ -16,7 +16,8 @@ from server.configuration import (
     settings_text,
 )
 from server.configuration.kinds import FOREVER_MS
-from server.settings import LabelRule, QueueSettings, SecretSource, Settings
+from server.configuration.schedule_keys import EXAMPLE_SCHEDULE, check_schedule
+from server.settings import LabelRule, QueueSettings, ScheduleSettings, SecretSource, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +127,7 @@ def test_values_reach_their_settings() -> None:
         ("[protocols.native-v1]\nallow = '::1'", "c.toml:2:1", "has to be a list of networks"),
         ("[protocols.native-v1]\njob_types = ['']", "c.toml:2:1", "has to be a list of job types"),
         ("[protocols.treadmill]", "c.toml:1:1", "protocols.treadmill: is not built"),
-        ("[agent]\nisolation = 'on'", "c.toml:2:1", 'one of \'auto\', \'require\', \'off\''),
+        ("[agent]\nisolation = 'on'", "c.toml:2:1", "one of 'auto', 'require', 'off'"),
         ("[agent]\nshare = ['data']", "c.toml:2:1", "from the root on"),
         ("[agent]\nshow = ['/']", "c.toml:2:1", "the whole box"),
         ("[agent.limits.noop]\npids = 1", "c.toml:1:1", "command and fib can"),
@@ -140,6 +141,57 @@ def test_values_reach_their_settings() -> None:
 def test_what_is_wrong_is_said_with_its_place(text: str, place: str, words: str) -> None:
     (problem,) = problems(text)
     assert problem.startswith(place)
+    assert words in problem
+
+
+def test_a_schedule() -> None:
+    text = """
+        [schedules."every night"]
+        cron = "0 30 2 * * MON-FRI"
+        time_zone = "Europe/Berlin"
+        type = "report"
+        params = {days = 1, tags = ["a"], deep = {x = 1.5}}
+        overlap = "replace"
+        catch_up = "2h"
+        requires = {os = "linux"}
+        """
+    settings = read_settings(text)
+    assert settings.schedules == {
+        "every night": ScheduleSettings(
+            cron="0 30 2 * * MON-FRI",
+            time_zone="Europe/Berlin",
+            type="report",
+            params=b'{"days": 1, "tags": ["a"], "deep": {"x": 1.5}}',
+            overlap="replace",
+            catch_up_ms=7_200_000,
+            requires={"os": "linux"},
+        )
+    }
+    assert read_settings(settings_text(settings)) == settings
+    assert list(check_schedule(*EXAMPLE_SCHEDULE)) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("type = 'a'", "schedules.n: needs cron"),
+        ("", "schedules.n: needs cron and type"),
+        ("type = 'a'\ncron = '61 * * * *'", "schedules.n.cron: field 1 (minute), at character 1"),
+        ("type = 'a'\ncron = '* * *'", "schedules.n.cron: '* * *' has 3 fields"),
+        ("type = 'a'\ncron = '* * * * *'\ntime_zone = 'Europe/Berln'", "mean Europe/Berlin"),
+        ("params = {at = 2030-01-01}", "schedules.n.params: has to be what JSON can say"),
+        ("params = [nan]", "schedules.n.params: has to be what JSON can say"),
+        ("overlap = 'wait'", "has to be one of 'skip', 'queue', 'replace', not 'wait'"),
+        ("catch_up = '8d'", "schedules.n.catch_up: has to be from 1s to 7d"),
+        ("crom = '* * * * *'", "schedules.n.crom: is not known; did you mean cron"),
+        (
+            f"type = 'a'\ncron = '* * * * *'\ncorrelation = {{'{'k' * 65}' = ''}}",
+            "schedules.n.correlation: it: names have 1 to 64 characters",
+        ),
+    ],
+)
+def test_a_schedule_that_makes_no_sense_is_refused(lines: str, words: str) -> None:
+    (problem,) = problems(f"[schedules.n]\n{lines}\n")
     assert words in problem
 
 
