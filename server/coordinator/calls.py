@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from server.bus import Bus
 from server.coordinator.memory import Memory
+from server.coordinator.runner_logs import RunnerLogs
 from server.ids import new_uuid
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Calls:
         self.bus = Bus()
         self.name = new_uuid()
         """This coordinator's own id; another start is another coordinator."""
+        self.runner_logs = RunnerLogs(clock)
+        """What runners print that are started here, beside their jobs."""
         self._memory = Memory(settings, clock, self.bus)
         self._is_stopping = False
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from server.store.base import Tx
 
 
-RunnerState = Literal["ok", "suspect", "lost", "draining", "drained"]
+RunnerState = Literal["ok", "suspect", "faulty", "lost", "draining", "drained"]
 
 
 class RunnerCalls(Calls):
@@ -46,10 +46,19 @@ class RunnerCalls(Calls):
             )
         )
 
-    async def close_session(self, session_id: int, *, reason: str) -> None:
-        """A runner leaves: what it was doing is lost and queued again."""
+    async def close_session(
+        self, session_id: int, *, reason: str, is_blameless: bool = False
+    ) -> None:
+        """A runner leaves: what it was doing is lost and queued again.
+
+        Args:
+            is_blameless: its jobs had no part in that, so it counts against none of them.
+        """
+        now = self.clock.now_ms()
         await self._apply(
-            lambda tx: sessions.close(tx, self._memory, session_id, reason, self.clock.now_ms())
+            lambda tx: sessions.close(
+                tx, self._memory, session_id, reason, now, is_blameless=is_blameless
+            )
         )
 
     def session(self, uuid: str) -> Session | None:
@@ -90,6 +99,8 @@ class RunnerCalls(Calls):
             return "lost"
         if runner.draining_since:
             return "draining"
+        if runner.id in memory.faults:
+            return "faulty"
         states = {
             memory.session_leases.state(session.id)
             for session in memory.sessions_of(runner.id)
@@ -159,6 +170,26 @@ class RunnerCalls(Calls):
             raise Busy("the coordinator is stopping")
         self._presence(session_id)
         return True
+
+    def poke(self, session_id: int) -> None:
+        """End a :meth:`wait_for_work` of this session: its protocol has something to exchange."""
+        self._memory.poke(session_id)
+
+    async def give_up(self, attempt_uuid: str, outcome: Outcome, *, reason: str) -> None:
+        """A live attempt is given up by its protocol: its runner may go on, and keeps the slot."""
+        now = self.clock.now_ms()
+        await self._apply(lambda tx: self._give_up(tx, attempt_uuid, outcome, reason, now))
+
+    def _give_up(self, tx: Tx, uuid: str, outcome: Outcome, reason: str, now: int) -> None:
+        found = tx.attempts_by_uuid([uuid]).get(uuid)
+        if found is None:
+            return
+        job, attempt = found
+        if attempt.state in ("ended", "abandoned") or job.attempt != attempt.id:
+            return
+        report = Report(tx, self._memory, now, actor=self._memory.runners[attempt.runner].name)
+        report.abandoned(job, attempt, outcome, reason=reason)
+        report.write()
 
     def _presence(self, session_id: int) -> Presence:
         presence = self._memory.presences.get(session_id)
