@@ -28,11 +28,19 @@ if TYPE_CHECKING:
     from server.model import Queue, Runner
     from server.store.base import LateWrite, QueueWork, RunnerWork
 
-RUNNER_STATES: tuple[RunnerState, ...] = ("lost", "quiet", "suspect", "draining", "drained", "ok")
+RUNNER_STATES: tuple[RunnerState, ...] = (
+    "lost",
+    "quiet",
+    "faulty",
+    "suspect",
+    "draining",
+    "drained",
+    "ok",
+)
 """Worst first, as lists sort them."""
 
 if TYPE_CHECKING:
-    RunnerState = Literal["ok", "quiet", "suspect", "lost", "draining", "drained"]
+    RunnerState = Literal["ok", "quiet", "suspect", "faulty", "lost", "draining", "drained"]
 
 
 class Names(NamedTuple):
@@ -50,7 +58,12 @@ def runner_ref(runner: Runner) -> RunnerRef:
 
 
 def runner_view(
-    runner: Runner, state: RunnerState, connected_at: int, busy: int, work: RunnerWork | None
+    runner: Runner,
+    state: RunnerState,
+    connected_at: int,
+    busy: int,
+    work: RunnerWork | None,
+    fault: str = "",
 ) -> RunnerView:
     """A runner; ``work`` None: it never did anything."""
     return RunnerView(
@@ -75,6 +88,7 @@ def runner_view(
         drain_deadline=runner.drain_deadline,
         drain_reason=runner.drain_reason,
         drained_by=runner.drained_by,
+        fault=fault,
     )
 
 

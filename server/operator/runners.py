@@ -64,6 +64,7 @@ class RunnerCalls(OperatorParts):
                 self._connected_at(runner),
                 self.coordinator.busy(runner.id),
                 work.get(runner.id),
+                self.coordinator.fault(runner.id),
             )
             for runner in runners
         ]

@@ -44,7 +44,7 @@ class RetryRequest(Request):
     max_losses: Annotated[int, Meta(ge=0, le=1000)] | None = None
 
 
-def _no_params() -> msgspec.Raw:
+def no_params() -> msgspec.Raw:
     """Made anew each time, as a schema could not tell a raw default."""
     return msgspec.Raw(b"{}")
 
@@ -53,7 +53,7 @@ class SubmitRequest(Request):
     """One job to submit."""
 
     type: Name
-    params: msgspec.Raw = field(default_factory=_no_params)
+    params: msgspec.Raw = field(default_factory=no_params)
     queue: Name = "default"
     priority: Priority = 0
     requires: dict[Name, Annotated[str, Meta(max_length=MAX_NAME)]] = field(default_factory=dict)
@@ -241,6 +241,8 @@ class EventView(View):
 class LineageView(View):
     resubmitted_from: JobRefView | None
     resubmitted_as: list[JobRefView]
+    schedule: str = ""
+    """Name of the schedule that made it, or the job that it was made from."""
 
 
 class JobRefView(View):
@@ -303,7 +305,7 @@ class RunnerView(View):
     id: str
     name: str
     protocol: str
-    state: Literal["ok", "quiet", "suspect", "lost", "draining", "drained"]
+    state: Literal["ok", "quiet", "suspect", "faulty", "lost", "draining", "drained"]
     capacity: int
     busy: int
     types: list[str]
@@ -322,6 +324,8 @@ class RunnerView(View):
     drain_deadline: int
     drain_reason: str
     drained_by: str
+    fault: str = ""
+    """Why work could not be brought to it the last time; empty: nothing is wrong."""
 
 
 class RunnersView(View):
@@ -371,6 +375,7 @@ class VerdictView(View):
         "pin",
         "draining",
         "disconnected",
+        "faulty",
         "withheld",
     ]
     detail: str

@@ -50,6 +50,7 @@ def runner_facts(runner: RunnerView, look: Look) -> list[Fact]:
     facts = [
         Fact("runner", span(f"{runner.name}  {runner.id}")),
         Fact("state", look.mark(RUNNER_MARKS[runner.state])),
+        Fact("fault", span(runner.fault, "warn")),
         Fact("kind", span(runner.protocol)),
         Fact("slots", span(f"{runner.busy} of {runner.capacity} busy")),
         Fact("can", span(_abilities(runner.can))),

@@ -220,6 +220,7 @@ VERDICT_WORDS: dict[str, str] = {
     "pin": "another runner is asked for",
     "draining": "draining",
     "disconnected": "not connected",
+    "faulty": "no work can be brought to it",
     "withheld": "lost this job a moment ago",
 }
 
@@ -286,6 +287,8 @@ def runner_note(runner: RunnerView, context: RowContext) -> str:
         return f"{name}: {_plural(runner.busy, 'job')} silent for {_quiet(runner, now)}, it beats"
     if runner.draining_since:
         return f"{name}: {_drain_words(runner, context)}"
+    if runner.fault:
+        return f"{name}: work cannot be brought to it: {clean(runner.fault)}"
     types = ", ".join(clean(one) for one in runner.types[:8])
     return f"{name}: {clean(runner.version)} {clean(runner.protocol)} can do {types or 'nothing'}"
 

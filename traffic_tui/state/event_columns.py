@@ -33,6 +33,7 @@ _WARN = frozenset(
         "stop_requested",
         "kill_requested",
         "runner_suspect",
+        "runner_faulty",
         "runner_rebooted",
         "runner_draining",
         "late_write",

@@ -29,7 +29,7 @@ Role: TypeAlias = Literal[
 STATE_ROLES: tuple[Role, ...] = ("active", "waiting", "good", "warn", "bad", "muted", "place")
 """Roles a theme gives a colour; ``plain`` and ``title`` follow the foreground."""
 
-RunnerState: TypeAlias = Literal["ok", "quiet", "suspect", "lost", "draining", "drained"]
+RunnerState: TypeAlias = Literal["ok", "quiet", "suspect", "faulty", "lost", "draining", "drained"]
 QueueState: TypeAlias = Literal["open", "paused", "late"]
 
 
@@ -70,6 +70,7 @@ RUNNER_MARKS: Mapping[RunnerState, Mark] = {
     "ok": _mark("ok", "●", "+", "good"),
     "quiet": _mark("quiet", "!", "!", "bad"),
     "suspect": _mark("suspect", "◐", "?", "warn"),
+    "faulty": _mark("faulty", "△", "^", "warn"),
     "lost": _mark("lost", "✗", "X", "bad"),
     "draining": _mark("draining", "▽", "v", "warn"),
     "drained": _mark("drained", "‖", "=", "muted"),

@@ -57,10 +57,11 @@ def runner_columns(width: int) -> tuple[Column, ...]:
 PROBLEM_ORDER: Mapping[RunnerState, int] = {
     "lost": 0,
     "quiet": 1,
-    "suspect": 2,
-    "draining": 3,
-    "drained": 4,
-    "ok": 5,
+    "faulty": 2,
+    "suspect": 3,
+    "draining": 4,
+    "drained": 5,
+    "ok": 6,
 }
 """Sorted by problem: the worst first."""
 
