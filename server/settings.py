@@ -218,9 +218,42 @@ class WorkernatorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SupervisorSettings:
+    """A Treadmill supervisor that may connect."""
+
+    id: str
+    token: SecretSource
+    tags: tuple[str, ...] = ()
+    name: str = ""
+    """Empty: its id."""
+    ssh_endpoints: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiTokenSettings:
+    """A token of Treadmill's REST, with what it allows."""
+
+    name: str
+    token: SecretSource
+    permissions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TreadmillSettings:
+    enabled: bool = True
+    api_token: SecretSource = SecretSource(env="TRAFFIC_TREADMILL_TOKEN")
+    """Allows everything."""
+    job_timeout_ms: int = 3_600_000
+    queue_timeout_ms: int = 1_800_000
+    supervisors: tuple[SupervisorSettings, ...] = ()
+    tokens: tuple[ApiTokenSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProtocolSettings:
     runpack: RunpackSettings = RunpackSettings()
     native_v1: NativeV1Settings = NativeV1Settings()
+    treadmill: TreadmillSettings = TreadmillSettings()
     workernator: WorkernatorSettings = field(default_factory=WorkernatorSettings)
     rrq: RrqSettings = RrqSettings()
 

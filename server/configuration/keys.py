@@ -24,6 +24,7 @@ from server.configuration.labels import LabelRules
 from server.configuration.limit_kinds import Folders
 from server.configuration.networks import Networks, TypeNames, WebhookTemplate
 from server.configuration.secrets import Secret
+from server.configuration.treadmill_kinds import ApiTokens, Supervisors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,6 +83,7 @@ SECTIONS = (
     Section("protocols", ""),
     Section("protocols.native-v1", "Traffic Light runners"),
     Section("protocols.runpack", ""),
+    Section("protocols.treadmill", "supervisors over WebSocket, and Treadmill's REST"),
     Section("protocols.workernator", "gRPC with mutual TLS; `traffic-tui certs` makes the files"),
     Section(
         "protocols.workernator.users",
@@ -279,6 +281,49 @@ KEYS = (
     Key("protocols.runpack.max_result_bytes", "protocols.runpack.max_result_bytes", _BODY, ""),
     Key("protocols.runpack.max_console_bytes", "protocols.runpack.max_console_bytes", _BODY, ""),
     Key("protocols.runpack.max_error_bytes", "protocols.runpack.max_error_bytes", _BODY, ""),
+    Key("protocols.treadmill.enabled", "protocols.treadmill.enabled", Flag(), ""),
+    Key(
+        "protocols.treadmill.api_token",
+        "protocols.treadmill.api_token",
+        Secret(),
+        "128 bytes in base64; allows everything on that REST",
+    ),
+    Key(
+        "protocols.treadmill.job_timeout",
+        "protocols.treadmill.job_timeout_ms",
+        Duration(least_ms=1000, most_ms=YEAR_MS),
+        "of jobs that come over that REST without one",
+    ),
+    Key(
+        "protocols.treadmill.queue_timeout",
+        "protocols.treadmill.queue_timeout_ms",
+        Duration(least_ms=1000, most_ms=YEAR_MS),
+        "how long they may wait for a supervisor",
+    ),
+    Key(
+        "protocols.treadmill.supervisors",
+        "protocols.treadmill.supervisors",
+        Supervisors(),
+        "those that may connect; token is 128 bytes in base64",
+        {
+            "id": "7d55ec6d-15e7-4b84-8c04-7c085fe60df4",
+            "token": "TRAFFIC_SUPERVISOR_TOKEN",
+            "tags": ["arm"],
+            "name": "bench-1",
+            "ssh_endpoints": ["bench-1.lab:2222"],
+        },
+    ),
+    Key(
+        "protocols.treadmill.tokens",
+        "protocols.treadmill.tokens",
+        ApiTokens(),
+        "further tokens of that REST, each with what it allows",
+        {
+            "name": "ci",
+            "token": "TRAFFIC_CI_TOKEN",
+            "permissions": ["submit_job", "list_jobs", "list_supervisors"],
+        },
+    ),
     Key("protocols.workernator.enabled", "protocols.workernator.enabled", Flag(), ""),
     Key(
         "protocols.workernator.host",
@@ -310,5 +355,4 @@ QUEUE_KEYS = (
 
 NOT_BUILT = (
     NotBuilt("agent.images", "Treadmill images cannot be mapped to job types"),
-    NotBuilt("protocols.treadmill", "Treadmill supervisors cannot connect"),
 )

@@ -13,7 +13,7 @@ from server.configuration.keys import KEYS, NOT_BUILT, SECTIONS
 from server.configuration.named_tables import NAMED_TABLES
 from server.configuration.positions import Position, key_positions, position_at
 from server.configuration.problems import ConfigurationError, Problem
-from server.settings import Settings
+from server.settings import SecretSource, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -170,7 +170,7 @@ def setting_paths(settings: Any, prefix: str = "") -> Iterator[str]:
     for field in fields(settings):
         value = getattr(settings, field.name)
         path = f"{prefix}{field.name}"
-        if is_dataclass(value) and not path.startswith("keys."):
+        if is_dataclass(value) and not isinstance(value, SecretSource):
             yield from setting_paths(value, f"{path}.")
         else:
             yield path
@@ -270,4 +270,18 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     for field in fields(keys):
         source = getattr(keys, field.name)
         keys = replace(keys, **{field.name: replace(source, file=absolute(source.file))})
-    return replace(settings, server=server, keys=keys)
+    treadmill = settings.protocols.treadmill
+    treadmill = replace(
+        treadmill,
+        api_token=replace(treadmill.api_token, file=absolute(treadmill.api_token.file)),
+        supervisors=tuple(
+            replace(one, token=replace(one.token, file=absolute(one.token.file)))
+            for one in treadmill.supervisors
+        ),
+        tokens=tuple(
+            replace(one, token=replace(one.token, file=absolute(one.token.file)))
+            for one in treadmill.tokens
+        ),
+    )
+    protocols = replace(settings.protocols, treadmill=treadmill)
+    return replace(settings, server=server, keys=keys, protocols=protocols)
