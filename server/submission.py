@@ -65,6 +65,7 @@ def retry_policy(request: RetryRequest, default: RetryPolicy) -> RetryPolicy:
         max_delay_ms=_given_ms(request.max_delay, default.max_delay_ms),
         jitter=default.jitter if request.jitter is None else request.jitter,
         max_losses=default.max_losses if request.max_losses is None else request.max_losses,
+        restarts=default.restarts if request.restarts is None else request.restarts,
     )
 
 

@@ -161,6 +161,12 @@ KEYS = (
         "attempts that may be lost with their runner; they do not count as tries",
     ),
     Key(
+        "retry.restarts",
+        "retry.policy.restarts",
+        Integer(0, 1000),
+        "how often a job that failed by such losses is made anew, as a new job",
+    ),
+    Key(
         "runners.max_jobs",
         "runners.max_jobs",
         Integer(1, 100_000),

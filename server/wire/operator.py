@@ -42,6 +42,7 @@ class RetryRequest(Request):
     max_delay: Seconds | None = None
     jitter: Annotated[float, Meta(ge=0, le=1)] | None = None
     max_losses: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    restarts: Annotated[int, Meta(ge=0, le=1000)] | None = None
 
 
 def no_params() -> msgspec.Raw:
