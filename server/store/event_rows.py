@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from server.events import Event
+from server.store.base import EventQuery
 from server.store.codes import members_of
-from server.store.schema import EVENT_BLOCK
+from server.store.event_pages import PAGE, pages
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
 
-    from server.store.base import EventQuery
     from server.store.codes import Row
 
 _COLUMNS: Final = (
@@ -32,76 +31,45 @@ def events_of_job(
     db: sqlite3.Connection, job_id: int, *, before: int | None, limit: int
 ) -> list[Event]:
     """A job's events, newest first."""
-    rows = db.execute(
-        "SELECT seq FROM event_blocks WHERE block = ? AND seq < ? ORDER BY seq DESC",
-        (job_id // EVENT_BLOCK, MAX_SEQ if before is None else before),
-    )
-    return _concerning(db, job_id, (row[0] for row in rows), limit)
-
-
-def _concerning(
-    db: sqlite3.Connection, job_id: int, seqs: Iterable[int], limit: int
-) -> list[Event]:
-    """Those of the events that concern the job: a block has up to 63 others in it."""
-    found: list[Event] = []
-    for seq in seqs:
-        row = db.execute(_FROM + " WHERE e.seq = ?", (seq,)).fetchone()
-        if row is None:
-            continue
-        event = event_of(row)
-        if job_id in event.jobs():
-            found.append(event)
-            if len(found) >= limit:
-                break
-    return found
+    return find_events(db, EventQuery(job=job_id, before=before, limit=limit))
 
 
 def find_events(db: sqlite3.Connection, query: EventQuery) -> list[Event]:
     """A page of events: oldest first after a number, else newest first."""
-    if query.job is not None and query.after is None:
-        found = events_of_job(db, query.job, before=query.before, limit=MAX_SEQ)
-        return [event for event in found if _fits(event, query)][: query.limit]
-    if query.job is not None:
-        rows = db.execute(
-            "SELECT seq FROM event_blocks WHERE block = ? AND seq > ? AND seq < ? ORDER BY seq",
-            (query.job // EVENT_BLOCK, query.after, query.before or MAX_SEQ),
-        )
-        found = _concerning(db, query.job, (row[0] for row in rows), MAX_SEQ)
-        return [event for event in found if _fits(event, query)][: query.limit]
-    return _walk(db, query)
+    order: Literal["ASC", "DESC"] = "DESC" if query.after is None else "ASC"
+    first = 0 if query.after is None else query.after + 1
+    last = MAX_SEQ if query.before is None else query.before - 1
+    conditions, values = _conditions(query)
+    sql = f"{_FROM} WHERE e.seq BETWEEN ? AND ?{conditions} ORDER BY e.seq {order} LIMIT ?"
+    if not conditions:
+        return [event_of(row) for row in db.execute(sql, (first, last, query.limit))]
+    found: list[Event] = []
+    for page in pages(db, query, first, last, order):
+        start, end = max(first, page * PAGE), min(last, page * PAGE + PAGE - 1)
+        left = query.limit - len(found)
+        found += [event_of(row) for row in db.execute(sql, (start, end, *values, left))]
+        if len(found) >= query.limit:
+            break
+    return found
 
 
-def _fits(event: Event, query: EventQuery) -> bool:
-    return (
-        (query.runner is None or event.runner == query.runner)
-        and (query.actor is None or event.actor == query.actor)
-        and (not query.kinds or event.kind in query.kinds)
-    )
-
-
-def _walk(db: sqlite3.Connection, query: EventQuery) -> list[Event]:
+def _conditions(query: EventQuery) -> tuple[str, list[int | str]]:
+    """What an event has to be, but for its number."""
     conditions: list[str] = []
     values: list[int | str] = []
 
     def add(condition: str, *bound: int | str) -> None:
-        conditions.append(condition)
+        conditions.append(f" AND {condition}")
         values.extend(bound)
 
-    if query.after is not None:
-        add("e.seq > ?", query.after)
-    if query.before is not None:
-        add("e.seq < ?", query.before)
+    if query.job is not None:
+        # Members are stored as [[job,attempt],...], without a blank.
+        concerns = "CASE WHEN e.members IS NULL THEN e.job = ? ELSE instr(e.members, ?) > 0 END"
+        add(concerns, query.job, f"[{query.job},")
     if query.runner is not None:
-        add("e.runner = ? AND e.runner > 0", query.runner)
+        add("e.runner = ?", query.runner)
     if query.actor is not None:
         add("e.actor = ?", query.actor)
     if query.kinds:
-        marks = ",".join("?" * len(query.kinds))
-        add(
-            f"e.kind IN (SELECT id FROM event_kinds WHERE name IN ({marks}))",
-            *query.kinds,
-        )
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    order = "ASC" if query.after is not None else "DESC"
-    sql = f"{_FROM}{where} ORDER BY e.seq {order} LIMIT ?"
-    return [event_of(row) for row in db.execute(sql, (*values, query.limit))]
+        add(f"k.name IN ({','.join('?' * len(query.kinds))})", *query.kinds)
+    return "".join(conditions), values

@@ -161,6 +161,7 @@ class GroupCommit:
             self._db.execute("ROLLBACK")
         self._tx.memory.rewind(0)
         self._tx.memory.settle()
+        self._tx.pages.forget()
         self._tx.reset()
 
     def _announce(self, verdicts: Sequence[_Verdict], events: list[Event], seconds: float) -> None:

@@ -7,10 +7,7 @@ otherwise walk a million rows. States, kinds and streams are the integers of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import Final
 
 FIRST = """
 -- Names that many jobs share, written once.
@@ -362,15 +359,31 @@ ENDPOINTS = """
 ALTER TABLE runners ADD COLUMN endpoint TEXT NOT NULL DEFAULT '';
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (FIRST, CARRIED_AND_SCHEDULED, RANGES, ENDPOINTS)
+EVENT_PAGES = """
+-- Which pages of 256 event numbers hold events about what: 0 a block of 64 jobs, 1 a runner,
+-- 2 a kind, 3 an actor. The events themselves need no index of their own then.
+CREATE TABLE event_pages (
+    about INTEGER NOT NULL,
+    key NOT NULL,
+    page INTEGER NOT NULL,
+    PRIMARY KEY (about, key, page)
+) WITHOUT ROWID;
+CREATE INDEX event_pages_page ON event_pages (page);
+INSERT INTO event_pages SELECT DISTINCT 0, block, seq / 256 FROM event_blocks;
+INSERT INTO event_pages SELECT DISTINCT 1, runner, seq / 256 FROM events WHERE runner > 0;
+INSERT INTO event_pages SELECT DISTINCT 2, kind, seq / 256 FROM events;
+INSERT INTO event_pages SELECT DISTINCT 3, actor, seq / 256 FROM events;
+DROP TABLE event_blocks;
+DROP INDEX events_runner;
+DROP INDEX events_actor;
+DROP INDEX events_kind;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (
+    FIRST,
+    CARRIED_AND_SCHEDULED,
+    RANGES,
+    ENDPOINTS,
+    EVENT_PAGES,
+)
 """Step n brings a database from version n to n + 1. Steps that were released never change."""
-
-EVENT_BLOCK: Final = 64
-"""Job ids in one row of ``event_blocks``."""
-
-
-def event_blocks(job: int, members: Sequence[tuple[int, int]]) -> set[int]:
-    """Blocks of the jobs that an event concerns."""
-    if members:
-        return {member // EVENT_BLOCK for member, _ in members}
-    return {job // EVENT_BLOCK} if job else set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from server.store.codes import json_ids
+from server.store.event_pages import PageBook
 from server.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class TxBase:
         self.events: list[PendingEvent] = []
         self.callbacks: list[Callable[[], None]] = []
         self.ready: set[int] = set()
+        self.pages = PageBook()
         self.causes_seen = 0
         """Last error text that retention looked at."""
 

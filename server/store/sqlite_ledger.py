@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from server.events import Event
 from server.store.base import CachedJob, IdempotentAnswer, StoredKey, Tombstone
 from server.store.codes import ids_of, json_ids, members_text
-from server.store.schema import event_blocks
+from server.store.event_pages import INSERT_PAGE, PageRow, subjects
 from server.store.sqlite_base import PendingEvent, TxBase
 from server.store.writer import Statement
 
@@ -22,7 +22,6 @@ _INSERT_EVENT: Final = (
     "INSERT INTO events (seq, at, kind, job, attempt, runner, queue, actor, reason, data, members)"
     " VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 )
-_INSERT_BLOCK: Final = "INSERT OR IGNORE INTO event_blocks (block, seq) VALUES (?,?)"
 _PUT_COUNT: Final = "INSERT OR REPLACE INTO counts (cls, state, n) VALUES (?,?,?)"
 _PUT_ACTIVITY: Final = "INSERT OR REPLACE INTO activity (minute, kind, key, n) VALUES (?,?,?,?)"
 
@@ -80,7 +79,7 @@ class LedgerOps(TxBase):
     def _write_events(self) -> list[Event]:
         first = self.memory.take_ids("event", len(self.events))
         rows: list[Row] = []
-        blocks: list[tuple[int, int]] = []
+        pages: list[PageRow] = []
         events: list[Event] = []
         for seq, (row, kind, members) in enumerate(self.events, first):
             at, code, job, attempt, runner, queue, actor, reason, data = row
@@ -102,10 +101,10 @@ class LedgerOps(TxBase):
                 members,
             )
             events.append(event)
-            blocks += [(block, seq) for block in event_blocks(job, members)]
+            pages += self.pages.note(seq, subjects(code, job, runner, actor, members))
         self.db.executemany(_INSERT_EVENT, rows)
-        if blocks:
-            self.db.executemany(_INSERT_BLOCK, blocks)
+        if pages:
+            self.db.executemany(INSERT_PAGE, pages)
         return events
 
     # cache -----------------------------------------------------------------------------

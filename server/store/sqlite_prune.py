@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from server.model import JOB_STATES
-from server.store.codes import FIRST_FINAL, json_ids, members_of
-from server.store.schema import event_blocks
+from server.store.codes import FIRST_FINAL, json_ids
+from server.store.event_pages import DELETE_PAGES, PAGE
 from server.store.sqlite_attempts import ATTEMPT_CHAIN
 from server.store.sqlite_base import TxBase
 
@@ -145,19 +145,16 @@ class PruneOps(TxBase):
 
     def _prune_events(self, before: int, limit: int) -> int:
         rows = self.db.execute(
-            "SELECT seq, at, job, members FROM events ORDER BY seq LIMIT ?", (limit,)
-        ).fetchall()
-        old = [row for row in rows if row[1] < before]
+            "SELECT seq FROM (SELECT seq, at FROM events ORDER BY seq LIMIT ?) WHERE at < ?",
+            (limit, before),
+        )
+        old = [row[0] for row in rows]
         if not old:
             return 0
-        self._raise_mark("event", old[-1][0])
-        self._delete("events", "seq", [row[0] for row in old])
-        blocks = [
-            (block, seq)
-            for seq, _, job, members in old
-            for block in event_blocks(job, members_of(members))
-        ]
-        self.db.executemany("DELETE FROM event_blocks WHERE block = ? AND seq = ?", blocks)
+        self._raise_mark("event", old[-1])
+        self._delete("events", "seq", old)
+        oldest = self.db.execute("SELECT coalesce(min(seq), ?) FROM events", (old[-1] + 1,))
+        self.db.execute(DELETE_PAGES, (oldest.fetchone()[0] // PAGE,))
         return len(old)
 
     def _prune_records(self, before: int, now: int, limit: int) -> int:
