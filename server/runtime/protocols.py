@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from server.http.app import Surface
 from server.http.gate import Gate
+from server.protocols.native_v1.app import PREFIX as NATIVE_V1_PREFIX
+from server.protocols.native_v1.app import NativeV1App
+from server.protocols.native_v1.service import NativeV1Service
 from server.protocols.native_v2.app import PREFIX as NATIVE_V2_PREFIX
 from server.protocols.native_v2.app import NativeV2App
+from server.protocols.rrq.service import RrqService
 from server.protocols.runpack.app import PATHS as RUNPACK_PATHS
 from server.protocols.runpack.app import PREFIXES as RUNPACK_PREFIXES
 from server.protocols.runpack.app import RunpackApp
@@ -44,10 +48,14 @@ def build_protocols(api: OperatorApi, settings: Settings, folder: Path | None) -
             prefixes=(NATIVE_V2_PREFIX.rstrip("/"),),
         )
     ]
-    services: list[ProtocolService] = []
+    services: list[ProtocolService] = [RrqService(coordinator, settings, folder)]
     if settings.protocols.runpack.enabled:
         runpack = RunpackApp(coordinator, keyring)
         surfaces.append(Surface("runpack", runpack, prefixes=RUNPACK_PREFIXES, paths=RUNPACK_PATHS))
+    if settings.protocols.native_v1.enabled:
+        native_v1 = NativeV1App(coordinator)
+        surfaces.append(Surface("native-v1", native_v1, prefixes=(NATIVE_V1_PREFIX,)))
+        services.append(NativeV1Service(coordinator))
     if settings.protocols.workernator.enabled:
         # gRPC is loaded where it is served.
         from server.protocols.workernator.service import WorkernatorService
