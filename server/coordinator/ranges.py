@@ -200,7 +200,7 @@ def make_pieces(
     inherited = details._replace(cache_key=None, parent=job.id, resubmit_of=resubmit_of)
     given = details.params if params is None else params
     fresh = [
-        NewJob(_piece_job(job, cls, now), inherited._replace(params=with_ends))
+        NewJob(_piece_job(job, cls, now), inherited._replace(params=with_ends), may_exist=False)
         for with_ends in piece_params(given, ranges)
     ]
     made = tx.insert_jobs(fresh)

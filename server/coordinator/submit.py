@@ -127,11 +127,10 @@ def _take_range(
     intake = range_submit.RangeIntake(tx, memory, spec, whole, now)
     if intake.answer is not None:
         return Submitted(intake.answer, True, "another job did all of it, or is doing it")
-    job, details = _new_job(tx, memory, actor, spec._replace(pin=NOBODY), {}, now)
-    run_at = spec.run_at if spec.run_at > now else 0
-    new = NewJob(
-        job._replace(state="in_progress", run_at=run_at),
-        range_submit.with_piece_losses(details, spec),
+    plain = _new_job(tx, memory, actor, spec._replace(pin=NOBODY), {}, now)
+    new = plain._replace(
+        job=plain.job._replace(state="in_progress"),
+        details=range_submit.with_piece_losses(plain.details, spec),
     )
     begun = intake.begin(actor, insert(tx, memory, actor, [new], now)[0])
     return Submitted(begun.job, False, begun.note)

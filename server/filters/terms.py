@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TextField = Literal["id", "type", "queue", "runner", "owner", "origin", "schedule", "error"]
-NumberField = Literal["number", "priority", "try", "progress"]
+NumberField = Literal["number", "priority", "try", "progress", "parent"]
 AgeField = Literal["age", "for", "quiet"]
 Operator = Literal["<", "<=", ">", ">=", "="]
 
@@ -30,7 +30,13 @@ TEXT_FIELDS: Final[tuple[TextField, ...]] = (
     "schedule",
     "error",
 )
-NUMBER_FIELDS: Final[tuple[NumberField, ...]] = ("number", "priority", "try", "progress")
+NUMBER_FIELDS: Final[tuple[NumberField, ...]] = (
+    "number",
+    "priority",
+    "try",
+    "progress",
+    "parent",
+)
 AGE_FIELDS: Final[tuple[AgeField, ...]] = ("age", "for", "quiet")
 
 
@@ -63,6 +69,8 @@ class FilterRow:
     params: bytes = b""
     schedule: str = ""
     """Name of the schedule that made it."""
+    parent: int = 0
+    """Number of the job whose range it is a piece of; 0: of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,7 @@ class ArgumentTerm:
 
 @dataclass(frozen=True, slots=True)
 class NumberTerm:
-    """``priority>5``, ``number:1,2``. ``progress`` is known of active jobs only."""
+    """``priority>5``, ``number:1,2``, ``parent:7``. Only active jobs have a ``progress``."""
 
     field: NumberField
     operator: Operator

@@ -499,6 +499,15 @@ class AttemptRow(NamedTuple):
     late_writes: int
 
 
+class RangeDetail(NamedTuple):
+    """A range with all that says how far it is."""
+
+    kept: KeptRange
+    spans: list[Span]
+    pieces: list[tuple[Range, JobState]]
+    """Those that have not ended."""
+
+
 class JobDetail(NamedTuple):
     row: JobRow
     details: JobDetails
@@ -511,6 +520,12 @@ class JobDetail(NamedTuple):
     resubmitted_as: list[tuple[int, str]]
     schedule: str = ""
     """Name of the schedule that made it, or the job that it was made from."""
+    parent: tuple[int, str] | None = None
+    """Number and UUID of the job whose range it is a piece of."""
+    piece: Range | None = None
+    """Its part of that range."""
+    range: RangeDetail | None = None
+    """Its own range, where it is done in pieces."""
 
 
 class OutputSlice(NamedTuple):

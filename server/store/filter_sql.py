@@ -9,7 +9,7 @@ whole query empty before it is asked.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -26,6 +26,16 @@ from server.filters.terms import (
 )
 from server.model import JOB_STATES
 from server.store.codes import FIRST_ACTIVE, FIRST_FINAL, LAST_ACTIVE, STATE_CODE, map_of
+from server.store.filter_tests import (
+    ALWAYS,
+    COSTLY,
+    NEVER,
+    SLOW,
+    Source,
+    Test,
+    Values,
+    any_of,
+)
 from server.store.names import Names
 
 if TYPE_CHECKING:
@@ -35,40 +45,10 @@ if TYPE_CHECKING:
     from server.filters import Filter
     from server.filters.terms import Condition, Operator, Term
 
-Values = tuple[Any, ...]
-
-
-CHEAP: Final = 0
-"""Trying a test on a job looks at its row alone."""
-COSTLY: Final = 1
-"""It looks at other rows."""
-SLOW: Final = 2
-"""It reads what a job was given, which no index knows."""
-
-
-class Source(NamedTuple):
-    """A query for ids, through an index, of all jobs that can fit, and about how many it gives."""
-
-    sql: str
-    values: Values
-    size: int
-    is_exact: bool = False
-    """Whether it gives just the jobs that fit, and ``size`` is their number."""
-
-
-class Test(NamedTuple):
-    """A condition on ``j``. Without a source it can only be tried on job after job."""
-
-    sql: str
-    values: Values = ()
-    source: Source | None = None
-    cost: int = CHEAP
-
-
-ALWAYS: Final = Test("1")
-NEVER: Final = Test("0", (), Source("SELECT id FROM jobs WHERE 0", (), 0))
-
-_LIVE: Final = "SELECT job FROM attempts WHERE is_live = 1"
+_LIVE: Final = (
+    "SELECT job FROM attempts WHERE is_live = 1 UNION ALL SELECT job FROM ranges WHERE is_open = 1"
+)
+"""Of a job that is done in pieces, no attempt is live, as it has none."""
 _ACTIVE: Final = f"j.state BETWEEN {FIRST_ACTIVE} AND {LAST_ACTIVE}"
 _HEARD: Final = (
     "(SELECT max(a.started_at, a.ended_at, coalesce((SELECT heard_at FROM progress"
@@ -76,8 +56,12 @@ _HEARD: Final = (
     " WHERE attempt = a.id), 0)) FROM attempts a WHERE a.id = j.attempt)"
 )
 _PERCENT: Final = (
-    "(SELECT 100.0 * current / total FROM progress WHERE attempt = j.attempt AND total > 0)"
+    "coalesce("
+    "(SELECT 100.0 * current / total FROM progress WHERE attempt = j.attempt AND total > 0),"
+    " (SELECT 100.0 * covered / (high - low + 1 - left_out) FROM ranges WHERE job = j.id"
+    " AND j.attempt = 0))"
 )
+_PARENT: Final = "coalesce((SELECT parent FROM job_details WHERE job = j.id), 0)"
 _CAUSE: Final = "coalesce((SELECT cause FROM outcomes WHERE attempt = j.attempt), 0)"
 SIZE_CAP: Final = 50_001
 """Counting how many a source gives ends here."""
@@ -256,9 +240,19 @@ class FilterSql:
         if term.field == "progress":
             tests = [f"coalesce({_PERCENT} {term.operator} ?, 0)" for _ in term.values]
             return self._active(" OR ".join(tests), term.values)
+        if term.field == "parent":
+            return any_of([self._parent(term.operator, value) for value in term.values])
         column = "j.attempts" if term.field == "try" else "-j.rank"
         sql = " OR ".join(f"{column} {term.operator} ?" for _ in term.values)
         return Test(f"({sql})", term.values)
+
+    def _parent(self, operator: Operator, value: float) -> Test:
+        """Pieces of a job's range."""
+        condition = f"{_PARENT} {operator} ?"
+        if operator != "=" or value <= 0:
+            return Test(condition, (value,), None, COSTLY)
+        sql = "SELECT job FROM job_details WHERE parent > 0 AND parent = ?"
+        return Test(condition, (value,), self._sized(sql, (value,)), COSTLY)
 
     def _job_number(self, operator: Operator, value: float) -> Test:
         if operator == "=":
@@ -340,31 +334,6 @@ def number_ranges(beginning: int, highest: int) -> list[tuple[int, int]]:
         ranges.append((beginning * width, beginning * width + width - 1))
         width *= 10
     return ranges
-
-
-def any_of(tests: Sequence[Test]) -> Test:
-    """At least one holds. It has a source only if each one has."""
-    tests = [test for test in tests if test is not NEVER]
-    if not tests:
-        return NEVER
-    if any(test is ALWAYS for test in tests):
-        return ALWAYS
-    if len(tests) == 1:
-        return tests[0]
-    source = None
-    sources = [test.source for test in tests if test.source is not None]
-    if len(sources) == len(tests):
-        source = Source(
-            " UNION ".join(one.sql for one in sources),
-            tuple(value for one in sources for value in one.values),
-            sum(one.size for one in sources),
-        )
-    return Test(
-        "(" + " OR ".join(test.sql for test in tests) + ")",
-        tuple(value for test in tests for value in test.values),
-        source,
-        max(test.cost for test in tests),
-    )
 
 
 def folded_test(column: str, pattern: Pattern) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from server.model import ATTEMPT_STATES
+from server.model import ATTEMPT_STATES, FINAL_STATES, Outcome, Progress
 from server.store.base import AttemptRow, JobDetail, JobRow
 from server.store.codes import (
     ATTEMPT_COLUMNS,
@@ -20,6 +20,7 @@ from server.store.codes import (
     progress_of,
 )
 from server.store.event_rows import events_of_job
+from server.store.range_rows import piece_range, range_detail
 from server.store.sqlite_attempts import ATTEMPT_CHAIN
 from server.store.sqlite_output import STREAM_COLUMNS, stream_state_of
 
@@ -37,12 +38,13 @@ _ROWS: Final = (
     " a.uuid, a.runner, r.uuid, r.name, a.state, a.phase, a.started_at, a.ended_at,"
     " p.current, p.total, p.text, p.heard_at,"
     " (SELECT max(updated_at) FROM streams WHERE attempt = a.id), a.outcome,"
-    f" {_SAID}, length(a.result)"
+    f" {_SAID}, length(a.result), g.covered, g.high - g.low + 1 - g.left_out, g.problem"
     " FROM json_each(?) ids JOIN jobs j ON j.id = ids.value JOIN classes k ON k.id = j.cls"
     " JOIN facets f ON f.id = j.facet JOIN submitters s ON s.id = f.submitter"
     " LEFT JOIN attempts a ON a.id = j.attempt LEFT JOIN runners r ON r.id = a.runner"
     " LEFT JOIN progress p ON p.attempt = a.id LEFT JOIN outcomes o ON o.attempt = a.id"
-    " LEFT JOIN causes c ON c.id = o.cause ORDER BY ids.key"
+    " LEFT JOIN causes c ON c.id = o.cause LEFT JOIN ranges g ON g.job = j.id AND j.attempt = 0"
+    " ORDER BY ids.key"
 )
 _ATTEMPT_A: Final = ", ".join(f"a.{name}" for name in ATTEMPT_COLUMNS.split(", "))
 _ATTEMPTS: Final = (
@@ -73,7 +75,7 @@ def _job_row(row: Row) -> JobRow:
     type_, queue, requires, pin, owner, origin = row[_J : _J + 6]
     attempt, runner, runner_uuid, runner_name, state, phase, started, ended = row[22:30]
     current, total, text, heard, spoke, kind = row[30:36]
-    return JobRow(
+    line = JobRow(
         job=job_of(row),
         type=type_,
         queue=queue,
@@ -94,6 +96,18 @@ def _job_row(row: Row) -> JobRow:
         outcome=outcome_of(kind, None, row[36:44]),
         has_result=bool(row[44]),
     )
+    return line if row[45] is None else _as_range(line, *row[45:48])
+
+
+def _as_range(line: JobRow, covered: int, wanted: int, problem: str) -> JobRow:
+    """A job that is done in pieces has no attempt to tell of it; its range does."""
+    job = line.job
+    return line._replace(
+        started_at=job.created_at,
+        ended_at=job.since if job.state in FINAL_STATES else 0,
+        progress=Progress(covered, wanted),
+        outcome=Outcome("error", problem) if problem else None,
+    )
 
 
 def job_detail(db: sqlite3.Connection, job_id: int) -> JobDetail | None:
@@ -103,9 +117,7 @@ def job_detail(db: sqlite3.Connection, job_id: int) -> JobDetail | None:
         return None
     row = db.execute(_DETAILS, (job_id,)).fetchone()
     details = details_of(row[:-3], row[-3:])
-    made_from = db.execute(
-        "SELECT id, uuid FROM jobs WHERE id = ?", (details.resubmit_of,)
-    ).fetchone()
+    made_from = _number_and_uuid(db, details.resubmit_of)
     made_into = db.execute(
         "SELECT j.id, j.uuid FROM job_details d JOIN jobs j ON j.id = d.job"
         " WHERE d.resubmit_of = ? AND d.resubmit_of > 0 ORDER BY j.id",
@@ -119,7 +131,17 @@ def job_detail(db: sqlite3.Connection, job_id: int) -> JobDetail | None:
         resubmitted_from=made_from,
         resubmitted_as=made_into,
         schedule=_schedule_name(db, details.schedule),
+        parent=_number_and_uuid(db, details.parent),
+        piece=piece_range(db, job_id),
+        range=range_detail(db, job_id),
     )
+
+
+def _number_and_uuid(db: sqlite3.Connection, job_id: int) -> tuple[int, str] | None:
+    found: tuple[int, str] | None = db.execute(
+        "SELECT id, uuid FROM jobs WHERE id = ?", (job_id,)
+    ).fetchone()
+    return found
 
 
 def _schedule_name(db: sqlite3.Connection, schedule: int) -> str:

@@ -18,7 +18,8 @@ from server.errors import InvalidInput
 from server.filters.terms import FilterRow, StateTerm, TextTerm
 from server.model import JOB_STATES
 from server.store.codes import json_ids
-from server.store.filter_sql import ALWAYS, CHEAP, NEVER, SLOW, FilterSql, Source, Test
+from server.store.filter_sql import FilterSql
+from server.store.filter_tests import ALWAYS, CHEAP, NEVER, SLOW, Source, Test
 
 if TYPE_CHECKING:
     import sqlite3

@@ -12,27 +12,30 @@ from typing import TYPE_CHECKING, Final
 from server.ranges import SPAN_KINDS, Range, Span, SpanKind, normalised
 from server.store.base import KeptRange, Piece
 from server.store.codes import json_ids
+from server.store.range_rows import (
+    RANGE_COLUMNS,
+    SELECT_RANGE,
+    SELECT_SPANS,
+    range_of_row,
+    span_of_row,
+)
 from server.store.sqlite_base import TxBase
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from server.store.codes import Row
     from server.store.memory import Memory
 
-RANGE_COLUMNS: Final = "job, low, high, cut, covered, left_out, spent, alike, is_open, problem"
 _PUT: Final = (
     f"INSERT INTO ranges ({RANGE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)"
     " ON CONFLICT (job) DO UPDATE SET cut = excluded.cut, covered = excluded.covered,"
     " left_out = excluded.left_out, spent = excluded.spent, is_open = excluded.is_open,"
     " problem = excluded.problem"
 )
-_ONE: Final = f"SELECT {RANGE_COLUMNS} FROM ranges WHERE job = ?"
 _OPEN: Final = f"SELECT {RANGE_COLUMNS} FROM ranges WHERE is_open = 1"
 _OPEN_PIECES: Final = "SELECT job, parent, low, high FROM pieces WHERE is_open = 1 ORDER BY job"
 _PIECE: Final = "SELECT job, parent, low, high FROM pieces WHERE job = ?"
-_SPANS: Final = "SELECT low, high, kind FROM spans WHERE parent = ? AND high > ? ORDER BY low"
 _BEFORE: Final = (
     "SELECT low, high, kind FROM spans WHERE parent = ? AND low < ? ORDER BY low DESC LIMIT 1"
 )
@@ -44,19 +47,6 @@ _ALIKE: Final = (
     " JOIN jobs j ON j.id = g.job JOIN classes k ON k.id = j.cls"
     " WHERE g.alike = ? AND g.high >= ? AND g.low <= ? AND k.queue = ? ORDER BY g.job LIMIT ?"
 )
-
-
-def range_of_row(row: Row) -> KeptRange:
-    """A range from the columns of :data:`RANGE_COLUMNS`."""
-    job, low, high, cut, covered, left_out, spent, alike, is_open, problem = row
-    return KeptRange(
-        job, Range(low, high), cut, covered, left_out, spent, alike, bool(is_open), problem
-    )
-
-
-def span_of_row(row: Row) -> Span:
-    """A span from (low, high, kind)."""
-    return Span(Range(row[0], row[1]), SPAN_KINDS[row[2]])
 
 
 def load_ranges(db: sqlite3.Connection, memory: Memory) -> None:
@@ -77,7 +67,7 @@ class RangeOps(TxBase):
         known = self.memory.open_ranges.get(job_id)
         if known is not None:
             return known
-        row = self.db.execute(_ONE, (job_id,)).fetchone()
+        row = self.db.execute(SELECT_RANGE, (job_id,)).fetchone()
         return None if row is None else range_of_row(row)
 
     def open_ranges(self) -> Mapping[int, KeptRange]:
@@ -128,7 +118,7 @@ class RangeOps(TxBase):
                 memory.drop(of_parent, piece.job)
 
     def spans(self, parent: int, *, after: int) -> list[Span]:
-        return [span_of_row(row) for row in self.db.execute(_SPANS, (parent, after))]
+        return [span_of_row(row) for row in self.db.execute(SELECT_SPANS, (parent, after))]
 
     def add_spans(self, kept: KeptRange, ranges: Iterable[Range], kind: SpanKind) -> KeptRange:
         code = SPAN_KINDS.index(kind)

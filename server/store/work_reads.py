@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from server.model import JOB_STATES
+from server.model import JOB_STATES, NOBODY
 from server.store.base import QueueWork, RunnerWork
 from server.store.codes import PENDING
 from server.store.memory import ARRIVED, DONE, FAILED, LEFT
@@ -79,7 +79,8 @@ def queue_work(db: sqlite3.Connection, now: int) -> dict[str, QueueWork]:
     pending: dict[str, list[int]] = {}
     for cls, queue, state, number in db.execute(
         "SELECT c.id, c.queue, n.state, n.n FROM counts n JOIN classes c ON c.id = n.cls"
-        " WHERE n.n > 0"
+        " WHERE n.n > 0 AND c.pin <> ?",
+        (NOBODY,),
     ):
         of_queue = counts.setdefault(queue, {})
         of_queue[JOB_STATES[state]] = of_queue.get(JOB_STATES[state], 0) + number
