@@ -175,6 +175,15 @@ class Usage(NamedTuple):
     io_bytes: int | None = None
     """Read from and written to disks."""
 
+    def or_else(self, other: Usage) -> Usage:
+        """With what is not known filled in from elsewhere."""
+        cpu, peak, io = self
+        return Usage(
+            other.cpu_seconds if cpu is None else cpu,
+            other.peak_memory_bytes if peak is None else peak,
+            other.io_bytes if io is None else io,
+        )
+
 
 class Progress(NamedTuple):
     """How far an attempt is. ``total`` may be unknown; runners may report fractions."""

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.runner.recording import RecordingConnector, open_descriptors, order, until
+from tests.runner.sandboxes import opened_sandbox, processes_in
 from traffic_tui.runner import JobError, Supervisor
 from traffic_tui.runner.jobs import built_in
 from traffic_tui.runner.processes import ProcessGroups
@@ -20,14 +21,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from traffic_tui.runner.outcome import ExecutionOutcome
+    from traffic_tui.runner.sandbox.sandbox import Sandbox
 
 
 class Bench:
     """Runs commands one after the other and remembers what came of them."""
 
-    def __init__(self, supervisor: Supervisor, connector: RecordingConnector) -> None:
+    def __init__(
+        self, supervisor: Supervisor, connector: RecordingConnector, sandbox: Sandbox | None
+    ) -> None:
         self.supervisor = supervisor
         self.connector = connector
+        self.sandbox = sandbox
+
+    def is_alive(self, pid: int) -> bool:
+        """Whether a process is; numbers in a room are its own, so there any of it counts."""
+        return is_alive(pid) if self.sandbox is None else bool(processes_in(self.sandbox))
 
     def start(self, *argv: str, **params: Any) -> None:
         self.supervisor.start(order("command", {"argv": list(argv), **params}))
@@ -43,16 +52,19 @@ class Bench:
         return [tuple(u.progress) for _, u in self.connector.updates if u.progress is not None]  # type: ignore[misc]
 
 
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
+@pytest.fixture(params=["plain", "room"])
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     descriptors = open_descriptors()
     children = len(psutil.Process().children(recursive=True))
     groups = ProcessGroups()
     connector = RecordingConnector()
-    registry = built_in(groups, allow_command=True)
+    sandbox = None if request.param == "plain" else opened_sandbox()
+    registry = built_in(groups, allow_command=True, sandbox=sandbox)
     async with Supervisor(registry, connector, slots=4) as supervisor:
-        yield Bench(supervisor, connector)
+        yield Bench(supervisor, connector, sandbox)
     groups.close()
+    if sandbox is not None:
+        sandbox.close()
     assert open_descriptors() == descriptors
     assert len(psutil.Process().children(recursive=True)) == children
 
@@ -133,7 +145,7 @@ async def test_who_ignores_being_asked_is_killed_with_everything_it_started(benc
     outcome = await bench.connector.ended()
     assert 0.25 < time.monotonic() - begin < 4
     assert (outcome.status, outcome.signal) == ("cancelled", signal.SIGKILL)
-    await until(lambda: not is_alive(child))
+    await until(lambda: not bench.is_alive(child))
 
 
 async def test_kill_does_not_ask(bench: Bench) -> None:
@@ -155,7 +167,7 @@ async def test_stragglers_of_the_group_end_with_the_leader(bench: Bench) -> None
     outcome = await bench.run("sh", "-c", "sleep 60 & echo $!")
     assert outcome.status == "success"
     straggler = int(bench.connector.text("stdout"))
-    await until(lambda: not is_alive(straggler))
+    await until(lambda: not bench.is_alive(straggler))
 
 
 async def test_what_comes_shortly_after_the_leader_is_not_lost(bench: Bench) -> None:
@@ -175,7 +187,7 @@ async def test_a_pipe_held_by_something_that_left_the_group_holds_up_nothing(
     outcome = await bench.run(sys.executable, "-c", code)
     assert outcome.status == "success"
     escaped = int(bench.connector.text("stdout"))
-    assert is_alive(escaped)
+    assert bench.is_alive(escaped) is (bench.sandbox is None)
     bench.supervisor.drain()
 
 

@@ -79,4 +79,4 @@ async def test_a_guard_that_was_killed_is_replaced_and_knows_the_groups() -> Non
     second = groups.start(Launch(["sleep", "300"], dict(os.environ)))
     groups.close()  # as at the end of the agent: what is left is killed by the guard
     await until(lambda: first.exited.is_set() and second.exited.is_set())
-    assert first.close() == second.close() == -signal.SIGKILL
+    assert first.close().code == second.close().code == -signal.SIGKILL

@@ -13,6 +13,7 @@ from traffic_tui.runner.outcome import (
     outcome_of,
     outcome_of_error,
     settle,
+    with_process_of,
 )
 from traffic_tui.runner.request import ExecutionRequest
 from traffic_tui.runner.seam import JobUpdate
@@ -37,17 +38,19 @@ LAST_WAIT_SECONDS = 5.0
 class ConsoleVoice:
     """A handler's words on their way to the connector."""
 
-    __slots__ = ("_connector", "_dropped", "_on_progress", "_request_id")
+    __slots__ = ("_connector", "_dropped", "_on_isolated", "_on_progress", "_request_id")
 
     def __init__(
         self,
         connector: SupervisorConnector,
         request_id: str,
         on_progress: Callable[[Progress], None],
+        on_isolated: Callable[[str], None],
     ) -> None:
         self._connector = connector
         self._request_id = request_id
         self._on_progress = on_progress
+        self._on_isolated = on_isolated
         self._dropped: dict[Stream, int] = {}
 
     def say(self, stream: Stream, data: bytes) -> None:
@@ -79,6 +82,9 @@ class ConsoleVoice:
     def progress(self, progress: Progress) -> None:
         self._on_progress(progress)
 
+    def isolated(self, words: str) -> None:
+        self._on_isolated(words)
+
     def _take(self, stream: Stream, data: bytes) -> int:
         return self._connector.send_console_bytes(self._request_id, stream, data)
 
@@ -105,7 +111,7 @@ class Execution:
         self._entry = entry
         self._connector = connector
         self._on_end = on_end
-        self._voice = ConsoleVoice(connector, order.key, self._progressed)
+        self._voice = ConsoleVoice(connector, order.key, self._progressed, self._isolated)
         self.request = ExecutionRequest(
             order.job_id,
             order.request_id,
@@ -223,6 +229,12 @@ class Execution:
                 self.request_id, JobUpdate(self.state, progress=progress)
             )
 
+    def _isolated(self, words: str) -> None:
+        if self.state != "terminated":
+            self._connector.update_job_state(
+                self.request_id, JobUpdate(self.state, progress=self.progress, isolation=words)
+            )
+
     def _set_state(self, state: RunState) -> None:
         self.state = state
         self._connector.update_job_state(self.request_id, JobUpdate(state, progress=self.progress))
@@ -249,4 +261,4 @@ def _stopped(outcome: ExecutionOutcome, cause: StopCause) -> ExecutionOutcome:
                 stopped.error, message=f"{stopped.error.message}: {outcome.error.message}"
             )
             stopped = replace(stopped, error=error)
-    return replace(stopped, exit_code=outcome.exit_code, signal=outcome.signal)
+    return with_process_of(outcome, stopped)

@@ -30,6 +30,7 @@ class Guard:
         self._mark = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._groups: set[int] = set()
+        self._control_groups: list[str] = []
 
     def ready(self) -> None:
         """Start the guard, or a new one where somebody killed it."""
@@ -46,8 +47,16 @@ class Guard:
             start_new_session=True,
             bufsize=0,
         )
+        for path in self._control_groups:
+            self._tell(f"={path}\n")
         for group in self._groups:
             self._tell(f"+{group}\n")
+
+    def watch_control_groups(self, paths: list[str]) -> None:
+        """End everything in these, should the agent die, and remove them."""
+        self._control_groups = list(paths)
+        for path in paths:
+            self._tell(f"={path}\n")
 
     def marked(self, env: Mapping[str, str]) -> dict[str, str]:
         """The environment with the mark in it."""

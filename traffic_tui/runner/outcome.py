@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+from server.model import Usage
 from traffic_tui.runner.words import fitting
 
 ExecutionStatus: TypeAlias = Literal["success", "error", "retry", "timeout", "cancelled"]
@@ -43,6 +44,10 @@ class ExecutionOutcome:
     """Of a process, where one was run."""
     signal: int | None = None
     """What killed the process."""
+    isolation: str = ""
+    """What was around the process, for people; empty: there was no process."""
+    usage: Usage = Usage()
+    """What it used."""
 
     @classmethod
     def success(
@@ -181,4 +186,15 @@ def _unfit(outcome: ExecutionOutcome, message: str, kind: str) -> ExecutionOutco
     if outcome.status != "success":
         return replace(outcome, result=None)
     failed = ExecutionOutcome.failure(outcome.job_id, outcome.request_id, message, kind)
-    return replace(failed, exit_code=outcome.exit_code, signal=outcome.signal)
+    return with_process_of(outcome, failed)
+
+
+def with_process_of(source: ExecutionOutcome, outcome: ExecutionOutcome) -> ExecutionOutcome:
+    """Another outcome of the same execution, with what is known of its process."""
+    return replace(
+        outcome,
+        exit_code=source.exit_code,
+        signal=source.signal,
+        isolation=source.isolation,
+        usage=source.usage,
+    )

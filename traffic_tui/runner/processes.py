@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.model import Usage
 from traffic_tui.runner.guard import Guard
+from traffic_tui.runner.sandbox.news import KILLED, LauncherNews
+from traffic_tui.runner.sandbox.plan import Plan
+from traffic_tui.runner.sandbox.starting import close_all, launcher_start
+from traffic_tui.runner.sandbox.view import TEMPORARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-READ_BYTES = 64 * 1024
+    from traffic_tui.runner.sandbox.cgroups.job_group import JobGroup
+    from traffic_tui.runner.sandbox.confinement import Confinement
+
+log = logging.getLogger(__name__)
+
+KIB = 1024
+READ_BYTES = 64 * KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +42,21 @@ class Launch:
     cwd: str | None = None
     has_stdin: bool = False
     pass_fds: tuple[int, ...] = ()
+    confinement: Confinement | None = None
+    """What is put around it; None: nothing but its group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of a child and all its descendants."""
+
+    code: int
+    """The child's own return code, as :mod:`subprocess` tells it."""
+    problem: str | None = None
+    """Why it was never started."""
+    usage: Usage = Usage()
+    memory_kills: int = 0
+    refused_processes: int = 0
 
 
 @dataclass(slots=True)
@@ -38,6 +67,12 @@ class ProcessGroup:
     guard: Guard
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     """The leader is no more; it is not reaped yet, so its group cannot be mistaken."""
+    news: LauncherNews | None = None
+    """Of a child that a launcher started."""
+    control: JobGroup | None = None
+    """Its control group, where it has one."""
+    is_roomed: bool = False
+    """The child is the first of namespaces of its own."""
     _pidfd: int = -1
 
     @property
@@ -49,10 +84,14 @@ class ProcessGroup:
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.id, number)
+        if number == signal.SIGKILL and self.control is not None:
+            self.control.kill()
 
     def watch(self) -> None:
-        """Begin to notice the leader's exit."""
+        """Begin to notice the child's exit."""
         loop = asyncio.get_running_loop()
+        if self.news is not None:
+            self.news.watch(self.exited.set)
         if hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):
                 self._pidfd = os.pidfd_open(self.id)
@@ -60,13 +99,10 @@ class ProcessGroup:
                 return
         threading.Thread(target=self._wait_in_thread, args=(loop,), daemon=True).start()
 
-    def close(self) -> int:
-        """Kill what is left of the group, reap the leader, let go of everything.
-
-        The answer is the leader's return code, as :mod:`subprocess` tells it.
-        """
+    def close(self) -> Account:
+        """Kill what is left of the group, reap the leader, let go of everything."""
         self.signal(signal.SIGKILL)
-        code = self.process.wait()
+        code, used = self._reap()
         self.guard.forget(self.id)
         if self._pidfd >= 0:
             asyncio.get_running_loop().remove_reader(self._pidfd)
@@ -76,7 +112,39 @@ class ProcessGroup:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
-        return code
+        if self.news is not None:
+            self.news.close()
+        return self._account(code, used)
+
+    async def clear(self) -> None:
+        """Take the control group away, once the kernel has ended everything in it."""
+        if self.control is not None and not await self.control.remove():
+            log.warning("the control group of process %d cannot be removed", self.id)
+
+    def _reap(self) -> tuple[int, Usage]:
+        """The leader's return code, and what it and the children it waited for have used."""
+        if self.process.returncode is not None:
+            return self.process.returncode, Usage()
+        _, status, used = os.wait4(self.id, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        peak_bytes = used.ru_maxrss * (1 if sys.platform == "darwin" else KIB)
+        return self.process.returncode, Usage(used.ru_utime + used.ru_stime, peak_bytes)
+
+    def _account(self, code: int, used: Usage) -> Account:
+        problem, news = None, self.news
+        if news is not None:
+            problem = news.problem
+            if self.is_roomed:
+                # The leader is only a launcher; what it says of the child counts.
+                code = KILLED if news.exit_code is None else news.exit_code
+                peak = news.peak_kibibytes
+                used = used._replace(peak_memory_bytes=None if peak is None else peak * KIB)
+        if self.control is None:
+            return Account(code, problem, used)
+        usage = self.control.usage().or_else(used)
+        return Account(
+            code, problem, usage, self.control.memory_kills, self.control.refused_processes
+        )
 
     def _leader_exited(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
@@ -95,10 +163,58 @@ class ProcessGroups:
     def __init__(self) -> None:
         self._guard = Guard()
 
+    def watch_control_groups(self, paths: list[str]) -> None:
+        """Have the guard end everything in these too, should the agent die."""
+        self._guard.watch_control_groups(paths)
+
     def start(self, launch: Launch) -> ProcessGroup:
         """Start a child in a session of its own. Raises OSError where that cannot be done."""
         self._guard.ready()
-        process = subprocess.Popen(  # noqa: S603  (running what is asked for is the purpose)
+        confinement = launch.confinement
+        if confinement is None:
+            group = ProcessGroup(self._spawn(launch), self._guard)
+        else:
+            group = self._confined(launch, confinement)
+        self._guard.remember(group.id)
+        for pipe in (group.process.stdin, group.process.stdout, group.process.stderr):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+        group.watch()
+        return group
+
+    def _confined(self, launch: Launch, confinement: Confinement) -> ProcessGroup:
+        """Let a launcher put everything around the child, and start it."""
+        start = launcher_start(self._plan(launch, confinement))
+        inner = replace(launch, argv=start.argv, env={}, cwd="/", pass_fds=start.pass_fds)
+        try:
+            process = self._spawn(inner)
+        except OSError:
+            os.close(start.news_fd)
+            raise
+        finally:
+            close_all(start.theirs)
+        return ProcessGroup(
+            process,
+            self._guard,
+            news=LauncherNews(start.news_fd),
+            control=confinement.group,
+            is_roomed=confinement.room is not None,
+        )
+
+    def _plan(self, launch: Launch, confinement: Confinement) -> Plan:
+        here = TEMPORARY if confinement.room is not None else str(Path.cwd())
+        return Plan(
+            tuple(launch.argv),
+            self._guard.marked(launch.env),
+            launch.cwd or here,
+            launch.pass_fds,
+            () if confinement.group is None else confinement.group.doors,
+            confinement.rlimits,
+            confinement.room,
+        )
+
+    def _spawn(self, launch: Launch) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603  (running what is asked for is the purpose)
             list(launch.argv),
             stdin=subprocess.PIPE if launch.has_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -109,13 +225,6 @@ class ProcessGroups:
             pass_fds=launch.pass_fds,
             bufsize=0,
         )
-        self._guard.remember(process.pid)
-        group = ProcessGroup(process, self._guard)
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                os.set_blocking(pipe.fileno(), False)
-        group.watch()
-        return group
 
     def close(self) -> None:
         """Let the guard go. Groups are closed by whoever started them."""

@@ -50,6 +50,8 @@ class Voice(Protocol):
 
     def progress(self, progress: Progress) -> None: ...
 
+    def isolated(self, words: str) -> None: ...
+
 
 class Silence:
     """A voice that nobody hears, for requests made by hand."""
@@ -61,6 +63,9 @@ class Silence:
         """Nobody listens."""
 
     def progress(self, progress: Progress) -> None:
+        """Nobody listens."""
+
+    def isolated(self, words: str) -> None:
         """Nobody listens."""
 
 
@@ -95,3 +100,8 @@ class ExecutionRequest:
     def progress(self, current: float | None, total: float | None = None, text: str = "") -> None:
         """Say how far it is; only the newest word counts."""
         self.voice.progress(Progress(current, total, text[:MAX_PROGRESS_TEXT]))
+
+    def isolated(self, words: str) -> None:
+        """Say what is around the process that does the work, or that nothing is."""
+        if words:
+            self.voice.isolated(words)

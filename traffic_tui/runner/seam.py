@@ -51,6 +51,8 @@ class JobUpdate(NamedTuple):
     """The outcome's result as JSON; empty: there is none."""
     is_stuck: bool = False
     """The outcome is decided, but the handler does not end and keeps its slot."""
+    isolation: str = ""
+    """What is around the job's process, for people; empty: nothing new to say."""
 
 
 class SupervisorConnector(Protocol):

@@ -10,60 +10,104 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from traffic_tui.runner import progress_lines
-from traffic_tui.runner.jobs.command_line import environment, read_command
-from traffic_tui.runner.outcome import ExecutionOutcome
+from traffic_tui.runner.jobs.command_end import Ended, not_started
+from traffic_tui.runner.jobs.command_line import environment, find_program, read_command
+from traffic_tui.runner.jobs.command_room import ask
 from traffic_tui.runner.processes import Launch, read_some, write_all
 from traffic_tui.runner.progress_lines import LastLine
+from traffic_tui.runner.sandbox.limits import narrowed
+from traffic_tui.runner.sandbox.sandbox import NO_LIMITS, Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
 
     from server.model import Stream
+    from server.settings import LimitSettings
     from traffic_tui.runner.jobs.command_line import CommandLine
-    from traffic_tui.runner.processes import ProcessGroup, ProcessGroups
+    from traffic_tui.runner.outcome import ExecutionOutcome
+    from traffic_tui.runner.processes import Account, ProcessGroup, ProcessGroups
     from traffic_tui.runner.request import ExecutionRequest
+    from traffic_tui.runner.sandbox.confinement import Confinement
+    from traffic_tui.runner.sandbox.sandbox import Sandbox
 
+COMMAND = "command"
 PROGRESS_VARIABLE = "TRAFFIC_TUI_PROGRESS_FD"
 JOB_VARIABLE = "TRAFFIC_TUI_JOB"
 LINGER_SECONDS = 1.0
 """After the program ended: how long others of its group may still print, or hold its pipes."""
 LOOK_SECONDS = 0.05
+WALL_GRACE_SECONDS = 5.0
+"""Between asking and killing a program whose limit of time is over."""
 
 
 class Commands:
     """The handler of ``command`` jobs."""
 
-    def __init__(self, groups: ProcessGroups) -> None:
+    def __init__(self, groups: ProcessGroups, sandbox: Sandbox | None = None) -> None:
         self._groups = groups
+        self._sandbox = sandbox
+        """None: commands have their process group and nothing else around them."""
 
     def check(self, params: object) -> None:
         """Refuse an unknown program, or arguments that cannot be, before anything starts."""
-        read_command(params)
+        self._read(params)
 
     async def run(self, request: ExecutionRequest) -> ExecutionOutcome:
         try:
-            command = read_command(request.params)
+            command, limits, asked = self._read(request.params)
+            confinement = self._confinement(request, limits, asked)
             progress_read, progress_write = os.pipe()
             try:
-                group = self._start(request, command, progress_write)
+                group = self._start(request, command, asked.env, confinement, progress_write)
             except OSError:
                 os.close(progress_read)
+                if confinement is not None and confinement.group is not None:
+                    await confinement.group.remove()
                 raise
             finally:
                 os.close(progress_write)
         except (OSError, ValueError) as error:
-            words = f"the program could not be started: {error}"
-            return ExecutionOutcome.failure(request.job_id, request.request_id, words, "invalid")
-        return await CommandRun(request, group, progress_read, command.stdin).finish()
+            return not_started(request, str(error))
+        words = "" if confinement is None else confinement.words
+        request.isolated(words)
+        run = CommandRun(request, group, progress_read, command.stdin, limits)
+        return replace(await run.finish(), isolation=words)
+
+    def _read(self, params: object) -> tuple[CommandLine, LimitSettings, Asked]:
+        """Raises ValueError in words."""
+        command = read_command(params)
+        if self._sandbox is None:
+            limits = narrowed(NO_LIMITS, command.limits)
+            if limits != NO_LIMITS:
+                raise ValueError("limits cannot be held: this runner has no sandbox")
+        else:
+            limits = narrowed(self._sandbox.limits_for(COMMAND), command.limits)
+            if self._sandbox.is_roomy:
+                return command, limits, ask(command, self._sandbox)
+        find_program(command)
+        return command, limits, Asked(environment(command))
+
+    def _confinement(
+        self, request: ExecutionRequest, limits: LimitSettings, asked: Asked
+    ) -> Confinement | None:
+        if self._sandbox is None:
+            return None
+        return self._sandbox.confine(request.job_id, limits, asked)
 
     def _start(
-        self, request: ExecutionRequest, command: CommandLine, progress_fd: int
+        self,
+        request: ExecutionRequest,
+        command: CommandLine,
+        env: Mapping[str, str],
+        confinement: Confinement | None,
+        progress_fd: int,
     ) -> ProcessGroup:
-        env = environment(command)
-        env[PROGRESS_VARIABLE] = str(progress_fd)
-        env[JOB_VARIABLE] = request.job_id
+        told = {PROGRESS_VARIABLE: str(progress_fd), JOB_VARIABLE: request.job_id}
+        has_stdin = command.stdin is not None
         return self._groups.start(
-            Launch(command.argv, env, command.cwd, command.stdin is not None, (progress_fd,))
+            Launch(
+                command.argv, {**env, **told}, command.cwd, has_stdin, (progress_fd,), confinement
+            )
         )
 
 
@@ -76,11 +120,14 @@ class CommandRun:
         group: ProcessGroup,
         progress_fd: int,
         stdin: bytes | None,
+        limits: LimitSettings = NO_LIMITS,
     ) -> None:
         self._request = request
         self._group = group
         self._progress_fd = progress_fd
         self._stdin = stdin
+        self._limits = limits
+        self._is_over_time = False
         self._has_channel = False
         self._was_signalled = False
         self._quiet_since: dict[str, float] = {}
@@ -89,16 +136,44 @@ class CommandRun:
     async def finish(self) -> ExecutionOutcome:
         """The outcome, once all output was handed on. Being cancelled leads to TERM, then KILL."""
         pumps = self._pumps()
+        timers = self._time_limit()
         try:
             await self._wait_for_exit()
             await self._wait_for_output(pumps)
         finally:
+            for timer in timers:
+                timer.cancel()
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
             os.close(self._progress_fd)
-            code = self._group.close()
-        return self._outcome(code)
+            account = self._group.close()
+        await self._clear()
+        return self._outcome(account)
+
+    def _time_limit(self) -> list[asyncio.TimerHandle]:
+        """Ask the program to end when its time is over, and insist a little later."""
+        if self._limits.wall_ms is None:
+            return []
+        loop = asyncio.get_running_loop()
+        seconds = self._limits.wall_ms / 1000
+        return [
+            loop.call_later(seconds, self._time_is_over, signal.SIGTERM),
+            loop.call_later(seconds + WALL_GRACE_SECONDS, self._time_is_over, signal.SIGKILL),
+        ]
+
+    def _time_is_over(self, number: signal.Signals) -> None:
+        self._is_over_time = self._is_over_time or not self._group.exited.is_set()
+        self._group.signal(number)
+
+    async def _clear(self) -> None:
+        """Take the control group away, also while being stopped: that is over by now."""
+        clearing = asyncio.ensure_future(self._group.clear())
+        while not clearing.done():
+            try:
+                await asyncio.wait([clearing])
+            except asyncio.CancelledError:
+                self._pass_on_stop()
 
     # waiting ---------------------------------------------------------------------------------
 
@@ -201,25 +276,8 @@ class CommandRun:
 
     # the end ---------------------------------------------------------------------------------
 
-    def _outcome(self, code: int) -> ExecutionOutcome:
-        job_id, request_id = self._request.job_id, self._request.request_id
-        exit_code, killed_by = (code, None) if code >= 0 else (None, -code)
-        if self._was_signalled:
-            ended = ExecutionOutcome.cancelled(job_id, request_id)
-            return replace(ended, exit_code=exit_code, signal=killed_by)
-        if code == 0:
-            result = {"exit_code": 0}
-            return ExecutionOutcome.success(job_id, request_id, result, exit_code=0)
-        if killed_by is None:
-            return ExecutionOutcome.failure(
-                job_id, request_id, f"exit status {code}", "exit_status", exit_code=code
-            )
-        words = f"killed by signal {killed_by} ({_signal_name(killed_by)})"
-        return ExecutionOutcome.failure(job_id, request_id, words, "signal", signal=killed_by)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "unknown"
+    def _outcome(self, account: Account) -> ExecutionOutcome:
+        if account.problem is not None:
+            return not_started(self._request, account.problem)
+        ended = Ended(account, self._limits, self._was_signalled, self._is_over_time)
+        return ended.outcome(self._request)

@@ -12,7 +12,7 @@ from traffic_tui.runner.jobs.parameters import known
 from traffic_tui.runner.words import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MAX_WORDS = 10_000
 MAX_BYTES = 100_000
@@ -28,22 +28,48 @@ class CommandLine:
     """Added to the agent's own environment."""
     cwd: str | None
     stdin: bytes | None
+    limits: Any = None
+    """As asked for, not looked at yet."""
 
 
 def read_command(params: object) -> CommandLine:
     """The command in a job's parameters. Raises ValueError in words."""
-    given = known(params, ("argv", "env", "cwd", "stdin"))
+    given = known(params, ("argv", "env", "cwd", "limits", "stdin"))
     env = _env(given.get("env"))
     cwd = _cwd(given.get("cwd"))
     argv = _argv(given.get("argv"))
-    _find(argv[0], cwd, env.get("PATH", os.environ.get("PATH")))
-    return CommandLine(argv, env, cwd, _stdin(given.get("stdin")))
+    return CommandLine(argv, env, cwd, _stdin(given.get("stdin")), given.get("limits"))
 
 
 def environment(command: CommandLine) -> dict[str, str]:
     """The whole environment of the child, without the agent's secrets."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     return {**inherited, **command.env}
+
+
+def find_program(command: CommandLine, is_seen: Callable[[str], bool] = lambda path: True) -> str:
+    """Where the program is that the child will find; a name with a slash counts from ``cwd``.
+
+    Raises:
+        ValueError: it is not there, or only where the child does not see it.
+    """
+    program = command.argv[0]
+    if "/" in program:
+        path = os.path.normpath(Path(command.cwd or ".").absolute() / program)
+        if os.access(path, os.X_OK) and Path(path).is_file():
+            return path
+        raise ValueError(f"there is no program {plain(program, 100)!r} on this box")
+    path = command.env.get("PATH", os.environ.get("PATH", os.defpath))
+    seen = [folder for folder in path.split(os.pathsep) if is_seen(folder)]
+    found = shutil.which(program, path=os.pathsep.join(seen))
+    if found is not None:
+        return found
+    where = (
+        "on this box"
+        if shutil.which(program, path=path) is None
+        else ("that isolated commands can see: name its folder in agent.show of the configuration")
+    )
+    raise ValueError(f"there is no program {plain(program, 100)!r} {where}")
 
 
 def _argv(value: Any) -> tuple[str, ...]:
@@ -91,17 +117,6 @@ def _stdin(value: Any) -> bytes | None:
         return value.encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError("stdin holds characters that cannot be written") from None
-
-
-def _find(program: str, cwd: str | None, path: str | None) -> None:
-    """Make sure that the program is there; a name with a slash counts from ``cwd``."""
-    if "/" in program:
-        file = Path(cwd or ".") / program
-        if file.is_file() and os.access(file, os.X_OK):
-            return
-    elif shutil.which(program, path=path) is not None:
-        return
-    raise ValueError(f"there is no program {plain(program, 100)!r} on this box")
 
 
 def _check_text(value: object, what: str) -> None:

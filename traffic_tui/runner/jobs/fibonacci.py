@@ -77,7 +77,7 @@ class _Calculation:
             await self._group.exited.wait()
         finally:
             self._group.signal(signal.SIGKILL)
-            code = self._group.close()
+            code = self._group.close().code
         if code != 0:
             return self._failed(code)
         if self._is_printed:

@@ -1,0 +1,60 @@
+"""What of the box a command has in a room of its own, and why it cannot have more."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from traffic_tui.runner.jobs.command_line import environment, find_program
+from traffic_tui.runner.sandbox.sandbox import Asked
+from traffic_tui.runner.sandbox.view import TEMPORARY, is_private, visible
+from traffic_tui.runner.words import plain
+
+if TYPE_CHECKING:
+    from traffic_tui.runner.jobs.command_line import CommandLine
+    from traffic_tui.runner.sandbox.sandbox import Sandbox
+
+OURS_TO_CHOOSE = "TMPDIR"
+"""A variable that names a folder of the host; in a room it is the room's own."""
+
+
+def ask(command: CommandLine, sandbox: Sandbox) -> Asked:
+    """What the command is to see. Raises ValueError in words where that cannot be."""
+    env = environment(command)
+    if OURS_TO_CHOOSE in env and OURS_TO_CHOOSE not in command.env:
+        env[OURS_TO_CHOOSE] = TEMPORARY
+    share = _working_folder(command, sandbox)
+    given = (*sandbox.options.show, *sandbox.options.share, *share)
+    program = find_program(command, lambda folder: visible(folder, given))
+    return Asked(env, _program_file(program, given, sandbox), share)
+
+
+def _working_folder(command: CommandLine, sandbox: Sandbox) -> tuple[str, ...]:
+    """A folder that is to be shared because the command is to run in it."""
+    if command.cwd is None:
+        return ()
+    cwd = os.path.normpath(command.cwd)
+    if cwd == TEMPORARY or visible(cwd, (*sandbox.options.show, *sandbox.options.share)):
+        return ()
+    _refuse_private(cwd, "cwd", "share", sandbox)
+    return (cwd,)
+
+
+def _program_file(program: str, given: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ...]:
+    """The program itself, where it is named by its path and lies where nothing else is seen."""
+    real = str(Path(program).resolve())
+    unseen = tuple(path for path in dict.fromkeys((program, real)) if not visible(path, given))
+    for path in unseen:
+        _refuse_private(path, "the program", "show", sandbox)
+    return unseen
+
+
+def _refuse_private(path: str, what: str, key: str, sandbox: Sandbox) -> None:
+    """In "auto" a job has what it names, but never homes, settings or what is the agent's."""
+    is_forbidden = is_private(str(Path(path).resolve()), sandbox.private)
+    if is_forbidden or sandbox.options.isolation == "require":
+        raise ValueError(
+            f"{what} is not seen by isolated commands: {plain(path)}; name its folder in "
+            f"agent.{key} of this runner's configuration"
+        )
