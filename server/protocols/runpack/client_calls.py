@@ -28,10 +28,11 @@ class ClientCalls:
 
     async def submit(self, actor: Actor, body: bytes) -> Answer:
         asked = codec.asked(body, self._settings)
-        [(job, is_cached)] = await self._coordinator.submit(actor, [asked.spec()])
-        if not is_cached:
-            return answer(201, job_id=job.uuid, status="pending", message=NEW)
-        fields = await self._known(job.uuid, _SUBMIT_WORDS)
+        [submitted] = await self._coordinator.submit(actor, [asked.spec()])
+        uuid = submitted.job.uuid
+        if not submitted.is_cached:
+            return answer(201, job_id=uuid, status="pending", message=NEW)
+        fields = await self._known(uuid, _SUBMIT_WORDS)
         if fields is None:
             raise rejected("Job not found", 404)
         return answer(200, **fields)
