@@ -63,6 +63,8 @@ class CoordinatorServer:
     """Where programs of this box reach it."""
     listen_url: str
     """The same with the address as it was asked for."""
+    services: Sequence[ProtocolService] = ()
+    """What the protocols do on their own account."""
 
     def __init__(
         self,
@@ -228,6 +230,7 @@ class CoordinatorServer:
         await self._start_services(protocols.services)
 
     async def _start_services(self, services: Sequence[ProtocolService]) -> None:
+        self.services = services
         for service in services:
             self._end_with(service.name, service.stop)
             try:

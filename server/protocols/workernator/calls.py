@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from server.coordinator import Coordinator
     from server.coordinator.results import JobSnapshot
-    from server.model import Job
+    from server.model import Job, Outcome
     from server.protocols.workernator.access import Caller
     from server.protocols.workernator.watch import JobWatch
 
@@ -26,6 +26,8 @@ START_SECONDS = 30.0
 """How long a start waits for a runner with a free slot."""
 ONCE = RetryPolicy(max_losses=0)
 """Nobody of this protocol expects a job to be run again: its output would begin anew."""
+NEVER_BEGUN = ("invalid", "not_compatible")
+"""Types of errors with which runners turn down what they were asked for."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class Calls:
         except BaseException:  # the caller went away: it will never learn the job's id
             self._withdraw(caller, job)
             raise
-        if begun.outcome is not None and begun.outcome.kind == "refused":
+        if begun.outcome is not None and _was_refused(begun.outcome):
             raise CannotStart(begun.outcome.message or "the runner would not begin it")
         return begun
 
@@ -137,6 +139,11 @@ class Calls:
             )
         except TrafficError as error:
             logger.info("job %d was not stopped: %s", job.id, error)
+
+
+def _was_refused(outcome: Outcome) -> bool:
+    """Whether the runner looked at the job and never began it."""
+    return outcome.kind == "refused" or outcome.type in NEVER_BEGUN
 
 
 def _has_begun(job: Job) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import TYPE_CHECKING, Any
 
 from grpclib.reflection.service import ServerReflection
@@ -64,16 +65,12 @@ class WorkernatorService:
             FinalService(self._calls, outputs, self._authorize),
             DraftService(self._coordinator, self._calls, outputs, self._authorize),
         ]
+        listener = _listen(settings)
+        self.port = listener.getsockname()[1]
         self._server = Server(ServerReflection.extend(services))
-        try:
-            await self._server.start(settings.host, settings.port, ssl=context)
-        except OSError as error:
-            raise TrafficError(
-                f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); "
-                "protocols.workernator.port names another"
-            ) from error
+        await self._server.start(sock=listener, ssl=context)
         self._upkeep.keep("news of jobs", self._watch.run)
-        logger.info("Workernator's clients are served on %s:%d", settings.host, settings.port)
+        logger.info("Workernator's clients are served on %s:%d", settings.host, self.port)
 
     async def stop(self) -> None:
         """End calls, then connections."""
@@ -91,3 +88,18 @@ class WorkernatorService:
     def _authorize(self, stream: Stream[Any, Any], call: Call) -> Caller:
         address = stream.peer.addr()
         return caller(stream.peer.cert(), self._settings.users, call, address[0] if address else "")
+
+
+def _listen(settings: WorkernatorSettings) -> socket.socket:
+    """The port, bound before anything is served on it."""
+    address = (settings.host, settings.port)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server(address, family=family, backlog=512)
+    except OSError as error:
+        raise TrafficError(
+            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); "
+            "protocols.workernator.host and port name another place"
+        ) from error
+    listener.setblocking(False)
+    return listener

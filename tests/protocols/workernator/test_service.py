@@ -1,0 +1,120 @@
+"""The port: many readers at once, rubbish, trouble at the start, a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+from grpc_tools import protoc
+
+from server.runtime.problems import RuntimeProblem
+from server.wire.workernator import final_pb2
+from tests.protocols.workernator.world import FINAL, World, a_world
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+OUTPUT = final_pb2.OutputJobRequest
+READERS = 500
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+@pytest.mark.timeout(120)
+async def test_five_hundred_readers_at_once(world: World, tmp_path: Path) -> None:
+    gate = tmp_path / "go on"
+    async with world.agent():
+        alice = world.connect("alice")
+        script = f"echo first; while [ ! -e '{gate}' ]; do sleep 0.05; done; echo last"
+        job = await alice.start("sh", "-c", script)
+        readers = [
+            alice.stream(f"{FINAL}Output", OUTPUT(id=job.id), seconds=100) for _ in range(READERS)
+        ]
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(32) as pool:
+            first = await asyncio.gather(
+                *(loop.run_in_executor(pool, next, reader) for reader in readers)
+            )
+            assert {part.data for part in first} == {b"first\n"}
+            gate.touch()
+            rest = await asyncio.gather(
+                *(loop.run_in_executor(pool, list, reader) for reader in readers)
+            )
+        assert {b"".join(part.data for part in parts) for parts in rest} == {b"last\n"}
+        assert (await alice.status(job.id)).status == final_pb2.Finished
+
+
+@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", b"\0" * 4096, b"PRI * HTTP/2.0\r\n"])
+async def test_rubbish_ends_its_own_connection_alone(world: World, data: bytes) -> None:
+    context = ssl.create_default_context(cafile=str(world.certificates / "ca.pem"))
+    context.load_cert_chain(world.certificates / "alice.pem", world.certificates / "alice.key")
+    _, writer = await asyncio.open_connection("localhost", world.port, ssl=context)
+    writer.write(data)
+    writer.close()
+    error = await world.connect("alice").refused(
+        f"{FINAL}Status", final_pb2.JobStatusRequest(id="x")
+    )
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_message_that_is_none_fails_its_own_call_alone(world: World) -> None:
+    alice = world.connect("alice")
+    method = alice.channel.unary_unary(f"{FINAL}Status", request_serializer=lambda raw: raw)
+    with pytest.raises(grpc.RpcError):
+        await asyncio.to_thread(method, b"\xff\xff\xff\xff", timeout=20)
+    error = await alice.refused(f"{FINAL}Status", final_pb2.JobStatusRequest(id="x"))
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_ending_leaves_no_task_and_lets_readers_go(tmp_path: Path) -> None:
+    before = asyncio.all_tasks()
+    async with a_world(tmp_path) as world:
+        async with world.agent():
+            alice = world.connect("alice")
+            job = await alice.start("sleep", "60")
+            reader = alice.stream(f"{FINAL}Output", OUTPUT(id=job.id))
+            waiting = asyncio.ensure_future(asyncio.to_thread(list, reader))
+            await world.server.stop()
+            with pytest.raises(grpc.RpcError):
+                await asyncio.wait_for(waiting, 20)
+    assert asyncio.all_tasks() <= before
+
+
+async def test_a_port_that_is_taken_is_said_in_words(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RuntimeProblem, match=f"{port} cannot be listened on"):
+            async with a_world(tmp_path, port=port):
+                raise AssertionError("it started")
+
+
+@pytest.mark.parametrize("file", ["certificate", "key", "client_ca"])
+async def test_files_that_cannot_be_used_are_named(tmp_path: Path, file: str) -> None:
+    missing = str(tmp_path / "missing.pem")
+    with pytest.raises(RuntimeProblem, match=r"missing\.pem"):
+        async with a_world(tmp_path, **{file: missing}):
+            raise AssertionError("it started")
+
+
+@pytest.mark.parametrize("name", ["final", "draft"])
+def test_the_modules_are_those_of_the_contracts(name: str, tmp_path: Path) -> None:
+    contract = f"server/wire/workernator/{name}"
+    known = Path(protoc.__file__).parent / "_proto"
+    arguments = ["protoc", f"-I{ROOT}", f"-I{known}", f"--python_out={tmp_path}"]
+    assert protoc.main([*arguments, str(ROOT / f"{contract}.proto")]) == 0
+    made, ours = (
+        [line for line in module.read_text().splitlines() if "AddSerializedFile" in line]
+        for module in (tmp_path / f"{contract}_pb2.py", ROOT / f"{contract}_pb2.py")
+    )
+    assert made == ours, "the contract has changed: make protos"
