@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.coordinator.results import Introduction
+from server.protocols.rrq.ladder import Pace
 from server.protocols.rrq.names import member_name, types_of
 from server.protocols.rrq.suspects import Suspects
 from server.traits import RRQ
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from server.settings import RrqGroupSettings
     from server.wire.rrq_address import Address
 
+DEFAULT_PACE = Pace()
 PORTIONS = 8
 """A runner takes at most this part of its slots more than the one that has least to do."""
 
@@ -22,9 +24,16 @@ PORTIONS = 8
 class Group:
     """One ``[protocols.rrq.runners.NAME]``."""
 
-    def __init__(self, name: str, settings: RrqGroupSettings, coordinator: Coordinator) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: RrqGroupSettings,
+        coordinator: Coordinator,
+        pace: Pace = DEFAULT_PACE,
+    ) -> None:
         self.name = name
         self.settings = settings
+        self.pace = pace
         self.coordinator = coordinator
         self.suspects = Suspects(coordinator.clock, settings.max_in_flight)
         self.worker_id = f"traffic-tui-{coordinator.name[-12:]}"

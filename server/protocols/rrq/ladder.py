@@ -7,7 +7,7 @@ nothing else, and otherwise the attempt is given up, so that others go on undist
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from server.model import Outcome
 from server.protocols.rrq.requests import cancel_frame
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from server.protocols.rrq.group import Group
     from server.protocols.rrq.in_flight import InFlight, InFlightTable, Wish
 
-DEADLINE_GRACE_SECONDS = 1.0
-"""Runners keep the deadline themselves; so much later it is ours to do."""
-ANSWER_SECONDS = 3.0
-"""How long an answer to a cancel is waited for after the deadline."""
-KILL_SECONDS = 1.0
-"""The same where somebody wants it to be forced."""
+
+class Pace(NamedTuple):
+    """How long each rung holds, in seconds."""
+
+    deadline_grace: float = 1.0
+    """Runners keep the deadline themselves; so much later it is ours to do."""
+    answer: float = 3.0
+    """How long an answer to a cancel is waited for after the deadline."""
+    kill: float = 1.0
+    """The same where somebody wants it to be forced."""
 
 
 class Ladder:
@@ -51,7 +55,7 @@ class Ladder:
 
     def watch(self, entry: InFlight, seconds: float) -> None:
         """A request was sent that has so long."""
-        wait = seconds + DEADLINE_GRACE_SECONDS
+        wait = seconds + self._group.pace.deadline_grace
         entry.set_timer(self._loop.call_later(wait, self._time_is_up, entry))
 
     def ask(self, entry: InFlight, wish: Wish) -> None:
@@ -69,7 +73,7 @@ class Ladder:
         if entry.is_given_up:
             self.end_what_is_left()
             return
-        left = entry.asked_at + KILL_SECONDS - self._loop.time()
+        left = entry.asked_at + self._group.pace.kill - self._loop.time()
         if left <= 0:
             self._no_answer(entry)
         else:
@@ -97,7 +101,7 @@ class Ladder:
 
     def _time_is_up(self, entry: InFlight) -> None:
         self.ask(entry, "timeout")
-        entry.set_timer(self._loop.call_later(ANSWER_SECONDS, self._no_answer, entry))
+        entry.set_timer(self._loop.call_later(self._group.pace.answer, self._no_answer, entry))
 
     def _no_answer(self, entry: InFlight) -> None:
         if entry.request_id not in self._table or entry.is_given_up:

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from server.protocols.rrq.external import ExternalRunner
-from server.protocols.rrq.group import Group
+from server.protocols.rrq.group import DEFAULT_PACE, Group
 from server.protocols.rrq.guard import Guard
 from server.protocols.rrq.leftovers import Leftovers
 from server.protocols.rrq.managed import House, ManagedRunner, environment_without
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from server.coordinator import Coordinator
     from server.protocols.rrq.courier import Courier
+    from server.protocols.rrq.ladder import Pace
     from server.settings import KeySettings, Settings
 
 FINISH_SECONDS = 0.4
@@ -40,10 +41,17 @@ class RrqService:
 
     name = "RRQ runners"
 
-    def __init__(self, coordinator: Coordinator, settings: Settings, folder: Path | None) -> None:
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        settings: Settings,
+        folder: Path | None,
+        *,
+        pace: Pace = DEFAULT_PACE,
+    ) -> None:
         self._coordinator = coordinator
         self._groups = [
-            Group(name, group, coordinator)
+            Group(name, group, coordinator, pace)
             for name, group in settings.protocols.rrq.runners.items()
         ]
         self._guard = Guard()
