@@ -12,6 +12,7 @@ from server.carriers import check_correlation, check_trace_context
 from server.errors import InvalidInput, TooLarge
 from server.model import JobSpec, RetryPolicy
 from server.payloads import check_payload
+from server.ranges import checked as checked_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,9 @@ MAX_IDEMPOTENCY_KEY = 200
 MAX_REQUIRES = 64
 DEFAULT_UNIQUE_SECONDS = 21_600.0
 """How long a unique key answers where its submitter does not say: 6 hours, as with RRQ."""
+
+RANGE_TYPE = "range"
+"""Type of a job with a range that says no other."""
 
 _EMPTY_PARAMS = b"{}"
 
@@ -83,7 +87,7 @@ def _job_spec(request: SubmitRequest, settings: Settings, index: int) -> JobSpec
     cache_key, cache_ttl_ms = _cache_key(request, index)
     retry = request.retry
     return JobSpec(
-        type=request.type,
+        type=request.type or _default_type(request, index),
         params=params,
         queue=request.queue,
         priority=request.priority,
@@ -96,7 +100,15 @@ def _job_spec(request: SubmitRequest, settings: Settings, index: int) -> JobSpec
         trace_context=request.trace_context,
         correlation=request.correlation,
         cache_ttl_ms=cache_ttl_ms,
+        range=None if request.range is None else checked_range(*request.range),
+        range_policy=request.range_policy,
     )
+
+
+def _default_type(request: SubmitRequest, index: int) -> str:
+    if request.range is None:
+        raise InvalidInput(f"job {index}: type is missing; only a job with a range has a default")
+    return RANGE_TYPE
 
 
 def _cache_key(request: SubmitRequest, index: int) -> tuple[str | None, int]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from server.coordinator.memory import Memory
     from server.model import Actor
+    from server.settings import Settings
     from server.store.base import KeptRange, Tx
 
 PIECES_AHEAD: Final = 2_048
@@ -70,7 +71,7 @@ def begin(
     for span in (*known, *_too_old(memory, kept.range, known, now)):
         kept = tx.add_spans(kept, [span.range], span.kind)
     spans = tx.spans(job.id, after=kept.range.low - 1)
-    plan = plan_of(kept.range, spans, _width(memory), others)
+    plan = plan_of(kept.range, spans, units_of_a_piece(memory.settings), others)
     note = plan.words(memory.settings.protocols.native_v1.max_backfill_ms)
     tx.append("range_planned", at=now, job=job.id, actor=actor.name, reason=note, data=plan.data())
     return Begun(advance(tx, memory, job.id, now) or job, note)
@@ -169,7 +170,7 @@ def fill(tx: Tx, memory: Memory, job: Job, kept: KeptRange, now: int) -> KeptRan
     cut = cut_front(
         Range(kept.cut + 1, kept.range.high),
         [span.range for span in tx.spans(job.id, after=kept.cut)],
-        width=_width(memory),
+        width=units_of_a_piece(memory.settings),
         room=ahead - is_open,
         floor=floor_of(memory, now),
     )
@@ -290,8 +291,9 @@ def _conclude(tx: Tx, memory: Memory, job: Job, kept: KeptRange, now: int) -> Jo
     return step.job
 
 
-def _width(memory: Memory) -> int:
-    return max(1, memory.settings.protocols.native_v1.max_assignable_cursor_ms * UNITS_PER_MS)
+def units_of_a_piece(settings: Settings) -> int:
+    """How many units a piece has at most."""
+    return max(1, settings.protocols.native_v1.max_assignable_cursor_ms * UNITS_PER_MS)
 
 
 def floor_of(memory: Memory, now: int) -> int | None:

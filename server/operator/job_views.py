@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from server import traits
 from server.model import ACTIVE_STATES
+from server.operator.coverage_views import range_ends
 from server.payloads import payload_value
 from server.wire.operator import (
     AttemptRef,
     AttemptView,
+    CoverageView,
     ErrorView,
     JobFullView,
     JobRefView,
@@ -34,7 +36,9 @@ def job_view(row: JobRow) -> JobView:
     return JobView(**_facts(row))
 
 
-def job_full_view(detail: JobDetail, lease: LeaseView) -> JobFullView:
+def job_full_view(
+    detail: JobDetail, lease: LeaseView, coverage: CoverageView | None
+) -> JobFullView:
     """A job with what lists leave out."""
     details = detail.details
     newest = detail.attempts[0] if detail.attempts else None
@@ -48,6 +52,9 @@ def job_full_view(detail: JobDetail, lease: LeaseView) -> JobFullView:
         lease=lease.state,
         lease_seconds=lease.seconds_left,
         can=abilities(newest.protocol) if newest else "",
+        parent=job_ref(detail.parent),
+        range=range_ends(detail),
+        coverage=coverage,
     )
 
 
@@ -143,14 +150,19 @@ def attempt_view(row: AttemptRow, job_uuid: str) -> AttemptView:
     )
 
 
+def job_ref(found: tuple[int, str] | None) -> JobRefView | None:
+    """A job by number and UUID."""
+    return None if found is None else JobRefView(number=found[0], id=found[1])
+
+
 def lineage_view(detail: JobDetail) -> LineageView:
     """What a job was made from, and what was made from it."""
-    older = detail.resubmitted_from
     return LineageView(
-        resubmitted_from=JobRefView(number=older[0], id=older[1]) if older else None,
+        resubmitted_from=job_ref(detail.resubmitted_from),
         resubmitted_as=[
             JobRefView(number=number, id=uuid) for number, uuid in detail.resubmitted_as
         ],
+        schedule=detail.schedule,
     )
 
 

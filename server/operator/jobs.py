@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from server.coordinator.ranges import units_of_a_piece
 from server.coordinator.results import LeaseView
 from server.errors import InvalidInput, NotFound
 from server.filters import parse_filter
+from server.operator.coverage_views import coverage_view
 from server.operator.job_views import attempt_view, job_full_view, job_view, lineage_view
 from server.operator.line_views import event_view, explain_view
 from server.operator.parts import OperatorParts, exactly_one
@@ -49,8 +51,14 @@ class JobCalls(OperatorParts):
             return []
         submitted = await self.coordinator.submit(actor, specs, idempotency_key=idempotency_key)
         return [
-            SubmittedView(id=job.uuid, number=job.id, state=job.state, cached=is_cached)
-            for job, is_cached in submitted
+            SubmittedView(
+                id=one.job.uuid,
+                number=one.job.id,
+                state=one.job.state,
+                cached=one.is_cached,
+                note=one.note,
+            )
+            for one in submitted
         ]
 
     async def jobs(
@@ -91,7 +99,7 @@ class JobCalls(OperatorParts):
         self.names.learn(detail.row.job, [row.attempt for row in detail.attempts])
         names = await self.names.of_events(detail.events)
         return JobDetailView(
-            job=job_full_view(detail, self._lease(detail)),
+            job=job_full_view(detail, self._lease(detail), coverage_view(detail, self._width)),
             attempts=[attempt_view(row, detail.row.job.uuid) for row in detail.attempts],
             events=[event_view(event, names) for event in detail.events],
             lineage=lineage_view(detail),
@@ -155,6 +163,11 @@ class JobCalls(OperatorParts):
         if not page.rows:
             raise NotFound(f"job {acted.job.id} was deleted in the meantime")
         return OneJobView(job=job_view(page.rows[0]), warning=acted.warning)
+
+    @property
+    def _width(self) -> int:
+        """Units of a piece as they are cut now."""
+        return units_of_a_piece(self.coordinator.settings)
 
     def _lease(self, detail: JobDetail) -> LeaseView:
         if not detail.attempts:

@@ -51,9 +51,9 @@ _LIVE: Final = (
 """Of a job that is done in pieces, no attempt is live, as it has none."""
 _ACTIVE: Final = f"j.state BETWEEN {FIRST_ACTIVE} AND {LAST_ACTIVE}"
 _HEARD: Final = (
-    "(SELECT max(a.started_at, a.ended_at, coalesce((SELECT heard_at FROM progress"
+    "coalesce((SELECT max(a.started_at, a.ended_at, coalesce((SELECT heard_at FROM progress"
     " WHERE attempt = a.id), 0), coalesce((SELECT max(updated_at) FROM streams"
-    " WHERE attempt = a.id), 0)) FROM attempts a WHERE a.id = j.attempt)"
+    " WHERE attempt = a.id), 0)) FROM attempts a WHERE a.id = j.attempt), 0)"
 )
 _PERCENT: Final = (
     "coalesce("

@@ -7,7 +7,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from server.model import MAX_NAME, MAX_PRIORITY, AttemptState, JobState, OutcomeKind, Role
+from server.model import (
+    MAX_NAME,
+    MAX_PRIORITY,
+    AttemptState,
+    JobState,
+    OutcomeKind,
+    RangePolicy,
+    Role,
+)
+from server.ranges import SegmentState
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Priority = Annotated[int, Meta(ge=-MAX_PRIORITY, le=MAX_PRIORITY)]
@@ -53,7 +62,8 @@ def no_params() -> msgspec.Raw:
 class SubmitRequest(Request):
     """One job to submit."""
 
-    type: Name
+    type: Name = ""
+    """Left out: ``range``, where there is a range."""
     params: msgspec.Raw = field(default_factory=no_params)
     queue: Name = "default"
     priority: Priority = 0
@@ -72,6 +82,10 @@ class SubmitRequest(Request):
     """A ``cache_key`` that ends by itself: the same keys, so only one of the two is given."""
     unique_ttl_seconds: PositiveSeconds | None = None
     """How long it answers, counted from when the job is due; left out: 6 hours."""
+    range: tuple[int, int] | None = None
+    """A stretch of a cursor in microseconds, ends included, to be done in pieces."""
+    range_policy: RangePolicy = "all"
+    """``missing``: only what no other job of this type, queue and parameters did or is doing."""
 
 
 class StopRequest(Request):
@@ -262,6 +276,46 @@ class JobFullView(JobView):
     """What is left of the newest attempt's lease; null: none is live, or it does not run out."""
     can: str
     """What its runner is able to do, as letters of ``solr``: stop, output, keeps jobs, progress."""
+    parent: JobRefView | None = None
+    """The job whose range it is a piece of."""
+    range: tuple[int, int] | None = None
+    """The stretch of a cursor it is over, ends included; of a piece, its part of it."""
+    coverage: CoverageView | None = None
+    """How far its range is; null: it is not done in pieces."""
+
+
+class SegmentView(View):
+    """A stretch of a range in one state, ends included."""
+
+    from_: int = field(name="from")
+    to: int
+    state: SegmentState
+
+
+class CoverageView(View):
+    """How far a range is. Units are those of the cursor: microseconds."""
+
+    total: int
+    """What is to be done: the range without what is elsewhere or too old."""
+    covered: int
+    running: int
+    waiting: int
+    """In pieces that wait, or not cut into pieces yet."""
+    missing: int
+    """What nobody will do by itself: pieces that were spent, and all that is left at the end."""
+    elsewhere: int
+    """What other jobs did or were doing when it was submitted."""
+    too_old: int
+    running_pieces: int
+    waiting_pieces: int
+    pieces_to_cut: int
+    """How many more it will take, as pieces are cut now."""
+    spent_pieces: int
+    """Pieces that ended without covering their part."""
+    segments: list[SegmentView]
+    """All of the range, in order, neighbours alike as one; at most 500."""
+    is_coarse: bool
+    """True where there are more: each then shows the most urgent state of what lies in it."""
 
 
 class JobDetailView(View):
@@ -286,6 +340,8 @@ class SubmittedView(View):
     state: JobState
     cached: bool
     """True where a cache key or an idempotency key gave an older job."""
+    note: str = ""
+    """What the submitter should know, for example what of a range is left out."""
 
 
 class OneSubmittedView(View):

@@ -104,8 +104,14 @@ def submitted_list(submitted: Sequence[Submitted]) -> SubmittedListView:
     """What whoever submitted jobs is told, in the order of the request."""
     return SubmittedListView(
         jobs=[
-            SubmittedView(id=job.uuid, number=job.id, state=job.state, cached=is_cached)
-            for job, is_cached in submitted
+            SubmittedView(
+                id=one.job.uuid,
+                number=one.job.id,
+                state=one.job.state,
+                cached=one.is_cached,
+                note=one.note,
+            )
+            for one in submitted
         ]
     )
 

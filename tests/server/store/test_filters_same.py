@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from server.clock import ManualClock
 from server.filters import FilterRow, parse_filter
 from server.model import ACTIVE_STATES, JOB_STATES, Outcome, Progress
+from server.ranges import Range
 from server.schedules import Schedule, ScheduledTask
 from server.store import sqlite_queries
-from server.store.base import Change, JobQuery, StreamState
+from server.store.base import Change, JobQuery, KeptRange, StreamState
 from server.store.sqlite import SqliteStore
 from tests.server.store.world import World, claim, details, insert
 
@@ -95,6 +96,8 @@ def some_jobs(seed: int) -> list[dict[str, Any]]:
             "params": random.choice(PARAMS),
             "is_second": random.random() < 0.3,
             "schedule": random.choice((0, 0, 1, 2)),
+            "parent": random.choice((0, 0, 0, 1, 2, 7)),
+            "range": random.choice((None, None, None, (0, 9, 0, 3), (5, 5, 0, 0), (0, 3, 4, 0))),
         }
         for _ in range(JOBS)
     ]
@@ -125,12 +128,13 @@ terms = st.one_of(
     st.builds("{}{}{}".format, st.sampled_from(("age", "for", "quiet")), signs, st.integers(0, 20)),
     st.builds(
         "{}{}{}".format,
-        st.sampled_from(("priority", "try", "number", "progress")),
+        st.sampled_from(("priority", "try", "number", "progress", "parent")),
         signs,
         st.integers(-3, 12),
     ),
     st.builds("progress{}{}%".format, signs, st.sampled_from((0, 20, 33.4, 50, 99.5, 100))),
-    st.builds("{}:{}".format, st.sampled_from(("priority", "number")), st.just("1,2,-1")),
+    st.builds("{}:{}".format, st.sampled_from(("priority", "number", "parent")), st.just("1,2,-1")),
+    st.builds("parent:{}".format, st.sampled_from((0, 1, 2, 5, 7))),
     words,
 )
 filters = st.lists(
@@ -149,13 +153,24 @@ def put(tx: Tx, number: int, facts: dict[str, Any], now: int) -> None:
         type=facts["type"],
         requires=facts["requires"],
         detail=details(
-            facts["params"], facts["owner"], facts["origin"], schedule=facts["schedule"]
+            facts["params"],
+            facts["owner"],
+            facts["origin"],
+            schedule=facts["schedule"],
+            parent=facts["parent"],
         ),
         uuid=f"{number:08d}-0000-7000-8000-000000000000",
         rank=facts["rank"],
         created_at=now - facts["created"] * 1000,
     )
     since = now - facts["since"] * 1000
+    if facts["range"] is not None:
+        tx.save([Change(job, job._replace(state=state, since=since))])
+        low, high, left_out, covered = facts["range"]
+        is_open = state in ACTIVE_STATES
+        whole = Range(low, high)
+        tx.put_range(KeptRange(job.id, whole, low - 1, covered, left_out, 0, "", is_open, ""))
+        return
     if facts["runner"] == 0 and state not in ACTIVE_STATES:
         tx.save([Change(job, job._replace(state=state, since=since))])
         return
@@ -226,6 +241,7 @@ def filter_row(row: JobRow, labels: dict[str, str], facts: dict[str, Any]) -> Fi
         percent,
         facts["params"],
         SCHEDULES[facts["schedule"]],
+        facts["parent"],
     )
 
 
