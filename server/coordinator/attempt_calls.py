@@ -28,6 +28,10 @@ class AttemptCalls(Calls):
             presence.has_news.clear()
         return await self._apply(lambda tx: tx.live_attempts(session=session_id))
 
+    async def recorded_on(self, runner_id: int) -> list[tuple[Job, Attempt]]:
+        """The attempts that hold a slot of a runner."""
+        return await self._apply(lambda tx: tx.live_attempts(runner=runner_id))
+
     async def note_phase(self, attempt_uuid: str, phase: str) -> bool:
         """An attempt runs, and is in this phase. False: it no longer counts."""
         now = self.clock.now_ms()

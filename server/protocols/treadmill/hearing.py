@@ -1,0 +1,185 @@
+"""What a supervisor's messages mean for its desk. Events only take a job forward."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from server.errors import NotFound
+from server.model import Progress
+from server.protocols.treadmill.held import RANKS, phase_of
+from server.protocols.treadmill.outcomes import (
+    LIVES_ON,
+    Declared,
+    of_declaration,
+    of_end,
+    of_error,
+)
+from server.store.base import EventQuery
+from server.wire.treadmill import (
+    ConsoleLog,
+    DeclareExitStatus,
+    JobError,
+    Ongoing,
+    StateTransition,
+    StatusResponse,
+    SupervisorEvent,
+    console_pieces,
+)
+
+if TYPE_CHECKING:
+    from server.model import Outcome
+    from server.protocols.treadmill.desk import Desk
+    from server.protocols.treadmill.held import Held
+    from server.wire.treadmill import Idle, JobHappening, JobState, ReportedError, ToSwitchboard
+
+MAX_REMEMBERED = 64
+"""Ended jobs of a supervisor of which late words are expected."""
+MAX_HOST_OUTPUT = 64 * 1024
+"""Characters of a declaration that are kept; the console is for more."""
+FIRST_STAGE = "starting"
+
+
+class Hearing:
+    """Takes in what one supervisor says."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._ended: OrderedDict[str, None] = OrderedDict()
+
+    def ended(self, wire_id: str) -> None:
+        """A job is over here; words about it may still come."""
+        self._ended[wire_id] = None
+        while len(self._ended) > MAX_REMEMBERED:
+            self._ended.popitem(last=False)
+
+    async def message(self, message: ToSwitchboard) -> None:
+        if isinstance(message, StatusResponse):
+            await self._desk.answered(message.message)
+        elif isinstance(message, SupervisorEvent):
+            await self._event(message.message.job_id, message.message.event)
+        else:
+            await self._desk.ignored(f"a protocol_error: {message.message.code[:100]}")
+
+    async def adopted(self, job: Held, reported: Idle | Ongoing) -> None:
+        """Its status says that it has the job, and where that is."""
+        if isinstance(reported, Ongoing):
+            self._desk.is_doubtful = False
+            await self._state(job, reported.job_state)
+
+    async def _event(self, wire_id: str, event: JobHappening) -> None:
+        if isinstance(event, StateTransition):
+            self._desk.is_doubtful = False
+        elif isinstance(event, JobError):
+            self._desk.is_doubtful = True
+        job = self._desk.jobs.get(wire_id)
+        if job is None:
+            await self._about_none_of_its_own(wire_id, event)
+            return
+        try:
+            await self._about(job, event)
+        except NotFound:
+            self._desk.drop(job)  # deleted while it ran
+
+    async def _about(self, job: Held, event: JobHappening) -> None:
+        if isinstance(event, ConsoleLog):
+            await self._console(job, event)
+        elif isinstance(event, StateTransition):
+            await self._state(job, event.new_state, event.status_message or "")
+        elif isinstance(event, DeclareExitStatus):
+            await self._declared(job, event)
+        else:
+            await self._error(job, event.error)
+
+    async def _state(self, job: Held, state: JobState, words: str = "") -> None:
+        desk, rank = self._desk, RANKS[state.state]
+        job.was_missed = False
+        if state.state == "terminated":
+            await desk.finish(job, await self._end_of(job))
+            return
+        if rank < job.rank or job.is_given_up:
+            return  # from before it was known to be further
+        job.rank = rank
+        phase = phase_of(state)
+        if words:
+            progress = Progress(None, None, words[:1000])
+            await desk.persist(lambda: desk.coordinator.report(job.id, None, progress))
+        counts = await desk.persist(lambda: desk.coordinator.note_phase(job.id, phase))
+        if not counts:
+            desk.wake()  # it was given up or taken away meanwhile: the loop finds out
+
+    async def _end_of(self, job: Held) -> Outcome:
+        declared = await self._declaration(job)
+        snapshot = await self._desk.coordinator.job_with_attempt(job.job.uuid)
+        wanted = snapshot.job.wanted if snapshot else job.job.wanted
+        is_stopping = bool(snapshot and snapshot.attempt and snapshot.attempt.stop_at)
+        return of_end(declared, wanted=wanted, is_stopping=is_stopping)
+
+    async def _declared(self, job: Held, event: DeclareExitStatus) -> None:
+        output = event.host_output
+        if output is not None and len(output) > MAX_HOST_OUTPUT:
+            output = f"{output[:MAX_HOST_OUTPUT]} [cut]"
+        job.declared = Declared(event.user_exit_status, output)
+        job.is_declaration_known = True
+        data = msgspec.json.encode(job.declared._asdict())
+        await self._desk.persist(
+            lambda: self._desk.coordinator.note_fact(
+                job.id,
+                "exit_declared",
+                reason=f"the workload says: {event.user_exit_status}",
+                data=data,
+            )
+        )
+
+    async def _declaration(self, job: Held) -> Declared | None:
+        """What the workload declared, even if it was before this coordinator started."""
+        if not job.is_declaration_known:
+            job.is_declaration_known = True
+            query = EventQuery(job=job.job.id, kinds=("exit_declared",), limit=1)
+            events = await self._desk.coordinator.store.reads.events(query)
+            if events and events[0].attempt == job.attempt.id:
+                job.declared = Declared(**msgspec.json.decode(events[0].data))
+        return job.declared
+
+    async def _error(self, job: Held, error: ReportedError) -> None:
+        if error.kind in LIVES_ON:
+            if error.kind == "AlreadyRunning" and not job.is_seen:
+                job.rank = RANKS["initializing"]
+                await self._desk.persist(
+                    lambda: self._desk.coordinator.note_phase(job.id, FIRST_STAGE)
+                )
+            return
+        declared = await self._declaration(job)
+        outcome = of_error(error, was_ready=job.rank >= RANKS["ready"])
+        if declared is not None and error.kind != "JobNotFound":
+            outcome = of_declaration(declared)
+        self._desk.rest()
+        await self._desk.finish(job, outcome)
+
+    async def _console(self, job: Held, log: ConsoleLog) -> None:
+        for piece in console_pieces(log):
+            if not piece or job.is_given_up:
+                continue
+            add = partial(self._desk.coordinator.add_output, job.id, "console", piece)
+            await self._desk.persist(add)
+
+    async def _about_none_of_its_own(self, wire_id: str, event: JobHappening) -> None:
+        """Words about a job that is not on this supervisor, as far as we know."""
+        desk = self._desk
+        is_over = isinstance(event, JobError) or (
+            isinstance(event, StateTransition) and event.new_state.state == "terminated"
+        )
+        if is_over and desk.is_zombie(wire_id):
+            desk.bury_zombie()
+            return
+        if wire_id in self._ended:
+            if is_over or isinstance(event, ConsoleLog):
+                return  # an end after the error that was it; the tail of a console
+            await desk.ignored(f"an event of job {wire_id}, which has ended")
+            return
+        await desk.ignored(f"an event of job {wire_id}, which it was not given")
+        if not is_over and desk.is_aligned:
+            desk.ask_soon()
