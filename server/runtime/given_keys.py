@@ -30,7 +30,7 @@ def configured_keys(keys: KeySettings, environment: Mapping[str, str]) -> list[G
     given: list[GivenKey] = []
     for field in fields(keys):
         source: SecretSource = getattr(keys, field.name)
-        secret = _secret(f"keys.{field.name}", source, environment)
+        secret = read_secret(f"keys.{field.name}", source, environment)
         if secret:
             role = cast("Role", field.name.replace("_", "-"))
             given.append(GivenKey(name=role, role=role, secret=secret))
@@ -50,7 +50,7 @@ def filed_keys(folder: Path) -> list[GivenKey]:
     return [GivenKey(name=role, role=role, secret=secret) for role, secret in keys.items()]
 
 
-def _secret(key: str, source: SecretSource, environment: Mapping[str, str]) -> str:
+def read_secret(key: str, source: SecretSource, environment: Mapping[str, str]) -> str:
     """The secret a source holds; its value never appears in an error."""
     secret = _from_file(key, source.file) if source.file else environment.get(source.env, "")
     where = f"the file {source.file}" if source.file else f"the variable {source.env}"

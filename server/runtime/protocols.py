@@ -15,9 +15,10 @@ from server.protocols.rrq.service import RrqService
 from server.protocols.runpack.app import PATHS as RUNPACK_PATHS
 from server.protocols.runpack.app import PREFIXES as RUNPACK_PREFIXES
 from server.protocols.runpack.app import RunpackApp
+from server.runtime.treadmill import build_treadmill
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from server.operator import OperatorApi
@@ -34,11 +35,14 @@ class Protocols(NamedTuple):
     """Started after the HTTP server, in this order, and ended before it."""
 
 
-def build_protocols(api: OperatorApi, settings: Settings, folder: Path | None) -> Protocols:
+def build_protocols(
+    api: OperatorApi, settings: Settings, folder: Path | None, environment: Mapping[str, str]
+) -> Protocols:
     """The protocols of a configuration.
 
     Args:
         folder: the data folder, for what a protocol has to find again after a crash.
+        environment: where tokens are looked up.
     """
     coordinator, keyring = api.coordinator, api.keyring
     surfaces = [
@@ -56,6 +60,10 @@ def build_protocols(api: OperatorApi, settings: Settings, folder: Path | None) -
         native_v1 = NativeV1App(coordinator)
         surfaces.append(Surface("native-v1", native_v1, prefixes=(NATIVE_V1_PREFIX,)))
         services.append(NativeV1Service(coordinator))
+    if settings.protocols.treadmill.enabled:
+        treadmill = build_treadmill(coordinator, settings.protocols.treadmill, environment)
+        surfaces.append(treadmill.surface)
+        services.append(treadmill.switchboard)
     if settings.protocols.workernator.enabled:
         # gRPC is loaded where it is served.
         from server.protocols.workernator.service import WorkernatorService
