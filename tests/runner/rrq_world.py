@@ -95,7 +95,8 @@ class World:
         return await self.result(await self.enqueue(name, params, **options))
 
     async def enqueue(self, name: str, params: dict[str, Any], **options: Any) -> str:
-        return await self.client.enqueue(name, {"params": params, **options})
+        job_id: str = await self.client.enqueue(name, {"params": params, **options})
+        return job_id
 
 
 @asynccontextmanager

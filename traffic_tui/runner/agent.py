@@ -19,6 +19,7 @@ from traffic_tui.runner.options import AgentOptions
 from traffic_tui.runner.own_process import end_now, log_for_people, loop_factory
 from traffic_tui.runner.processes import ProcessGroups
 from traffic_tui.runner.registry import Registry
+from traffic_tui.runner.sandbox.opening import opened, say
 from traffic_tui.runner.supervisor import Supervisor
 from traffic_tui.runner.words import plain
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from traffic_tui.runner.options import AgentProtocol
+    from traffic_tui.runner.sandbox.sandbox import Sandbox
     from traffic_tui.runner.seam import SupervisorConnector
 
 log = logging.getLogger(__name__)
@@ -48,8 +50,9 @@ def run_agent(options: AgentOptions) -> int:
     groups = ProcessGroups()
     try:
         options.check()
-        registry = registry_for(options, groups)
-        return _serve(options, registry)
+        with _sandbox(options, groups) as sandbox:
+            registry = registry_for(options, groups, sandbox)
+            return _serve(options, registry)
     except RunnerError as error:
         log.error("%s", error)
         return NEVER_REACHED if isinstance(error, NeverReached) else REFUSED
@@ -84,10 +87,23 @@ def run(
         raise SystemExit(code)
 
 
-def registry_for(options: AgentOptions, groups: ProcessGroups) -> Registry:
+@contextlib.contextmanager
+def _sandbox(options: AgentOptions, groups: ProcessGroups) -> Iterator[Sandbox | None]:
+    """The sandbox of whatever runs as a process; None: nothing here needs one."""
+    if not options.may_command and not options.sandbox.limits.get("fib"):
+        yield None
+        return
+    with opened(options.sandbox, options.folder, groups) as sandbox:
+        if options.may_command:
+            say(sandbox, COMMAND)
+        yield sandbox
+
+
+def registry_for(
+    options: AgentOptions, groups: ProcessGroups, sandbox: Sandbox | None = None
+) -> Registry:
     """The built-in types and one's own, cut down to the types asked for."""
-    may_command = options.allow_command or COMMAND in options.types
-    registry = built_in(groups, allow_command=may_command)
+    registry = built_in(groups, allow_command=options.may_command, sandbox=sandbox)
     if options.handlers is not None:
         for entry in load_handlers(options.handlers).entries.values():
             if entry.name in registry:
