@@ -122,7 +122,7 @@ class Courier:
     def cancel_all(self) -> None:
         """Ask for the end of everything in flight."""
         for entry in self._table.live():
-            self._ladder.ask(entry, "stop")
+            self._ladder.ask(entry, "leave")
 
     async def close(self, loss: Loss) -> None:
         """The runner is gone: say what that means for its jobs, and end its session."""

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from server.coordinator.results import Assigned
     from server.model import Stream
 
-Wish: TypeAlias = Literal["", "stop", "timeout"]
+Wish: TypeAlias = Literal["", "stop", "timeout", "leave"]
+"""Somebody wants it to stop, its time is up, or the coordinator itself is stopping."""
 
 
 @dataclass(slots=True)

@@ -85,6 +85,8 @@ class Ladder:
             return outcome
         if entry.wish == "timeout":
             return outcome._replace(kind="timeout", is_retryable=False)
+        if entry.wish == "leave":
+            return Outcome("lost", "the coordinator was stopped", is_blameless=True)
         return outcome._replace(kind="cancelled")
 
     def end_what_is_left(self) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from server.coordinator.results import JobSnapshot
-    from server.model import Job, Outcome, Runner
+    from server.model import Attempt, Job, Outcome, Runner, Stream
 
 ROOT = Path(__file__).parents[3]
 SECONDS = 20.0
@@ -111,6 +111,11 @@ class World:
         assert found.job.state == "completed", found.outcome
         assert found.outcome is not None
         return msgspec.json.decode(found.outcome.result or b"null")
+
+    async def output(self, attempt: Attempt, stream: Stream) -> bytes:
+        """What an attempt printed."""
+        found = await self.coordinator.store.reads.output(attempt.id, stream, 0, 1_000_000)
+        return b"".join(chunk.data for chunk in found.chunks)
 
     async def late_kinds(self) -> list[str]:
         late = await self.coordinator.store.reads.late_writes(before=None, limit=50)
