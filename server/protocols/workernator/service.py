@@ -8,12 +8,12 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from grpclib.reflection.service import ServerReflection
-from grpclib.server import Server
 
 from server.errors import TrafficError
 from server.protocols.service import Upkeep
 from server.protocols.workernator.access import caller
 from server.protocols.workernator.calls import Calls
+from server.protocols.workernator.connections import ManyStreamsServer
 from server.protocols.workernator.draft_service import DraftService
 from server.protocols.workernator.final_service import FinalService
 from server.protocols.workernator.outputs import Outputs
@@ -48,7 +48,7 @@ class WorkernatorService:
         self._calls = Calls(coordinator, self._watch)
         self._coordinator = coordinator
         self._upkeep = Upkeep(self.name)
-        self._server: Server | None = None
+        self._server: ManyStreamsServer | None = None
         self.port = 0
         """Where it listens, once started."""
 
@@ -67,7 +67,7 @@ class WorkernatorService:
         ]
         listener = _listen(settings)
         self.port = listener.getsockname()[1]
-        self._server = Server(ServerReflection.extend(services))
+        self._server = ManyStreamsServer(ServerReflection.extend(services))
         await self._server.start(sock=listener, ssl=context)
         self._upkeep.keep("news of jobs", self._watch.run)
         logger.info("Workernator's clients are served on %s:%d", settings.host, self.port)

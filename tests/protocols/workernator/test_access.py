@@ -113,7 +113,7 @@ async def test_only_tls_1_3_is_spoken(world: World, caplog: pytest.LogCaptureFix
     assert (encrypted.version(), encrypted.selected_alpn_protocol()) == ("TLSv1.3", "h2")
     writer.close()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with caplog.at_level(logging.WARNING), pytest.raises(ssl.SSLError, match="VERSION"):
+    with caplog.at_level(logging.WARNING), pytest.raises((ssl.SSLError, ConnectionError)):
         await asyncio.open_connection("localhost", world.port, ssl=context)
     assert "it does not speak TLS 1.3" in caplog.text
 
