@@ -216,9 +216,7 @@ class CoordinatorServer:
         await self._guard.start()
 
     async def _start_http(self, sockets: list[socket.socket]) -> None:
-        protocols = build_protocols(
-            self.operator, self.settings, self.folder, self._environment
-        )
+        protocols = build_protocols(self.operator, self.settings, self.folder, self._environment)
         app = HttpApp(self.operator, protocols.surfaces)
         http = HttpServer(app, sockets, self.settings.server.tls, self._fail)
         self._end_with("the HTTP server", http.stop)

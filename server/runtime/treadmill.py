@@ -74,7 +74,9 @@ def _supervisor_tokens(
 
 
 def _client_tokens(settings: TreadmillSettings, environment: Mapping[str, str]) -> list[Token]:
-    named = [(OF_ALL, settings.api_token, (ADMIN,))]
+    named: list[tuple[str, SecretSource, tuple[str, ...]]] = [
+        (OF_ALL, settings.api_token, (ADMIN,))
+    ]
     named += [(one.name, one.token, one.permissions) for one in settings.tokens]
     tokens: list[Token] = []
     for name, source, permissions in named:
