@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from server.errors import Busy, DiskFull, SlowBody, TrafficError
-from server.http.exchange import ClientGone, error_body, header, send_error, send_json
+from server.http.exchange import BODY_IS_HERE, ClientGone, error_body, header, send_error, send_json
 from server.ids import new_uuid
 
 if TYPE_CHECKING:
@@ -33,13 +33,23 @@ SMALL_BODY = 64 * 1024
 class Exchange:
     """One request and its answer, watched. Hand :meth:`receive` and :meth:`send` to the app."""
 
-    __slots__ = ("_deadline", "_is_lingering", "_is_whole", "_receive", "_scope", "_send", "status")
+    __slots__ = (
+        "_body_seconds",
+        "_deadline",
+        "_is_lingering",
+        "_is_whole",
+        "_receive",
+        "_scope",
+        "_send",
+        "status",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, body_seconds: float) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._deadline = asyncio.get_running_loop().time() + body_seconds
+        self._body_seconds = body_seconds
+        self._deadline: float | None = None
         self._is_whole = False
         self._is_lingering = False
         self.status = 0
@@ -51,16 +61,21 @@ class Exchange:
         Raises:
             SlowBody: the body is not there in time.
         """
-        if self._is_whole:
+        if self._is_whole or BODY_IS_HERE in self._scope:  # as of nearly all requests
             return await self._receive()
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
-        except TimeoutError:
-            raise SlowBody("the body did not arrive in time; send it faster or smaller") from None
+        message = await self._receive_in_time()
         if not message.get("more_body", False):
             self._is_whole = True
         return message
+
+    async def _receive_in_time(self) -> Message:
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + self._body_seconds
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._receive()
+        except TimeoutError:
+            raise SlowBody("the body did not arrive in time; send it faster or smaller") from None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -112,7 +127,7 @@ class Exchange:
 
     def _has_unread_body(self) -> bool:
         """Whether more of the body may come than is worth waiting for."""
-        if self._is_whole:
+        if self._is_whole or BODY_IS_HERE in self._scope:
             return False
         if header(self._scope, b"transfer-encoding") is not None:
             return True

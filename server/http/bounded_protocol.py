@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds on the head of a request.
+"""uvicorn's HTTP protocol with bounds on the head of a request, and answers sent in one go.
 
 Neither httptools nor uvicorn limits how long, or how slow, the lines before a body may be, so one
 connection could take all memory, and a thousand silent ones all file descriptors.
@@ -7,17 +7,21 @@ connection could take all memory, and a thousand silent ones all file descriptor
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.http.exchange import BODY_IS_HERE
+from server.http.joined_writes import JoinedWrites
 from server.wire.operator import ErrorBody, FailureView
 
 if TYPE_CHECKING:
     import asyncio
 
+    from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
 MAX_HEAD = 64 * 1024
@@ -54,6 +58,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._answers = JoinedWrites(transport, self.loop)
         self._head_began = self.loop.time()
         self._look_later()
 
@@ -96,6 +101,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             raise ValueError("too many requests at once")  # ends as a 400, as above
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        cast("dict[str, Any]", self.scope)[BODY_IS_HERE] = True
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.transport = cast("asyncio.Transport", self._answers)
+        super()._start_asgi_task(cycle, app)
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(
             400,
@@ -120,6 +133,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         phrase = HTTPStatus(status).phrase.encode("ascii")
         code = _CODES[status]
         body = msgspec.json.encode(ErrorBody(error=FailureView(code=code, message=words)))
+        self._answers.flush()
         self.transport.write(
             b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
             b"connection: close\r\n\r\n%b" % (status, phrase, len(body), body)

@@ -23,6 +23,8 @@ Headers: TypeAlias = "Iterable[tuple[bytes, bytes]]"
 
 T = TypeVar("T")
 
+BODY_IS_HERE = "traffic.body_is_here"
+"""Where the scope tells that the whole body has arrived: nobody has to watch how long it takes."""
 JSON_HEADER = (b"content-type", b"application/json")
 
 
