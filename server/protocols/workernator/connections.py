@@ -20,7 +20,7 @@ class ManyStreamsProtocol(H2Protocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
-        allowed = {SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS}
+        allowed: dict[SettingCodes | int, int] = {SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS}
         self.connection._connection.update_settings(allowed)  # grpclib has no setting for it
         self.connection.flush()
 
