@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from server.cron import MAX_LOOK_BACK_MS, Cron
-from server.model import JobSpec, RetryPolicy
+from server.model import JobSpec
 
 Overlap: TypeAlias = Literal["skip", "queue", "replace"]
 OVERLAPS: Final[tuple[Overlap, ...]] = ("skip", "queue", "replace")
@@ -36,7 +36,6 @@ class ScheduledTask:
     requires: Mapping[str, str] = field(default_factory=dict)
     timeout_ms: int = 0
     max_attempts: int | None = None
-    retry: RetryPolicy | None = None
     correlation: Mapping[str, str] | None = None
 
 
@@ -92,7 +91,6 @@ class Schedule:
             requires=task.requires,
             timeout_ms=task.timeout_ms,
             max_attempts=task.max_attempts,
-            retry=task.retry,
             correlation=task.correlation,
             schedule=self.id,
         )
@@ -109,7 +107,8 @@ class ScheduleWish:
     catch_up_ms: int
     task: ScheduledTask
     params: bytes
-    is_paused: bool = False
+    is_paused: bool | None = None
+    """None: as it is."""
 
 
 class Due(NamedTuple):

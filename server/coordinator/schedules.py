@@ -76,7 +76,7 @@ def _put(
         is_configured=is_configured,
         changed_at=now,
     )
-    if wish.is_paused != fresh.is_paused:
+    if wish.is_paused is not None and wish.is_paused != fresh.is_paused:
         fresh = _paused(fresh, actor, reason, now) if wish.is_paused else _resumed(fresh, now)
     elif (before.cron, before.time_zone) != (fresh.cron, fresh.time_zone):
         fresh = planned(fresh, now)
@@ -226,7 +226,7 @@ def follow_configuration(tx: Tx, memory: Memory, now: int) -> None:
 def _configured_wish(name: str, settings: ScheduleSettings) -> ScheduleWish:
     return ScheduleWish(
         name=name,
-        cron=settings.cron,
+        cron=" ".join(settings.cron.split()),
         time_zone=settings.time_zone,
         overlap=settings.overlap,
         catch_up_ms=settings.catch_up_ms,

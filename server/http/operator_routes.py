@@ -21,7 +21,8 @@ from server.http.queries import (
     ReasonQuery,
     numbers_of,
 )
-from server.http.routes import Route, Stream
+from server.http.routes import Route, Stream, reason_of
+from server.http.schedule_routes import SCHEDULE_ROUTES
 from server.submission import idempotency_key
 from server.wire.operator import (
     CreatedKeyView,
@@ -103,18 +104,13 @@ async def _late_writes(api: OperatorApi, call: Call) -> Answer:
 
 
 async def _forget(api: OperatorApi, call: Call) -> Answer:
-    await api.forget(call.actor, call.params["runner"], _reason(call))
+    await api.forget(call.actor, call.params["runner"], reason_of(call))
     return None
 
 
 async def _revoke(api: OperatorApi, call: Call) -> Answer:
-    await api.revoke_key(call.actor, call.params["name"], _reason(call))
+    await api.revoke_key(call.actor, call.params["name"], reason_of(call))
     return None
-
-
-def _reason(call: Call) -> ReasonRequest:
-    """Of a deletion: in the body, or in the query, as not every client can send a body."""
-    return ReasonRequest(reason=call.body.reason or call.query.reason)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -296,6 +292,7 @@ ROUTES: tuple[Route, ...] = (
         answer=OneQueueView,
         body=LimitRequest,
     ),
+    *SCHEDULE_ROUTES,
     Route(
         "GET",
         "/late-writes",

@@ -11,6 +11,7 @@ import msgspec
 from server.errors import InvalidInput, NotFound
 from server.http.limits import MAX_BODY
 from server.http.queries import Query
+from server.wire.operator import ReasonRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -110,6 +111,11 @@ class Route:
         if self.body is not None:
             statuses |= {408, 413}
         return sorted(statuses)
+
+
+def reason_of(call: Call) -> ReasonRequest:
+    """Of a deletion: in the body, or in the query, as not every client can send a body."""
+    return ReasonRequest(reason=call.body.reason or call.query.reason)
 
 
 def segment(raw: str) -> str:

@@ -389,8 +389,18 @@ class RunnersView(View):
     runners: list[RunnerView]
 
 
+class RunnerLogLine(View):
+    at: int
+    stream: str
+    """``stdout``, ``stderr``, or ``coordinator`` for what the coordinator says of it."""
+    text: str
+
+
 class OneRunnerView(View):
     runner: RunnerView
+    log: list[RunnerLogLine] = []
+    """The last lines of what it prints beside its jobs, where the coordinator started it; told
+    where one runner is asked for."""
 
 
 class QueueView(View):

@@ -165,6 +165,46 @@ def test_queues(traffic: Traffic) -> None:
     assert "gpu" in traffic("queues", "list", "-o", "name").out.split()
 
 
+def test_schedules(traffic: Traffic) -> None:
+    create = ("schedules", "create", "nightly", "30 2 * * *", "report")
+    made = traffic(
+        *create,
+        "--time-zone",
+        "Europe/Berlin",
+        "--params",
+        '{"days": 1}',
+        "--catch-up",
+        "2h",
+        "--json",
+    )
+    schedule = document(made)["schedule"]
+    assert (schedule["params"], schedule["catch_up_seconds"]) == ({"days": 1}, 7_200)
+    listed = traffic("schedules", "list")
+    for words in ("nightly", "30 2 * * *", "Europe/Berlin", "report"):
+        assert words in listed.out
+    assert "there is a schedule nightly already" in traffic(*create).err
+    changed = document(traffic(*create, "--replace", "--queue", "gpu", "--json"))["schedule"]
+    assert (changed["queue"], changed["time_zone"]) == ("gpu", "UTC")
+    paused = traffic("schedules", "pause", "nightly", "--reason", "audit")
+    assert "audit" in paused.out
+    assert document(traffic("schedules", "show", "nightly", "--json"))["schedule"]["next_at"] == 0
+    assert traffic("schedules", "resume", "nightly").code == EXIT_DONE
+    assert len(traffic("schedules", "next", "nightly", "-n", "3").out.splitlines()) == 4
+    due = traffic("schedules", "next", "--cron", "0 9 * * MON", "--time-zone", "Asia/Tokyo", "-n1")
+    assert "09:00:00" in due.out
+    assert traffic("schedules", "delete", "nightly").out == "deleted: nightly\n"
+    assert "there is no schedule" in traffic("schedules", "show", "nightly").err
+
+
+def test_schedules_that_make_no_sense(traffic: Traffic) -> None:
+    bad = traffic("schedules", "create", "n", "61 * * * *", "report")
+    assert (bad.code, "field 1 (minute), at character 1" in bad.err) == (EXIT_FAILED, True)
+    zone = traffic("schedules", "create", "n", "1 * * * *", "report", "--time-zone", "Europe/Berln")
+    assert "did you mean Europe/Berlin" in zone.err
+    assert traffic("schedules", "next").code == EXIT_USAGE
+    assert traffic("schedules", "next", "n", "--cron", "* * * * *").code == EXIT_USAGE
+
+
 def test_keys(traffic: Traffic, tmp_path: Path) -> None:
     made = traffic("keys", "create", "--name", "ci", "--role", "read-only", "--expires", "90d",
                    "--reason", "the build box")  # fmt: skip

@@ -17,6 +17,7 @@ from server.wire.operator import (
     StopRequest,
     SubmitRequest,
 )
+from server.wire.schedules import NewScheduleRequest, ScheduleRequest
 from traffic_tui.client.base import ClientError, KeepAlive, Unreachable
 
 if TYPE_CHECKING:
@@ -134,6 +135,27 @@ async def test_runners_are_drained_resumed_and_forgotten(world: World, runner: L
     assert refusal.value.status == 409
 
 
+async def test_schedules_are_made_changed_and_deleted(world: World) -> None:
+    client = world.client
+    wanted = NewScheduleRequest(name="every/night", cron="0 2 * * *", type="work", queue="gpu")
+    made = await client.create_schedule(wanted)
+    assert (made.name, made.queue, made.params, made.paused_at) == ("every/night", "gpu", {}, 0)
+    assert await client.schedule("every/night") == made
+    paused = await client.pause_schedule("every/night", reason="audit")
+    assert (paused.next_at, paused.pause_reason) == (0, "audit")
+    changed = await client.change_schedule(
+        "every/night", ScheduleRequest(cron="0 3 * * *", type="work", time_zone="Europe/Berlin")
+    )
+    assert (changed.cron, changed.queue, changed.pause_reason) == ("0 3 * * *", "default", "audit")
+    assert (await client.resume_schedule("every/night")).next_at == (
+        await client.schedule_due("every/night", count=1)
+    ).due[0]
+    assert len((await client.cron_due("* * * * *", count=3)).due) == 3
+    assert [one.name for one in (await client.schedules()).schedules] == ["every/night"]
+    await client.delete_schedule("every/night", reason="done")
+    assert (await client.schedules()).schedules == []
+
+
 async def test_queues_are_paused_resumed_and_limited(world: World) -> None:
     await submit(world.client, queue="gpu")
     paused = await world.client.pause_queue("gpu", reason="too hot")
@@ -221,6 +243,15 @@ ERRORS: dict[str, tuple[Callable[[Client], Awaitable[object]], int, str]] = {
     "no such prefix": (lambda c: c.job("abcdef"), 404, "not_found"),
     "hostile id": (lambda c: c.job("../keys?x=1#[/b]\x1b[2J"), 400, "invalid"),
     "no such runner": (lambda c: c.runner("nobody"), 404, "not_found"),
+    "no such schedule": (lambda c: c.schedule("nowhere"), 404, "not_found"),
+    "no cron": (lambda c: c.cron_due("61 * * * *"), 400, "invalid"),
+    "too many times": (lambda c: c.cron_due("* * * * *", count=101), 400, "invalid"),
+    "no zone": (lambda c: c.cron_due("* * * * *", time_zone="Mars"), 400, "invalid"),
+    "bad schedule": (
+        lambda c: c.create_schedule(NewScheduleRequest(name="a", cron="* * 30 2 *", type="b")),
+        400,
+        "invalid",
+    ),
     "no such queue": (lambda c: c.pause_queue("nowhere"), 404, "not_found"),
     "bad filter": (lambda c: c.jobs(filter="state:nonsense"), 400, "invalid"),
     "bad order": (lambda c: c.jobs(order="colour"), 400, "invalid"),
@@ -257,6 +288,15 @@ CHANGES: dict[str, Callable[[Client], Awaitable[object]]] = {
     "resume runner": lambda c: c.resume_runner("x"),
     "forget": lambda c: c.forget("x"),
     "pause": lambda c: c.pause_queue("default"),
+    "create schedule": lambda c: c.create_schedule(
+        NewScheduleRequest(name="a", cron="* * * * *", type="b")
+    ),
+    "change schedule": lambda c: c.change_schedule(
+        "a", ScheduleRequest(cron="* * * * *", type="b")
+    ),
+    "pause schedule": lambda c: c.pause_schedule("a"),
+    "resume schedule": lambda c: c.resume_schedule("a"),
+    "delete schedule": lambda c: c.delete_schedule("a"),
     "resume queue": lambda c: c.resume_queue("default"),
     "limit": lambda c: c.limit_queue("default", 1),
     "keys": lambda c: c.keys(),

@@ -1,4 +1,4 @@
-"""Due times: what is understood, what is refused in words, and what clocks do in spring and autumn."""
+"""Due times: what is understood, what is refused in words, what clocks do twice a year."""
 
 from __future__ import annotations
 

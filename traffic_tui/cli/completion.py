@@ -15,7 +15,16 @@ PATIENCE_SECONDS = 0.8
 """A tab that hangs is worse than a tab that offers nothing."""
 MAX_JOBS_LOOKED_AT = 200
 BUILT_IN_TYPES = ("noop", "fib", "eval", "wait", "command")
-FILTER_KEYS = ("state:", "queue:", "runner:", "type:", "age>", "label.", "args.")
+FILTER_KEYS = (
+    "state:",
+    "queue:",
+    "runner:",
+    "schedule:",
+    "type:",
+    "age>",
+    "label.",
+    "args.",
+)
 
 
 def _ask(question: Callable[[Client], Coroutine[Any, Any, list[str]]]) -> list[str]:
@@ -62,6 +71,15 @@ def runners(incomplete: str) -> list[str]:
     return _beginning(incomplete, _ask(question))
 
 
+def schedules(incomplete: str) -> list[str]:
+    """Names of schedules."""
+
+    async def question(client: Client) -> list[str]:
+        return [schedule.name for schedule in (await client.schedules()).schedules]
+
+    return _beginning(incomplete, _ask(question))
+
+
 def job_types(incomplete: str) -> list[str]:
     """The built-in types, what runners say they can do, and what was submitted lately."""
 
@@ -85,6 +103,9 @@ def filters(incomplete: str) -> list[str]:
     if incomplete.startswith("runner:"):
         names = runners(incomplete.removeprefix("runner:"))
         return [f"runner:{name}" for name in names]
+    if incomplete.startswith("schedule:"):
+        names = schedules(incomplete.removeprefix("schedule:"))
+        return [f"schedule:{name}" for name in names]
     return _beginning(incomplete, FILTER_KEYS)
 
 

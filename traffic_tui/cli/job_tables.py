@@ -170,6 +170,7 @@ def _lineage_facts(detail: JobDetailView) -> list[Fact]:
     source = detail.lineage.resubmitted_from
     copies = ", ".join(str(copy.number) for copy in detail.lineage.resubmitted_as)
     return [
+        Fact("schedule", span(detail.lineage.schedule)),
         Fact("made from", span(source.number if source else "")),
         Fact("made into", span(copies)),
     ]

@@ -10,7 +10,7 @@ import typer
 
 from traffic_tui.cli import completion
 from traffic_tui.cli.failures import CommandFailed, WrongUsage
-from traffic_tui.cli.submission import Order, submitting
+from traffic_tui.cli.submission import Order, ParamsFileOption, ParamsOption, submitting
 from traffic_tui.cli.typed import json_of
 
 
@@ -28,13 +28,8 @@ def declare(app: typer.Typer) -> None:
             str,
             typer.Argument(metavar="TYPE", help="Job type.", autocompletion=completion.job_types),
         ],
-        params: Annotated[
-            str | None, typer.Option("--params", metavar="JSON", help="Its parameters.")
-        ] = None,
-        params_file: Annotated[
-            str | None,
-            typer.Option("--params-file", metavar="FILE", help="Or a file of them; -: stdin."),
-        ] = None,
+        params: ParamsOption = None,
+        params_file: ParamsFileOption = None,
     ) -> Order:
         """Submit a job of any type."""
         return Order(type_name, params_of(params, params_file))

@@ -39,6 +39,9 @@ class RootGroup(LazyGroup):
         "jobs": LazyCommand("traffic_tui.cli.jobs", "Start, submit, list, watch, stop, move jobs."),
         "runners": LazyCommand("traffic_tui.cli.runners", "List, drain, resume, forget runners."),
         "queues": LazyCommand("traffic_tui.cli.queues", "List, pause, resume, limit queues."),
+        "schedules": LazyCommand(
+            "traffic_tui.cli.schedules", "List, create, pause, delete schedules (cron)."
+        ),
         "events": LazyCommand("traffic_tui.cli.events", "What happened, and what happens."),
         "keys": LazyCommand("traffic_tui.cli.keys", "Create, list, revoke keys."),
         "certs": LazyCommand("traffic_tui.cli.certs", "Make certificates for mutual TLS."),

@@ -46,6 +46,12 @@ class SubmitOptions:
     follow: bool
 
 
+ParamsOption: TypeAlias = Annotated[
+    str | None, typer.Option("--params", metavar="JSON", help="Its parameters.")
+]
+ParamsFileOption: TypeAlias = Annotated[
+    str | None, typer.Option("--params-file", metavar="FILE", help="Or a file of them; -: stdin.")
+]
 QueueOption: TypeAlias = Annotated[
     str,
     typer.Option(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         LateWritesView,
         NoticeView,
         OneJobView,
+        OneRunnerView,
         QueuesView,
         QueueView,
         ReassignRequest,
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
         StopRequest,
         SubmitRequest,
         SubmittedView,
+    )
+    from server.wire.schedules import (
+        DueTimesView,
+        NewScheduleRequest,
+        ScheduleRequest,
+        SchedulesView,
+        ScheduleView,
     )
 
 
@@ -166,6 +174,10 @@ class Client(Protocol):
 
     async def runner(self, runner: str) -> RunnerView: ...
 
+    async def runner_with_log(self, runner: str) -> OneRunnerView:
+        """A runner, and what it printed lately beside its jobs."""
+        ...
+
     async def drain(self, runner: str, request: DrainRequest) -> RunnerView: ...
 
     async def resume_runner(self, runner: str, *, reason: str = "") -> RunnerView: ...
@@ -181,6 +193,31 @@ class Client(Protocol):
     async def limit_queue(
         self, queue: str, limit: int | None, *, reason: str = ""
     ) -> QueueView: ...
+
+    # schedules
+    async def schedules(self) -> SchedulesView: ...
+
+    async def schedule(self, name: str) -> ScheduleView: ...
+
+    async def create_schedule(self, request: NewScheduleRequest) -> ScheduleView: ...
+
+    async def change_schedule(self, name: str, request: ScheduleRequest) -> ScheduleView: ...
+
+    async def delete_schedule(self, name: str, *, reason: str = "") -> None: ...
+
+    async def pause_schedule(self, name: str, *, reason: str = "") -> ScheduleView: ...
+
+    async def resume_schedule(self, name: str, *, reason: str = "") -> ScheduleView: ...
+
+    async def schedule_due(self, name: str, *, count: int = 5) -> DueTimesView:
+        """When a schedule is due next; of a paused one, when it would be."""
+        ...
+
+    async def cron_due(
+        self, expression: str, *, time_zone: str = "UTC", count: int = 5
+    ) -> DueTimesView:
+        """When an expression would be due."""
+        ...
 
     # what happened
     async def events(

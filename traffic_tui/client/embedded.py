@@ -22,6 +22,7 @@ from server.wire.operator import (
     ReasonRequest,
 )
 from traffic_tui.client.base import KeepAlive, OutputPart, Resync, Unreachable
+from traffic_tui.client.embedded_schedules import EmbeddedSchedules
 from traffic_tui.client.wire_bounds import (
     as_client_error,
     check_page,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from server.roles import Power
     from server.settings import Settings
     from server.wire.operator import (
+        OneRunnerView,
         CreatedKeyView,
         EventsView,
         ExplainView,
@@ -85,7 +87,7 @@ def open_embedded(
     return EmbeddedClient(thread, is_read_only=is_read_only, owns_thread=True)
 
 
-class EmbeddedClient:
+class EmbeddedClient(EmbeddedSchedules):
     """Calls the coordinator in ``thread``.
 
     Args:
@@ -245,7 +247,10 @@ class EmbeddedClient:
         return await self._call("read", lambda api: api.runners(self._actor))
 
     async def runner(self, runner: str) -> RunnerView:
-        return (await self._call("read", lambda api: api.runner(self._actor, runner))).runner
+        return (await self.runner_with_log(runner)).runner
+
+    async def runner_with_log(self, runner: str) -> OneRunnerView:
+        return await self._call("read", lambda api: api.runner(self._actor, runner))
 
     async def drain(self, runner: str, request: DrainRequest) -> RunnerView:
         body = checked_request(request)

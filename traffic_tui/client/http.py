@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 
@@ -30,9 +29,10 @@ from server.wire.operator import (
     SubmittedListView,
 )
 from traffic_tui.client.base import KeepAlive, OutputPart, Resync, Unreachable
+from traffic_tui.client.http_schedules import HttpSchedules
 from traffic_tui.client.messages import misunderstood
 from traffic_tui.client.sse import EventStreamError, EventStreamParser
-from traffic_tui.client.transport import TIMEOUT_SECONDS, Transport, given
+from traffic_tui.client.transport import TIMEOUT_SECONDS, Transport, given, path_part
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from traffic_tui.client.sse import ServerSentEvent
 
 
-class HttpClient:
+class HttpClient(HttpSchedules):
     """Talks to the coordinator at ``url`` with one key.
 
     Args:
@@ -127,7 +127,7 @@ class HttpClient:
         )
 
     async def job(self, job: str) -> JobDetailView:
-        return await self._transport.call("GET", f"/jobs/{_part(job)}", JobDetailView)
+        return await self._transport.call("GET", f"/jobs/{path_part(job)}", JobDetailView)
 
     async def output(
         self,
@@ -140,7 +140,7 @@ class HttpClient:
     ) -> OutputPart:
         response = await self._transport.send(
             "GET",
-            f"/jobs/{_part(job)}/output",
+            f"/jobs/{path_part(job)}/output",
             params={
                 "attempt": attempt or None,
                 "stream": stream or None,
@@ -162,7 +162,7 @@ class HttpClient:
     ) -> int | None:
         answer = await self._transport.call(
             "GET",
-            f"/jobs/{_part(job)}/output",
+            f"/jobs/{path_part(job)}/output",
             FoundView,
             params={
                 "search": text,
@@ -175,27 +175,27 @@ class HttpClient:
         return answer.offset
 
     async def explain(self, job: str) -> ExplainView:
-        return await self._transport.call("GET", f"/jobs/{_part(job)}/explain", ExplainView)
+        return await self._transport.call("GET", f"/jobs/{path_part(job)}/explain", ExplainView)
 
     async def stop(self, job: str, request: StopRequest) -> OneJobView:
         return await self._transport.call(
-            "POST", f"/jobs/{_part(job)}/stop", OneJobView, body=request
+            "POST", f"/jobs/{path_part(job)}/stop", OneJobView, body=request
         )
 
     async def resubmit(self, job: str, request: ResubmitRequest) -> OneJobView:
         return await self._transport.call(
-            "POST", f"/jobs/{_part(job)}/resubmit", OneJobView, body=request
+            "POST", f"/jobs/{path_part(job)}/resubmit", OneJobView, body=request
         )
 
     async def reassign(self, job: str, request: ReassignRequest) -> OneJobView:
         return await self._transport.call(
-            "POST", f"/jobs/{_part(job)}/reassign", OneJobView, body=request
+            "POST", f"/jobs/{path_part(job)}/reassign", OneJobView, body=request
         )
 
     async def set_priority(self, job: str, priority: int, *, reason: str = "") -> OneJobView:
         body = PriorityRequest(priority=priority, reason=reason)
         return await self._transport.call(
-            "POST", f"/jobs/{_part(job)}/priority", OneJobView, body=body
+            "POST", f"/jobs/{path_part(job)}/priority", OneJobView, body=body
         )
 
     # runners and queues ----------------------------------------------------------------------
@@ -204,22 +204,23 @@ class HttpClient:
         return await self._transport.call("GET", "/runners", RunnersView)
 
     async def runner(self, runner: str) -> RunnerView:
-        return (
-            await self._transport.call("GET", f"/runners/{_part(runner)}", OneRunnerView)
-        ).runner
+        return (await self.runner_with_log(runner)).runner
+
+    async def runner_with_log(self, runner: str) -> OneRunnerView:
+        return await self._transport.call("GET", f"/runners/{path_part(runner)}", OneRunnerView)
 
     async def drain(self, runner: str, request: DrainRequest) -> RunnerView:
-        path = f"/runners/{_part(runner)}/drain"
+        path = f"/runners/{path_part(runner)}/drain"
         return (await self._transport.call("POST", path, OneRunnerView, body=request)).runner
 
     async def resume_runner(self, runner: str, *, reason: str = "") -> RunnerView:
-        path = f"/runners/{_part(runner)}/resume"
+        path = f"/runners/{path_part(runner)}/resume"
         body = ReasonRequest(reason=reason)
         return (await self._transport.call("POST", path, OneRunnerView, body=body)).runner
 
     async def forget(self, runner: str, *, reason: str = "") -> None:
         params = {"reason": reason or None}
-        await self._transport.send("DELETE", f"/runners/{_part(runner)}", params=params)
+        await self._transport.send("DELETE", f"/runners/{path_part(runner)}", params=params)
 
     async def queues(self) -> QueuesView:
         return await self._transport.call("GET", "/queues", QueuesView)
@@ -234,7 +235,7 @@ class HttpClient:
         return await self._change_queue(queue, "limit", LimitRequest(limit=limit, reason=reason))
 
     async def _change_queue(self, queue: str, action: str, body: Request) -> QueueView:
-        path = f"/queues/{_part(queue)}/{action}"
+        path = f"/queues/{path_part(queue)}/{action}"
         return (await self._transport.call("POST", path, OneQueueView, body=body)).queue
 
     # what happened ---------------------------------------------------------------------------
@@ -287,12 +288,7 @@ class HttpClient:
         return await self._transport.call("POST", "/keys", CreatedKeyView, body=request)
 
     async def revoke_key(self, name: str) -> None:
-        await self._transport.send("DELETE", f"/keys/{_part(name)}")
-
-
-def _part(text: str) -> str:
-    """A name as one part of a path."""
-    return quote(text, safe="") or "%20"
+        await self._transport.send("DELETE", f"/keys/{path_part(name)}")
 
 
 def _times(header: str) -> tuple[tuple[int, int], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
@@ -153,6 +153,11 @@ class Transport:
 def given(params: Mapping[str, str | int | None]) -> dict[str, str | int]:
     """Only those that have a value."""
     return {name: value for name, value in params.items() if value is not None}
+
+
+def path_part(text: str) -> str:
+    """A name as one part of a path."""
+    return quote(text, safe="") or "%20"
 
 
 def _is_this_box(url: str) -> bool:

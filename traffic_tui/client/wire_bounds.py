@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound="Request")
 
 MAX_PAGE = 1_000
+MAX_DUE = 100
 
 
 def checked_request(request: R) -> R:
@@ -32,6 +33,12 @@ def check_page(limit: int) -> None:
     """Refuse pages of a size that no page has."""
     if not 1 <= limit <= MAX_PAGE:
         raise as_client_error(InvalidInput(f"limit is from 1 to {MAX_PAGE}, not {limit}"))
+
+
+def check_due_count(count: int) -> None:
+    """Refuse to count more due times than an answer holds."""
+    if not 1 <= count <= MAX_DUE:
+        raise as_client_error(InvalidInput(f"count is from 1 to {MAX_DUE}, not {count}"))
 
 
 def checked_order(order: str) -> JobOrder:

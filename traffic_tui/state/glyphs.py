@@ -31,6 +31,7 @@ STATE_ROLES: tuple[Role, ...] = ("active", "waiting", "good", "warn", "bad", "mu
 
 RunnerState: TypeAlias = Literal["ok", "quiet", "suspect", "faulty", "lost", "draining", "drained"]
 QueueState: TypeAlias = Literal["open", "paused", "late"]
+ScheduleState: TypeAlias = Literal["on", "paused"]
 
 
 class Span(NamedTuple):
@@ -80,6 +81,12 @@ QUEUE_MARKS: Mapping[QueueState, Mark] = {
     "open": _mark("open", "○", ".", "waiting"),
     "paused": _mark("paused", "‖", "=", "warn"),
     "late": _mark("late", "!", "!", "bad"),
+}
+
+
+SCHEDULE_MARKS: Mapping[ScheduleState, Mark] = {
+    "on": _mark("on", "◷", "@", "waiting"),
+    "paused": _mark("paused", "‖", "=", "warn"),
 }
 
 

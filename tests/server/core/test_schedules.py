@@ -1,4 +1,4 @@
-"""Schedules: fired once, over restarts, late starts, clocks that are set and disks that are full."""
+"""Schedules: fired once, over restarts, late looks, clocks that are set and full disks."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ async def test_nothing_is_asked_of_the_store_while_nothing_is_due(world: World) 
             return store.apply(operation)
 
     sweeper = world.coordinator._sweeper
-    store, sweeper._store = sweeper._store, Watched()  # type: ignore[assignment]
+    store, sweeper._store = sweeper._store, Watched()
     await world.pass_seconds(20)
     assert looks == 0
 
@@ -300,7 +300,8 @@ async def test_a_change_keeps_what_it_does_not_touch(world: World) -> None:
     assert other.next_at > world.clock.now_ms() + 60 * MINUTE_MS
     paused = await put(world, is_new=False, is_paused=True)
     assert (paused.is_paused, paused.next_at) == (True, 0)
-    again = await put(world, is_new=False)
+    assert (await put(world, is_new=False, params=b"[9]")).is_paused
+    again = await put(world, is_new=False, is_paused=False)
     assert again.next_at <= world.clock.now_ms() + MINUTE_MS
 
 
@@ -406,7 +407,7 @@ async def test_a_deleted_schedule_is_forgotten_when_its_jobs_are(world: World) -
     assert await prune()
 
 
-# the configuration ----------------------------------------------------------------------------------
+# the configuration ----------------------------------------------------------------------------
 
 
 def configured(**facts: Any) -> ScheduleSettings:

@@ -9,7 +9,13 @@ from server.model import ROLES, Role
 from server.roles import allows
 from tests.server.http.world import served
 
-PLACEHOLDERS = {"{job}": "424242", "{runner}": "nobody", "{queue}": "none", "{name}": "none"}
+PLACEHOLDERS = {
+    "{job}": "424242",
+    "{runner}": "nobody",
+    "{queue}": "none",
+    "{name}": "none",
+    "{schedule}": "none",
+}
 
 
 def concrete(path: str) -> str:
