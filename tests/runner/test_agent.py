@@ -71,12 +71,13 @@ async def test_a_third_signal_kills_and_leaves_no_process(
     coordinator.submit("command", STUBBORN)
     with agent(tmp_path, coordinator.url, key="the-key", types=("command",)) as running:
         await until(lambda: coordinator.output["attempt-1", "stdout"])
-        pid = int(coordinator.output["attempt-1", "stdout"])
+        family = psutil.Process(running.process.pid).children(recursive=True)
+        assert [child for child in family if child.cmdline()[:2] == STUBBORN["argv"][:2]]
         for words in ("draining", "stopping", "killed with 1 jobs"):
             running.signal()
             await running.says(words)
         assert await running.ends() == 1
-        await until(lambda: not psutil.pid_exists(pid))
+        await until(lambda: not any(child.is_running() for child in family))
 
 
 async def test_kill_9_leaves_no_process_and_the_next_agent_tidies_up(
@@ -85,10 +86,9 @@ async def test_kill_9_leaves_no_process_and_the_next_agent_tidies_up(
     coordinator.submit("command", STUBBORN)
     with agent(tmp_path, coordinator.url, key="the-key", types=("command",)) as running:
         await until(lambda: coordinator.output["attempt-1", "stdout"])
-        pid = int(coordinator.output["attempt-1", "stdout"])
         family = psutil.Process(running.process.pid).children(recursive=True)
+        assert [child for child in family if child.cmdline()[:2] == STUBBORN["argv"][:2]]
         running.signal(signal.SIGKILL)
-        await until(lambda: not psutil.pid_exists(pid))
         await until(lambda: not any(child.is_running() for child in family))
     assert len(left_in(tmp_path)) == 1
     with agent(tmp_path, coordinator.url, key="the-key") as running:

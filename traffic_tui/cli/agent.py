@@ -12,11 +12,14 @@ from traffic_tui.cli.failures import EXIT_DONE
 from traffic_tui.cli.options import CaOption, DataDirOption, KeyFileOption, UrlOption, Where
 
 if TYPE_CHECKING:
+    from server.settings import AgentSettings
     from traffic_tui.client.locate import Located
+    from traffic_tui.runner.sandbox.sandbox import SandboxOptions
 
 app = standalone()
 
 Protocol: TypeAlias = Literal["native-v2", "runpack", "rrq"]
+Isolation: TypeAlias = Literal["auto", "require", "off"]
 
 
 @local(
@@ -63,6 +66,10 @@ def agent(
         str | None,
         typer.Option("--handlers", metavar="MODULE:REGISTRY", help="Job types of your own."),
     ] = None,
+    isolation: Annotated[
+        Isolation | None,
+        typer.Option("--isolation", help="Of commands; else agent.isolation, which is auto."),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Its part is [agent].")
     ] = None,
@@ -96,12 +103,22 @@ def agent(
             protocol=protocol,
             handlers=handlers,
             allow_command=settings.agent.allow_command,
+            sandbox=sandbox_options(settings.agent, isolation),
             notify_relay=NotifyRelay.from_environment() if protocol == "runpack" else None,
             tcp_socket=tcp_socket,
         )
     )
     if code != EXIT_DONE:
         raise typer.Exit(code)
+
+
+def sandbox_options(settings: AgentSettings, isolation: Isolation | None) -> SandboxOptions:
+    """What is put around programs: as configured, unless the command line says otherwise."""
+    from traffic_tui.runner.sandbox.sandbox import SandboxOptions
+
+    return SandboxOptions(
+        isolation or settings.isolation, settings.limits, settings.show, settings.share
+    )
 
 
 def nowhere() -> Located:

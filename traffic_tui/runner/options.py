@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from server.model import MAX_NAME
 from traffic_tui.runner.errors import RunnerError
+from traffic_tui.runner.sandbox.sandbox import SandboxOptions
 from traffic_tui.runner.tcp_socket import OPTION, parse_tcp_socket
 from traffic_tui.runner.words import plain
 
@@ -64,12 +65,19 @@ class AgentOptions:
     """``module:registry`` with handlers of one's own."""
     allow_command: bool = False
     """Let the coordinator run programs here; naming ``command`` in ``types`` says the same."""
+    sandbox: SandboxOptions = SandboxOptions()
+    """What is put around programs."""
     data_dir: Path | None = None
     """None: the user's data folder."""
     notify_relay: NotifyRelay | None = None
     """Only for Runpack."""
     tcp_socket: str | None = None
     """Where it listens; only for RRQ, and needed there."""
+
+    @property
+    def may_command(self) -> bool:
+        """Whether the coordinator may run programs here."""
+        return self.allow_command or "command" in self.types
 
     @property
     def full_name(self) -> str:
