@@ -260,10 +260,15 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     def absolute(name: str) -> str:
         return str(folder.absolute() / Path(name).expanduser()) if name else ""
 
+    files = ("certificate", "key", "client_ca")
     tls = settings.server.tls
-    for name in ("certificate", "key", "client_ca"):
-        tls = replace(tls, **{name: absolute(getattr(tls, name))})
+    tls = replace(tls, **{name: absolute(getattr(tls, name)) for name in files})
     server = replace(settings.server, tls=tls)
+    workernator = settings.protocols.workernator
+    workernator = replace(
+        workernator, **{name: absolute(getattr(workernator, name)) for name in files}
+    )
+    protocols = replace(settings.protocols, workernator=workernator)
     if server.data_dir is not None:
         server = replace(server, data_dir=Path(absolute(str(server.data_dir))))
     keys = settings.keys

@@ -273,6 +273,17 @@ def test_names_of_files_are_meant_from_the_files_folder(tmp_path: Path) -> None:
     assert settings.keys.runner == SecretSource(file=str(tmp_path / "runner.key"))
 
 
+def test_files_of_workernator_are_meant_from_the_files_folder_too(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[protocols.workernator]\nkey = "certs/server.key"\nclient_ca = "/etc/ca.pem"\n'
+    )
+    workernator = load_settings(path).protocols.workernator
+    assert workernator.certificate == str(tmp_path / "server.pem")
+    assert workernator.key == str(tmp_path / "certs" / "server.key")
+    assert workernator.client_ca == "/etc/ca.pem"
+
+
 def test_what_is_written_reads_the_same() -> None:
     settings = Settings()
     settings = replace(
