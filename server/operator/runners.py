@@ -8,7 +8,13 @@ from server.errors import NotFound
 from server.operator.line_views import RUNNER_STATES, queue_view, runner_view
 from server.operator.parts import OperatorParts
 from server.submission import milliseconds
-from server.wire.operator import OneQueueView, OneRunnerView, QueuesView, RunnersView
+from server.wire.operator import (
+    OneQueueView,
+    OneRunnerView,
+    QueuesView,
+    RunnerLogLine,
+    RunnersView,
+)
 
 if TYPE_CHECKING:
     from server.model import Actor, Queue, Runner
@@ -25,7 +31,11 @@ class RunnerCalls(OperatorParts):
         return RunnersView(runners=views)
 
     async def runner(self, actor: Actor, runner: str) -> OneRunnerView:
-        return await self._one_runner(self.find_runner(runner))
+        """One runner, with what it printed lately."""
+        found = self.find_runner(runner)
+        view = await self._one_runner(found)
+        lines = self.coordinator.runner_logs.lines(found.id)
+        return OneRunnerView(view.runner, [RunnerLogLine(*line) for line in lines])
 
     async def drain(self, actor: Actor, runner: str, request: DrainRequest) -> OneRunnerView:
         """Give it nothing new; what it does may finish, or is moved."""

@@ -126,6 +126,8 @@ async def test_runners_are_drained_resumed_and_forgotten(world: World, runner: L
     [seen] = (await world.client.runners()).runners
     assert (seen.name, seen.labels, seen.capacity) == ("lab-01", {"rack": "r12"}, 2)
     assert (await world.client.runner("lab-01")).id == seen.id
+    with_log = await world.client.runner_with_log("lab-01")
+    assert (with_log.runner.id, with_log.log) == (seen.id, [])
     drained = await world.client.drain(seen.id, DrainRequest(reason="a new disk"))
     assert drained.drain_reason == "a new disk"
     assert drained.state in ("draining", "drained")

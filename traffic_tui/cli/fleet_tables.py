@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from traffic_tui.cli.tables import Column, Fact, Look, span
-from traffic_tui.state.formats import age, count, day_and_time, share
+from traffic_tui.state.formats import age, clean, count, day_and_time, share
 from traffic_tui.state.glyphs import QUEUE_MARKS, RUNNER_MARKS, Span
 
 if TYPE_CHECKING:
-    from server.wire.operator import EventView, KeyView, QueueView, RunnerView
+    from collections.abc import Sequence
+
+    from server.wire.operator import EventView, KeyView, QueueView, RunnerLogLine, RunnerView
+    from traffic_tui.state.glyphs import Role
 
 ABILITIES = {"s": "be stopped", "o": "send output", "l": "keep jobs", "r": "report progress"}
 
@@ -66,6 +69,16 @@ def runner_facts(runner: RunnerView, look: Look) -> list[Fact]:
         Fact("drained", span(_drain_words(runner, look), "warn")),
     ]
     return [fact for fact in facts if fact.value.text != "-"]
+
+
+def log_lines(log: Sequence[RunnerLogLine], look: Look) -> list[list[Span]]:
+    """What a runner printed, each line with its time and stream, under a title."""
+    lines = [[], [Span("printed lately", "title")]]
+    for line in log:
+        at = day_and_time(line.at, "local", now=look.now_ms)
+        role: Role = "muted" if line.stream == "coordinator" else "plain"
+        lines.append([Span(f"{at}  {line.stream:<11}  ", "muted"), Span(clean(line.text), role)])
+    return lines
 
 
 def _abilities(letters: str) -> str:

@@ -11,7 +11,12 @@ from traffic_tui.cli.command import Call, group, talking
 from traffic_tui.cli.options import ReasonOption  # noqa: TC001 (Typer reads annotations)
 
 if TYPE_CHECKING:
-    from server.wire.operator import RunnerView
+    from collections.abc import Sequence
+
+    from server.wire.operator import RunnerLogLine, RunnerView
+
+SHOWN_LOG_LINES = 20
+"""``-o json`` has them all."""
 
 app = group("List, show, drain, resume and forget runners.", "runners list")
 
@@ -31,8 +36,9 @@ async def list_runners(call: Call) -> None:
 
 @talking(app, "show", "runners show lab-07")
 async def show_runner(call: Call, runner: RunnerArgument) -> None:
-    """Show one runner."""
-    print_runner(call, await call.client.runner(runner))
+    """Show one runner, and what it printed lately where the coordinator started it."""
+    view = await call.client.runner_with_log(runner)
+    print_runner(call, view.runner, view.log)
 
 
 @talking(
@@ -79,10 +85,13 @@ async def forget(call: Call, runner: RunnerArgument, reason: ReasonOption = "") 
         call.printer.line(f"forgotten: {view.name}")
 
 
-def print_runner(call: Call, runner: RunnerView) -> None:
-    """One runner in the wanted form."""
+def print_runner(call: Call, runner: RunnerView, log: Sequence[RunnerLogLine] = ()) -> None:
+    """One runner in the wanted form, for people with the end of what it printed."""
     from server.wire.operator import OneRunnerView
-    from traffic_tui.cli.fleet_tables import runner_facts
+    from traffic_tui.cli.fleet_tables import log_lines, runner_facts
 
-    facts = runner_facts(runner, call.printer.look())
-    call.printer.facts(OneRunnerView(runner=runner), facts, runner.name)
+    look = call.printer.look()
+    document = OneRunnerView(runner=runner, log=list(log))
+    call.printer.facts(document, runner_facts(runner, look), runner.name)
+    if log and not (call.printer.is_json or call.printer.format == "name"):
+        call.printer.lines(log_lines(log[-SHOWN_LOG_LINES:], look))

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from server.roles import Power
     from server.settings import Settings
     from server.wire.operator import (
-        OneRunnerView,
         CreatedKeyView,
         EventsView,
         ExplainView,
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
         KeysView,
         LateWritesView,
         OneJobView,
+        OneRunnerView,
         QueuesView,
         QueueView,
         ReassignRequest,

@@ -146,6 +146,8 @@ class RunnersScreen(FleetScreen["RunnerView"]):
 
     async def _explain(self, runner: RunnerView) -> None:
         page = await self.desk.client.events(runner=runner.name, limit=12)
-        lines = wording.runner_words(runner, page.events, self.desk.context)
+        known = await self.desk.client.runner_with_log(runner.id)
+        lines = wording.runner_words(known.runner, page.events, self.desk.context)
+        lines += wording.runner_log_words(known.log, self.desk.context)
         title = f"{clean(runner.name)} is {runner.state}"
         await self.ask(TextDialog(title, lines, glyphs=self.desk.context.glyphs))

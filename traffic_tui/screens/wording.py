@@ -19,10 +19,15 @@ if TYPE_CHECKING:
         EventView,
         JobView,
         QueueView,
+        RunnerLogLine,
         RunnerView,
         VerdictView,
     )
     from traffic_tui.state.row_context import RowContext
+
+
+MAX_LOG_LINES = 200
+"""Of what a runner printed, in its dialog."""
 
 
 class Choice(NamedTuple):
@@ -331,6 +336,18 @@ def runner_words(runner: RunnerView, events: Sequence[EventView], context: RowCo
         for event in events
     ]
     return [line for line in lines if line] + (["", "lately", *told] if told else [])
+
+
+def runner_log_words(log: Sequence[RunnerLogLine], context: RowContext) -> list[str]:
+    """What a runner printed beside its jobs, where the coordinator started it."""
+    if not log:
+        return []
+    lines = [
+        f"{day_and_time(line.at, context.zone, now=context.now)}  {line.stream:<11}  "
+        f"{clean(line.text, 500)}".rstrip()
+        for line in log[-MAX_LOG_LINES:]
+    ]
+    return ["", "printed lately, newest last", *lines]
 
 
 ABILITIES: dict[str, str] = {

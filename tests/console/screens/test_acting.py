@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from server.wire.operator import RunnerRef, SubmitRequest, VerdictView
+from server.wire.operator import RunnerLogLine, RunnerRef, SubmitRequest, VerdictView
 from tests.console.screens.seeing import console, lab
-from tests.console.screens.world import job, runner
+from tests.console.screens.world import NOW, job, runner
 
 if TYPE_CHECKING:
     from tests.console.screens.world import World
@@ -295,6 +295,19 @@ async def test_why_of_a_runner_tells_what_is_known() -> None:
         await seat.sees("lab-31")
         await seat.press("e")
         await seat.dialog("lab-31 is lost", "not heard for", "rack=r12")
+
+
+async def test_what_a_runner_printed_is_shown_and_harmless() -> None:
+    client = lab()
+    client.runner_log = [
+        RunnerLogLine(NOW, "stderr", "\x1b[2JTraceback [bold]here[/]"),
+        RunnerLogLine(NOW, "coordinator", "started as process 41"),
+    ]
+    async with console(client) as seat:
+        await go(seat, "runners")
+        await seat.sees("lab-31")
+        await seat.press("e")
+        await seat.dialog("printed lately", "Traceback [bold]here[/]", "started as process 41")
 
 
 async def test_a_queue_is_paused_opened_and_limited() -> None:

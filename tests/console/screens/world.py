@@ -24,9 +24,11 @@ from server.wire.operator import (
     LateWriteView,
     LineageView,
     OneJobView,
+    OneRunnerView,
     ProgressView,
     QueuesView,
     QueueView,
+    RunnerLogLine,
     RunnerRef,
     RunnersView,
     RunnerView,
@@ -193,6 +195,7 @@ class World:
         self.attempts: dict[int, list[AttemptView]] = {}
         self.all_events: list[EventView] = []
         self.all_runners: dict[str, RunnerView] = {}
+        self.runner_log: list[RunnerLogLine] = []
         self.all_queues: dict[str, QueueView] = {}
         self.late: list[LateWriteView] = []
         self.outputs: dict[tuple[int, int, str], bytes] = {}
@@ -430,6 +433,10 @@ class World:
     async def runner(self, runner: str) -> RunnerView:
         self._called("runner", runner)
         return self.all_runners[runner]
+
+    async def runner_with_log(self, runner: str) -> OneRunnerView:
+        self._called("runner_with_log", runner)
+        return OneRunnerView(self.all_runners[runner], self.runner_log)
 
     async def drain(self, runner: str, request: Any) -> RunnerView:
         self._called("drain", runner, request)
