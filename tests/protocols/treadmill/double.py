@@ -51,7 +51,7 @@ class Double:
                     self.asked += 1
                     assert message["message"]["message"] is None
                     if self.status is not None:
-                        await self.answer(message, self.status)
+                        await self.answer(message["message"], self.status)
                         continue
                 await self.messages.put(message)
         except ConnectionClosed:
@@ -66,8 +66,7 @@ class Double:
         return body
 
     async def answer(self, request: dict[str, Any], status: dict[str, Any]) -> None:
-        request_id = request.get("message", request)["request_id"]
-        body = {"response_to_request_id": request_id, "message": status}
+        body = {"response_to_request_id": request["request_id"], "message": status}
         await self.send({"type": "status_response", "message": body})
 
     async def answer_next(self, status: dict[str, Any]) -> None:
