@@ -74,17 +74,17 @@ class Cut(NamedTuple):
     """The last unit that was looked at; the next cut begins after it."""
 
 
-def checked(low: int, high: int) -> Range:
-    """A range of these ends, or InvalidInput in words."""
-    for what, cursor in (("from", low), ("to", high)):
+def checked(low: int, high: int, *, what: str = "range") -> Range:
+    """A range of these ends, or InvalidInput in words; ``what`` says whose ends they are."""
+    for end, cursor in (("from", low), ("to", high)):
         if abs(cursor) > MAX_CURSOR:
             raise InvalidInput(
-                f"range: {what} is {cursor}; cursors lie between -{MAX_CURSOR} and {MAX_CURSOR}"
+                f"{what}: {end} is {cursor}; cursors lie between -{MAX_CURSOR} and {MAX_CURSOR}"
             )
     if low > high:
-        raise InvalidInput(f"range: from ({low}) lies after to ({high}); both ends are part of it")
+        raise InvalidInput(f"{what}: from ({low}) lies after to ({high}); both ends are part of it")
     if high - low >= MAX_CURSOR:
-        raise InvalidInput(f"range: {low} to {high} is more than {MAX_CURSOR} units")
+        raise InvalidInput(f"{what}: {low} to {high} is more than {MAX_CURSOR} units")
     return Range(low, high)
 
 

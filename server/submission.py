@@ -17,6 +17,7 @@ from server.ranges import checked as checked_range
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from server.ranges import Range
     from server.settings import Settings
     from server.wire.operator import RetryRequest, SubmitRequest
 
@@ -100,9 +101,17 @@ def _job_spec(request: SubmitRequest, settings: Settings, index: int) -> JobSpec
         trace_context=request.trace_context,
         correlation=request.correlation,
         cache_ttl_ms=cache_ttl_ms,
-        range=None if request.range is None else checked_range(*request.range),
+        range=_range(request, index),
         range_policy=request.range_policy,
     )
+
+
+def _range(request: SubmitRequest, index: int) -> Range | None:
+    if request.range is None:
+        if request.range_policy != "all":
+            raise InvalidInput(f"job {index}: range_policy says nothing without range")
+        return None
+    return checked_range(*request.range, what=f"job {index}: range")
 
 
 def _default_type(request: SubmitRequest, index: int) -> str:

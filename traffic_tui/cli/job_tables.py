@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from traffic_tui.cli.range_facts import range_facts
 from traffic_tui.cli.tables import Column, Fact, Look, span
 from traffic_tui.state.formats import (
     age,
@@ -111,6 +112,7 @@ def job_facts(detail: JobDetailView, look: Look) -> list[Fact]:
         Fact("state", look.mark(JOB_MARKS[job.state])),
         Fact("for", _for(job, look)),
         Fact("queue", span(f"{job.queue}, priority {job.priority}")),
+        *range_facts(job, look),
         *_place_facts(job, look),
         *_limit_facts(job),
         *_outcome_facts(job),
@@ -132,7 +134,7 @@ def _place_facts(job: JobFullView, look: Look) -> list[Fact]:
         Fact("runner", span(runner_name(job.runner))),
         Fact("lease", span(lease)),
         Fact("phase", span(job.phase)),
-        Fact("done", span(_progress_fact(job.progress))),
+        Fact("done", span("" if job.coverage else _progress_fact(job.progress))),
         Fact("quiet", span(age(look.now_ms - job.quiet_since) if job.quiet_since else "")),
     ]  # fmt: skip
 

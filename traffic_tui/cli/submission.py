@@ -14,6 +14,7 @@ from traffic_tui.cli.command import Call, parameters_of, talking
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from server.model import RangePolicy
     from server.wire.operator import SubmitRequest, SubmittedView
 
 P = ParamSpec("P")
@@ -24,6 +25,9 @@ class Order(NamedTuple):
 
     type: str
     params: bytes
+    range: tuple[int, int] | None = None
+    """A stretch of a cursor to be done in pieces, ends included."""
+    range_policy: RangePolicy = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,8 @@ def submit_request(order: Order, options: SubmitOptions, now_ms: int) -> SubmitR
         "max_attempts": options.max_attempts,
         "cache_key": options.cache_key or None,
         "unique_key": options.unique_key or None,
+        "range": order.range,
+        "range_policy": order.range_policy,
         "correlation": assignments_of(options.correlation, "--correlation", "correlation") or None,
     }
     if options.trace_parent:
@@ -204,6 +210,13 @@ def _print_submitted(call: Call, submitted: SubmittedView) -> None:
 
     document = OneSubmittedView(job=submitted)
     call.printer.table(document, [submitted], SUBMITTED_COLUMNS, job_name)
+    _say_note(call, submitted)
+
+
+def _say_note(call: Call, submitted: SubmittedView) -> None:
+    """What the coordinator has to add, beside what a script reads."""
+    if submitted.note and not call.printer.is_json:
+        call.printer.say(submitted.note)
 
 
 async def _stay_with(call: Call, submitted: SubmittedView, options: SubmitOptions) -> None:
@@ -211,6 +224,7 @@ async def _stay_with(call: Call, submitted: SubmittedView, options: SubmitOption
     from traffic_tui.cli.waiting import exit_by_outcome, wait_for_jobs
 
     call.printer.say(f"job {submitted.number} {submitted.state}")
+    _say_note(call, submitted)
     if options.follow:
         from traffic_tui.cli.tailing import TailWish, tail_job
 

@@ -30,6 +30,11 @@ def moment_of(text: str, now_ms: int, option: str, *, is_past: bool) -> int:
     return _for_option(option, lambda: values.moment_ms(text, now_ms, is_past=is_past))
 
 
+def cursor_of(text: str, now_ms: int, option: str) -> int:
+    """A place of a cursor in microseconds."""
+    return _for_option(option, lambda: values.cursor_us(text, now_ms))
+
+
 def pairs_of(items: list[str], option: str) -> dict[str, str]:
     """A mapping from ``NAME=VALUE`` items."""
     return _for_option(option, lambda: values.pairs(items, "label"))

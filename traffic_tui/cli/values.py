@@ -11,6 +11,7 @@ MAX_SECONDS = 31_536_000.0
 
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_WHOLE = re.compile(r"-?[0-9]{1,30}")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
 
@@ -55,6 +56,21 @@ def moment_ms(text: str, now_ms: int, *, is_past: bool) -> int:
     except (ValueError, OverflowError, OSError):
         raise BadValue(
             f"{text!r} is no time; say for example 10m, 14:05 or 2030-01-31T14:05"
+        ) from None
+
+
+def cursor_us(text: str, now_ms: int) -> int:
+    """A cursor's microseconds: a whole number as it is, ``now``, or a time that is past."""
+    plain = text.strip().replace("_", "")
+    if _WHOLE.fullmatch(plain):
+        return int(plain)
+    if plain.lower() == "now":
+        return now_ms * 1000
+    try:
+        return moment_ms(text, now_ms, is_past=True) * 1000
+    except BadValue:
+        raise BadValue(
+            f"{text!r} is no place of a cursor; say microseconds, now, 2h (ago) or 2030-01-31"
         ) from None
 
 
