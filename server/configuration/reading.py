@@ -16,13 +16,15 @@ from server.configuration.problems import ConfigurationError, Problem
 from server.settings import SecretSource, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from server.configuration.keys import Key
     from server.configuration.named_tables import NamedTables
     from server.configuration.positions import KeyPath
+    from server.settings import ProtocolSettings, SecretSource
 
 MAX_FILE_BYTES = 1024 * 1024
+PEM_FILES = ("certificate", "key", "client_ca")
 _MAX_NAME = 200
 _KEYS = {key.path: key for key in KEYS}
 _TABLES = frozenset(section.path for section in SECTIONS)
@@ -260,33 +262,32 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     def absolute(name: str) -> str:
         return str(folder.absolute() / Path(name).expanduser()) if name else ""
 
-    files = ("certificate", "key", "client_ca")
     tls = settings.server.tls
-    tls = replace(tls, **{name: absolute(getattr(tls, name)) for name in files})
+    tls = replace(tls, **{name: absolute(getattr(tls, name)) for name in PEM_FILES})
     server = replace(settings.server, tls=tls)
-    workernator = settings.protocols.workernator
-    workernator = replace(
-        workernator, **{name: absolute(getattr(workernator, name)) for name in files}
-    )
-    protocols = replace(settings.protocols, workernator=workernator)
     if server.data_dir is not None:
         server = replace(server, data_dir=Path(absolute(str(server.data_dir))))
     keys = settings.keys
     for field in fields(keys):
         source = getattr(keys, field.name)
         keys = replace(keys, **{field.name: replace(source, file=absolute(source.file))})
-    treadmill = settings.protocols.treadmill
+    protocols = _resolved_protocols(settings.protocols, absolute)
+    return replace(settings, server=server, keys=keys, protocols=protocols)
+
+
+def _resolved_protocols(
+    protocols: ProtocolSettings, absolute: Callable[[str], str]
+) -> ProtocolSettings:
+    def source(token: SecretSource) -> SecretSource:
+        return replace(token, file=absolute(token.file))
+
+    treadmill = protocols.treadmill
     treadmill = replace(
         treadmill,
-        api_token=replace(treadmill.api_token, file=absolute(treadmill.api_token.file)),
-        supervisors=tuple(
-            replace(one, token=replace(one.token, file=absolute(one.token.file)))
-            for one in treadmill.supervisors
-        ),
-        tokens=tuple(
-            replace(one, token=replace(one.token, file=absolute(one.token.file)))
-            for one in treadmill.tokens
-        ),
+        api_token=source(treadmill.api_token),
+        supervisors=tuple(replace(one, token=source(one.token)) for one in treadmill.supervisors),
+        tokens=tuple(replace(one, token=source(one.token)) for one in treadmill.tokens),
     )
-    protocols = replace(settings.protocols, treadmill=treadmill)
-    return replace(settings, server=server, keys=keys, protocols=protocols)
+    workernator = protocols.workernator
+    files = {name: absolute(getattr(workernator, name)) for name in PEM_FILES}
+    return replace(protocols, treadmill=treadmill, workernator=replace(workernator, **files))
