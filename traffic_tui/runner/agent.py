@@ -21,6 +21,7 @@ from traffic_tui.runner.processes import ProcessGroups
 from traffic_tui.runner.registry import Registry
 from traffic_tui.runner.sandbox.opening import opened, say
 from traffic_tui.runner.supervisor import Supervisor
+from traffic_tui.runner.telemetry import telemetry_from_environment
 from traffic_tui.runner.words import plain
 
 if TYPE_CHECKING:
@@ -167,6 +168,13 @@ class Agent:
 
 
 def _serve(options: AgentOptions, registry: Registry) -> int:
+    """Run the agent, with spans where the environment asks for them."""
+    with telemetry_from_environment() as telemetry:
+        seen = registry if telemetry is None else telemetry.traced(registry)
+        return _serve_coordinator(options, seen)
+
+
+def _serve_coordinator(options: AgentOptions, registry: Registry) -> int:
     """Run the agent on a loop of its own."""
     if options.protocol == "rrq":
         return _serve_rrq(options, registry)

@@ -1,11 +1,16 @@
 """Spans of executions, with OpenTelemetry where a person installed and wants it.
 
-Nothing of it is imported, and nothing costs anything, until somebody makes an ``OpenTelemetry``.
+Nothing of it is imported, and nothing costs anything, until somebody makes an ``OpenTelemetry``
+or sets one of the environment variables by which programs are told where spans go.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
+import os
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,15 +19,24 @@ from traffic_tui.runner.outcome import ExecutionOutcome
 from traffic_tui.runner.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from opentelemetry.sdk.trace import TracerProvider as OwnProvider
     from opentelemetry.trace import Span, TracerProvider
 
     from traffic_tui.runner.registry import Handler
     from traffic_tui.runner.request import ExecutionRequest
 
+log = logging.getLogger(__name__)
+
 SPAN_NAME = "runner.execute"
 TRACER_NAME = "traffic_tui.runner"
+SERVICE_NAME = "traffic-tui-runner"
+"""Unless ``OTEL_SERVICE_NAME`` or ``OTEL_RESOURCE_ATTRIBUTES`` say another."""
+PLACE_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+NOT_INSTALLED = "OpenTelemetry is not installed; pip install 'traffic-tui[otel]' does that"
+FLUSH_SECONDS = 3.0
+"""At the end, how long the last spans may take to be sent."""
 
 
 class Telemetry(Protocol):
@@ -31,6 +45,52 @@ class Telemetry(Protocol):
     def traced(self, registry: Registry) -> Registry:
         """The same types of jobs, whose executions are seen."""
         ...
+
+
+@contextlib.contextmanager
+def telemetry_from_environment() -> Iterator[Telemetry | None]:
+    """Spans sent where the standard ``OTEL_*`` variables say; None where they say nothing.
+
+    Leaving it sends what waits, in bounded time.
+    """
+    if not is_wanted(os.environ):
+        yield None
+        return
+    try:
+        provider = _own_provider()
+    except ImportError:
+        log.warning("no spans are sent: %s", NOT_INSTALLED)
+        yield None
+        return
+    try:
+        yield OpenTelemetry(provider)
+    finally:
+        # A collector that is away would be tried again for longer than anybody waits.
+        closing = threading.Thread(target=provider.shutdown, name="last spans", daemon=True)
+        closing.start()
+        closing.join(FLUSH_SECONDS)
+
+
+def is_wanted(environment: Mapping[str, str]) -> bool:
+    """Whether the environment names a place for spans, and does not switch them off."""
+    is_off = environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "otlp").strip().lower()
+    named = next((environment[name] for name in PLACE_VARIABLES if name in environment), "")
+    return not is_off and exporter == "otlp" and bool(named.strip())
+
+
+def _own_provider() -> OwnProvider:
+    """Batches of spans over OTLP; the parts read their other variables themselves."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import SERVICE_NAME as NAME
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    resource = Resource.create({NAME: SERVICE_NAME}).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider
 
 
 class OpenTelemetry:
@@ -47,9 +107,7 @@ class OpenTelemetry:
         try:
             from opentelemetry import trace
         except ImportError:
-            raise RunnerError(
-                "OpenTelemetry is not installed; pip install 'traffic-tui[otel]' does that"
-            ) from None
+            raise RunnerError(NOT_INSTALLED) from None
         self._tracer = trace.get_tracer(TRACER_NAME, tracer_provider=provider)
 
     def traced(self, registry: Registry) -> Registry:
@@ -61,7 +119,12 @@ class OpenTelemetry:
     def _seen(self, handler: Handler) -> Handler:
         async def run(request: ExecutionRequest) -> Any:
             with self._span(request) as span:
-                value = await handler(request)
+                span.set_attribute("job.outcome", "error")  # until it is known better
+                try:
+                    value = await handler(request)
+                except asyncio.CancelledError:
+                    span.set_attribute("job.outcome", "cancelled")
+                    raise
                 _tell_outcome(span, value)
                 return value
 
