@@ -97,6 +97,10 @@ class Sandbox:
         if self._record is not None:
             self._record.close()
 
+    def forget_groups(self) -> None:
+        """Do without control groups, as on a box where they are not permitted."""
+        self._groups.close()
+
     @property
     def group_paths(self) -> list[str]:
         """Control groups that hold nothing but what this agent runs."""
