@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from server.configuration.keys import Key
     from server.configuration.named_tables import NamedTables
     from server.configuration.positions import KeyPath
-    from server.settings import ProtocolSettings, SecretSource
+    from server.settings import ProtocolSettings
 
 MAX_FILE_BYTES = 1024 * 1024
-PEM_FILES = ("certificate", "key", "client_ca")
 _MAX_NAME = 200
 _KEYS = {key.path: key for key in KEYS}
 _TABLES = frozenset(section.path for section in SECTIONS)
@@ -263,7 +262,8 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
         return str(folder.absolute() / Path(name).expanduser()) if name else ""
 
     tls = settings.server.tls
-    tls = replace(tls, **{name: absolute(getattr(tls, name)) for name in PEM_FILES})
+    for name in ("certificate", "key", "client_ca"):
+        tls = replace(tls, **{name: absolute(getattr(tls, name))})
     server = replace(settings.server, tls=tls)
     if server.data_dir is not None:
         server = replace(server, data_dir=Path(absolute(str(server.data_dir))))
@@ -288,6 +288,10 @@ def _resolved_protocols(
         supervisors=tuple(replace(one, token=source(one.token)) for one in treadmill.supervisors),
         tokens=tuple(replace(one, token=source(one.token)) for one in treadmill.tokens),
     )
-    workernator = protocols.workernator
-    files = {name: absolute(getattr(workernator, name)) for name in PEM_FILES}
-    return replace(protocols, treadmill=treadmill, workernator=replace(workernator, **files))
+    workernator = replace(
+        protocols.workernator,
+        certificate=absolute(protocols.workernator.certificate),
+        key=absolute(protocols.workernator.key),
+        client_ca=absolute(protocols.workernator.client_ca),
+    )
+    return replace(protocols, treadmill=treadmill, workernator=workernator)
