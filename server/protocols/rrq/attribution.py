@@ -37,7 +37,7 @@ def request_id_in(frame: Frame) -> str:
 def _ends(frame: Frame) -> tuple[bytes, bytes]:
     if isinstance(frame, Oversized):
         return frame.head, frame.tail
-    return frame[:KEPT_BYTES], frame[-KEPT_BYTES:]
+    return frame[:KEPT_BYTES], frame[KEPT_BYTES:][-KEPT_BYTES:]
 
 
 def _first_id(head: bytes) -> bytes:

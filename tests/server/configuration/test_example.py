@@ -7,8 +7,9 @@ from pathlib import Path
 
 from server.configuration import example_text, read_settings
 from server.configuration.keys import KEYS, NOT_BUILT, QUEUE_KEYS
+from server.configuration.named_tables import NAMED_TABLES
 from server.configuration.reading import setting_paths
-from server.settings import QueueSettings, Settings
+from server.settings import Settings
 
 EXAMPLE = Path(__file__).parents[3] / "example-config.toml"
 
@@ -39,5 +40,6 @@ def test_every_key_stands_in_the_example() -> None:
 
 def test_every_setting_has_a_key() -> None:
     settings = set(setting_paths(Settings()))
-    assert settings - {"queues"} == {key.setting for key in KEYS}
-    assert set(setting_paths(QueueSettings())) == {key.setting for key in QUEUE_KEYS}
+    assert settings - set(NAMED_TABLES) == {key.setting for key in KEYS}
+    for named in NAMED_TABLES.values():
+        assert set(setting_paths(named.default)) == {key.setting for key in named.keys}
