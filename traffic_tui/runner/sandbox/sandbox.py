@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from server.settings import LimitSettings
@@ -20,7 +21,6 @@ from traffic_tui.runner.sandbox.view import furniture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from traffic_tui.runner.sandbox.cgroups.hierarchies import Version
 
@@ -159,10 +159,9 @@ class Sandbox:
 
     def _room(self, job: str, asked: Asked, limits: LimitSettings = NO_LIMITS) -> Room:
         name = f"job-{''.join(letter for letter in job if letter.isalnum())[-12:]}"
-        is_root = os.geteuid() == 0
         return Room(
-            SPARE_ID if is_root else os.geteuid(),
-            SPARE_ID if is_root else os.getegid(),
+            _id_outside(os.geteuid(), "uid"),
+            _id_outside(os.getegid(), "gid"),
             name,
             furniture(
                 home=asked.env.get("HOME", ""),
@@ -202,3 +201,16 @@ class Sandbox:
             elif name == "pids" and limits.pids is not None:
                 rlimits["RLIMIT_NPROC"] = limits.pids + (ROOM_PROCESSES if self.is_roomy else 0)
         return rlimits
+
+
+def _id_outside(own: int, kind: Literal["uid", "gid"]) -> int:
+    """Who the root of a room is on the host: nobody, where we are root and may give that away."""
+    if os.geteuid() != 0:
+        return own
+    try:
+        lines = Path(f"/proc/self/{kind}_map").read_text().splitlines()
+    except OSError:
+        return own
+    ranges = [[int(word) for word in line.split()] for line in lines]
+    is_ours = any(first <= SPARE_ID < first + count for first, _, count in ranges)
+    return SPARE_ID if is_ours else own

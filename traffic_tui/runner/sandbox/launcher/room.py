@@ -37,7 +37,8 @@ def enter(plan: Mapping[str, Any]) -> dict[str, int]:
         return _copies(plan["steps"], None)
     users = _user_namespace(plan["uid"], plan["gid"])
     copies = _copies(plan["steps"], users)
-    os.setgroups([])
+    if plan["uid"] != 0:  # else we are the only one there is, and have no groups to give up
+        os.setgroups([])
     syscalls.enter_user_namespace(users)
     os.close(users)
     os.setresgid(0, 0, 0)
