@@ -187,6 +187,14 @@ ACTIONS: tuple[Action, ...] = (
         footer=12,
     ),
     Action("events", ("E",), "events", "What happened to this job.", _JOBS, "history"),
+    Action(
+        "pieces",
+        ("p",),
+        "pieces",
+        "List the pieces in which a range is done; of a piece, go to its range.",
+        _on("job"),
+        "pieces",
+    ),
     # acting on runners
     Action(
         "drain",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from server.model import ACTIVE_STATES
 from traffic_tui.screens.job_facts import job_lines, job_state_span
 from traffic_tui.screens.tail_screen import TailScreen
 from traffic_tui.state.clean_text import clean
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from traffic_tui.screens.desk import Desk
 
 WIDE_FROM = 120
+PIECES_SECONDS = 2.0
+"""How often the pieces of a range are looked at while it goes on."""
 
 
 class JobScreen(TailScreen):
@@ -31,6 +34,7 @@ class JobScreen(TailScreen):
         super().__init__(desk, number, about=str(number))
         self._facts = FactsBlock(id="facts")
         self._facts.glyphs = desk.context.glyphs
+        self._pieces_due = 0.0
 
     def body(self) -> Iterable[Widget]:
         yield self._facts
@@ -50,11 +54,21 @@ class JobScreen(TailScreen):
         self._show_facts()
 
     def tick(self) -> None:
+        self._look_at_pieces()
         self._show_facts()
         super().tick()
 
     def on_resize(self, event: events.Resize) -> None:
         self._show_facts()
+
+    def _look_at_pieces(self) -> None:
+        """That a piece was taken by a runner is told of the piece alone, so it is asked for."""
+        if self.detail is None or self.detail.job.coverage is None or not self.is_current:
+            return
+        now = self.desk.clock.monotonic()
+        if self.detail.job.state in ACTIVE_STATES and now >= self._pieces_due:
+            self._pieces_due = now + PIECES_SECONDS
+            self.look_again()
 
     def _show_facts(self) -> None:
         if self.detail is None or not self.is_mounted:
@@ -63,6 +77,17 @@ class JobScreen(TailScreen):
             self.detail, self.desk.context, self.desk.run_times, self.size.width, self.size.height
         )
         self._facts.show(lines)
+
+    def do_pieces(self) -> None:
+        if self.detail is None:
+            return
+        job = self.detail.job
+        if job.parent is not None:
+            self.desk.navigator.show_job(job.parent.number)
+        elif job.coverage is not None:
+            self.desk.navigator.show_jobs(f"parent:{job.number}")
+        else:
+            self.say("this job is not done in pieces")
 
     def do_output(self) -> None:
         shown = self.attempt()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from server.model import ACTIVE_STATES
+from traffic_tui.screens.range_facts import piece_facts, range_facts
 from traffic_tui.state.attempt_columns import attempt_cell, attempt_mark, exit_words
 from traffic_tui.state.clean_text import cells, clean, crop
 from traffic_tui.state.event_columns import event_role, event_words
@@ -54,29 +55,39 @@ def job_lines(
     detail: JobDetailView, context: RowContext, run_times: UsualRunTimes, width: int, height: int
 ) -> list[Line]:
     """Everything above the output, for a screen of this size."""
-    facts = job_facts(detail, context, run_times)
-    if width >= WIDE_FROM:
+    is_wide = width >= WIDE_FROM
+    column = _first_column(width) if is_wide else width
+    facts = job_facts(detail, context, run_times, column)
+    if is_wide:
         return _wide_lines(detail, facts, context, width)
     paired = _paired([fact_line(fact, LABEL_WIDTH, width // 2) for fact in facts[:2]])
     single = [fact_line(fact, LABEL_WIDTH, width) for fact in facts[2:]]
     tries = min(MAX_TRIES, max(1, height - 18))
-    return [*paired, *single, *attempt_lines(detail.attempts[:tries], context, width)]
+    newest = detail.attempts[:tries]
+    return [*paired, *single, *attempt_lines(newest, context, width, _no_try(detail.job))]
 
 
 def _paired(lines: Sequence[Line]) -> list[Line]:
     return [[span for line in lines for span in line]]
 
 
-def job_facts(detail: JobDetailView, context: RowContext, run_times: UsualRunTimes) -> list[Fact]:
+def job_facts(
+    detail: JobDetailView, context: RowContext, run_times: UsualRunTimes, width: int
+) -> list[Fact]:
     """One fact a line, the two that matter most to place the job first."""
     job = detail.job
     facts = [
         Fact("queue", (Span(f"{clean(job.queue)}, priority {job.priority}"),)),
         Fact("sent", (Span(f"{day_and_time(job.times.created, context.zone, now=context.now)}"
                            f" by {clean(job.owner)}"),)),
-        Fact("runner", tuple(_runner_spans(detail, context))),
-        Fact("done", tuple(_done_spans(job, context, run_times))),
+        *range_facts(job, context, width - LABEL_WIDTH - 3),
+        *piece_facts(job, context),
     ]  # fmt: skip
+    if job.coverage is None:
+        facts += [
+            Fact("runner", tuple(_runner_spans(detail, context))),
+            Fact("done", tuple(_done_spans(job, context, run_times))),
+        ]
     limits = _limits(job)
     if limits:
         facts.append(Fact("limits", (Span(limits),)))
@@ -127,7 +138,9 @@ def _limits(job: JobFullView) -> str:
     parts: list[str] = []
     if job.timeout_seconds:
         parts.append(f"{age(round(job.timeout_seconds * 1000))} a try")
-    if job.max_attempts > 1:
+    if job.coverage is not None:
+        parts.append(f"{job.max_attempts} tries a piece")
+    elif job.max_attempts > 1:
         parts.append(f"{job.tries} of {job.max_attempts} tries used")
     return ", ".join(parts)
 
@@ -156,6 +169,8 @@ def _why(detail: JobDetailView, context: RowContext) -> list[Span]:
 
 
 def _waited(job: JobFullView) -> str:
+    if job.coverage is not None:
+        return "e says what it waits for" if job.state in ACTIVE_STATES else ""
     if job.times.started and job.times.created:
         return f"waited {duration(max(0, job.times.started - job.times.created))}"
     return "e says runner by runner why it waits" if job.state == "pending" else ""
@@ -166,12 +181,20 @@ def _waited(job: JobFullView) -> str:
 _TRY_WIDTHS = (4, 13, 13, 9, 6, 5, 9)
 
 
-def attempt_lines(attempts: Sequence[AttemptView], context: RowContext, width: int) -> list[Line]:
-    """A heading and one line a try, newest first."""
+def attempt_lines(
+    attempts: Sequence[AttemptView], context: RowContext, width: int, no_try: str
+) -> list[Line]:
+    """A heading and one line a try, newest first; ``no_try`` where there is none."""
     if not attempts:
-        return [[Span(" no try was made yet", "muted")]]
+        return [[Span(f" {no_try}", "muted")]]
     heading = " TRY RUNNER       ENDED AS       STARTED    RAN  EXIT  OUTPUT"
     return [[Span(heading, "title")], *(_attempt_line(one, context) for one in attempts)]
+
+
+def _no_try(job: JobFullView) -> str:
+    if job.coverage is not None:
+        return "its pieces are jobs of their own: p lists them"
+    return "no try was made yet"
 
 
 def _attempt_line(attempt: AttemptView, context: RowContext) -> Line:
@@ -222,11 +245,11 @@ def _wide_lines(
     detail: JobDetailView, facts: Sequence[Fact], context: RowContext, width: int
 ) -> list[Line]:
     """Three columns: facts, tries and parameters, events."""
-    first = min(62, width * 2 // 5)
+    first = _first_column(width)
     second = min(70, width * 2 // 5)
     third = width - first - second - 6
     left = [fit_spans(fact_line(fact, LABEL_WIDTH, first), first) for fact in facts[:WIDE_LINES]]
-    tries = _narrow_tries(detail.attempts, context)
+    tries = _narrow_tries(detail.attempts, context, _no_try(detail.job))
     room = WIDE_LINES - len(tries) - 1
     params = [[Span("PARAMS", "title")], *params_lines(detail.job, second, max(1, room))]
     middle = [*tries, *(params if room > 0 else [])]
@@ -242,6 +265,10 @@ def _wide_lines(
     return beside(blocks, widths, context.glyphs.edge)
 
 
+def _first_column(width: int) -> int:
+    return min(62, width * 2 // 5)
+
+
 def _cut(line: Line, width: int, ellipsis: str) -> Line:
     """A line that fits its column, what was cut off marked as this terminal can draw it."""
     kept: Line = []
@@ -254,9 +281,9 @@ def _cut(line: Line, width: int, ellipsis: str) -> Line:
     return kept
 
 
-def _narrow_tries(attempts: Sequence[AttemptView], context: RowContext) -> list[Line]:
+def _narrow_tries(attempts: Sequence[AttemptView], context: RowContext, no_try: str) -> list[Line]:
     if not attempts:
-        return [[Span("no try was made yet", "muted")]]
+        return [[Span(no_try, "muted")]]
     heading = [Span("TRY RUNNER       ENDED AS       STARTED    RAN  EXIT  OUTPUT", "title")]
     lines = [_attempt_line(one, context) for one in attempts[:MAX_TRIES]]
     return [heading, *([Span(line[0].text[1:]), *line[1:]] for line in lines)]

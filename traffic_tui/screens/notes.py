@@ -88,7 +88,7 @@ class Notes:
                 continue
 
     async def _note(self, job: JobView) -> str:
-        if job.state == "pending":
+        if job.state == "pending" or not job.attempts:
             return (await self._client.explain(job.id)).summary
         part = await self._client.output(job.id, offset=-LAST_LINE_BYTES, limit=LAST_LINE_BYTES)
         lines = part.data.decode("utf-8", "replace").splitlines()

@@ -66,6 +66,11 @@ class TailScreen(TrafficScreen):
             self._is_loading = True
             self.load(self._load(), group="detail")
 
+    def look_again(self) -> None:
+        """Load the job anew: something may have changed of which no event tells."""
+        self._is_outdated = True
+        self._catch_up(has_output=False)
+
     def _follow(self) -> None:
         """Several may be asked for at once: the tail makes one of them."""
         work = self._guarded(self._tail.follow())

@@ -24,6 +24,7 @@ UNITS_PER_MS: Final = 1_000
 _FIRST_DATE: Final = 10**14
 _LAST_DATE: Final = 5 * 10**15
 """Between these (1973 and 2128) a cursor is shown as a time, too."""
+_GAP: Final = "  "
 _SIGNS: Final[Mapping[SegmentState, tuple[str, str, Role]]] = {
     "covered": ("█", "#", "good"),
     "running": ("▸", ">", "active"),
@@ -106,15 +107,24 @@ def _waiting_words(coverage: CoverageView) -> str:
     return f"{coverage.waiting_pieces} waiting, {count(coverage.pieces_to_cut)} to cut"
 
 
-def legend(coverage: CoverageView, glyphs: GlyphSet) -> list[Span]:
-    """The figures, each behind the sign it has in the bar."""
-    spans: list[Span] = []
-    for place, figure in enumerate(figures(coverage)):
+def legend(coverage: CoverageView, width: int, glyphs: GlyphSet) -> list[list[Span]]:
+    """The figures, each behind the sign it has in the bar, in lines of at most ``width`` cells."""
+    lines: list[list[Span]] = []
+    room = 0
+    for figure in figures(coverage):
         sign, role = sign_of(figure.state, glyphs)
-        gap = "  " if place else ""
-        spans.append(Span(f"{gap}{sign.strip() or '_'} ", role))
-        spans.append(Span(figure.words, "bad" if figure.state == "missing" else "plain"))
-    return spans
+        spans = [
+            Span(f"{sign.strip() or '_'} ", role),
+            Span(figure.words, "bad" if figure.state == "missing" else "plain"),
+        ]
+        needed = sum(len(span.text) for span in spans)
+        if lines and needed + len(_GAP) <= room:
+            lines[-1] += [Span(_GAP), *spans]
+            room -= needed + len(_GAP)
+        else:
+            lines.append(spans)
+            room = width - needed
+    return lines
 
 
 def length(units: int) -> str:

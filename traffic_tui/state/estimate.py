@@ -62,6 +62,8 @@ class UsualRunTimes:
         """Look at a job's row: a completed one is a sample, once."""
         if job.state != "completed" or not job.times.started or job.number in self._seen:
             return
+        if not job.attempts:  # it was done in pieces, which are the samples
+            return
         self._seen[job.number] = None
         while len(self._seen) > _MAX_SAMPLES * _MAX_TYPES:
             self._seen.popitem(last=False)
@@ -71,6 +73,8 @@ class UsualRunTimes:
         """What is left of a running job, as a range: ``7 to 9m``; empty: not known."""
         times = self._times.of(job.type)
         if job.state != "in_progress" or not job.times.started or len(times) < MIN_SAMPLES:
+            return ""
+        if not job.attempts:
             return ""
         ran = max(0, now - job.times.started)
         low, high = _left_by_times(times, ran)
