@@ -19,7 +19,12 @@ from tests.runner.agents import AgentProcess, agent
 from tests.runner.recording import until
 from tests.runner.rrq_peer import peer
 from tests.runner.rrq_world import ended, free_port, is_open
-from traffic_tui.runner import ENV_RUNNER_TCP_SOCKET, Registry, RunnerRuntime
+from traffic_tui.runner import (
+    ENV_RUNNER_TCP_SOCKET,
+    Registry,
+    RunnerRuntime,
+    parse_tcp_socket,
+)
 from traffic_tui.runner.parent_guard import OUTLIVE_VARIABLE, ParentGuard, is_managed
 from traffic_tui.runner.tcp_socket import TcpSocket
 
@@ -50,6 +55,13 @@ async def block(request):
     request.print("blocking")
     await asyncio.sleep(0.05)
     time.sleep(3600)
+
+@registry.handler("pause")
+async def pause(request):
+    request.print("blocking")
+    await asyncio.sleep(0.05)
+    time.sleep(0.5)
+    return "blocked"
 
 @registry.handler("stubborn")
 async def stubborn(request):
@@ -215,6 +227,18 @@ async def test_a_slow_reader_is_borne_by_the_other_loop_too(tmp_path: Path) -> N
     assert "Traceback" not in running.said()
 
 
+async def test_a_blocking_handler_delays_its_cancel(tmp_path: Path) -> None:
+    port = free_port()
+    with script(tmp_path, "run_tcp(registry)", "--tcp-socket", f"127.0.0.1:{port}") as running:
+        await running.says("listening")
+        async with peer(port) as asks:
+            sent = asks.request("pause")
+            await running.says("blocking")
+            await asyncio.sleep(0.1)  # so that the loop is held up by now
+            asks.cancel(sent["job_id"], sent["request_id"])
+            assert (await asks.receive())["result"] == "blocked"
+
+
 # the parent ------------------------------------------------------------------------------------
 
 PARENT = """
@@ -350,6 +374,27 @@ async def test_serving_on_a_loop_of_ones_own() -> None:
     with pytest.raises(asyncio.CancelledError):
         await serving
     assert not is_open(port)
+
+
+async def test_serving_in_another_thread() -> None:
+    registry = Registry()
+
+    @registry.handler("greet")
+    async def greet(request: object) -> str:
+        return "hello"
+
+    address = parse_tcp_socket(f"localhost:{free_port()}")
+    runtime = RunnerRuntime()
+    serving = threading.Thread(target=runtime.run_tcp, args=(registry, address), daemon=True)
+    serving.start()
+    await until(lambda: is_open(address.port))
+    async with peer(address.port) as asks:
+        assert (await asks.call("greet"))["result"] == "hello"
+    runtime.stop()
+    await asyncio.to_thread(serving.join, 10)
+    assert not serving.is_alive()
+    assert not is_open(address.port)
+    runtime.stop()
 
 
 def test_limits_of_the_runtime() -> None:

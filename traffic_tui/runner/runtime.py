@@ -88,6 +88,7 @@ class RunnerRuntime:
         self._takes_old_protocol = takes_old_protocol
         self._drain_seconds = drain_seconds
         self._ends_with_parent = ends_with_parent
+        self._agents: dict[Agent, asyncio.AbstractEventLoop] = {}
 
     def run_tcp(
         self, registry: Registry, address: TcpSocket, telemetry: Telemetry | None = None
@@ -104,6 +105,12 @@ class RunnerRuntime:
         if code != DONE:
             raise RunnerError("not every request could be answered before the end")
 
+    def stop(self) -> None:
+        """End a ``run_tcp`` that goes on in another thread, as a signal would; again to hurry."""
+        for agent, loop in list(self._agents.items()):
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                loop.call_soon_threadsafe(agent.signalled)
+
     async def serve_tcp(
         self, registry: Registry, address: TcpSocket, telemetry: Telemetry | None = None
     ) -> None:
@@ -116,7 +123,12 @@ class RunnerRuntime:
         self, registry: Registry, address: TcpSocket, telemetry: Telemetry | None
     ) -> int:
         supervisor, connector = self._parts(registry, address, telemetry)
-        await Agent(supervisor, connector).run()
+        agent = Agent(supervisor, connector)
+        self._agents[agent] = asyncio.get_running_loop()
+        try:
+            await agent.run()
+        finally:
+            del self._agents[agent]
         if supervisor.running:
             end_now(REFUSED)  # a handler that cannot be ended would keep the loop from closing
         return DONE if connector.is_told else REFUSED

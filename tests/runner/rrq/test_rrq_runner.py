@@ -416,12 +416,14 @@ async def test_a_cancel_that_crosses_a_success_is_a_success(jobs: Jobs, asks: Pe
     assert (answer["status"], answer["result"]) == ("success", "done all the same")
 
 
-async def test_a_blocking_handler_delays_its_cancel(asks: Peer) -> None:
-    sent = asks.request("block", params={"seconds": 0.3})
-    asks.cancel(sent["job_id"], sent["request_id"])
-    answer = await asks.receive()
-    assert answer["status"] in ("success", "error")
-    assert (await asks.call("echo"))["status"] == "success"
+async def test_a_request_that_is_cancelled_in_the_same_breath_never_begins(
+    jobs: Jobs, asks: Peer
+) -> None:
+    sent = request("hold")
+    cancel = {"protocol_version": "2", "job_id": sent["job_id"], "request_id": None}
+    asks.writer.write(message("request", sent) + message("cancel", cancel))
+    assert error(await asks.receive()) == CANCELLED
+    assert jobs.began == []
 
 
 @pytest.mark.parametrize("hard_kill", [False, True])
