@@ -54,8 +54,8 @@ async def stubborn(request: ExecutionRequest) -> str:
 
 
 async def say(request: ExecutionRequest) -> None:
-    print(request.params["out"])
-    print(request.params.get("err", ""), file=sys.stderr, end="")
+    sys.stdout.write(f"{request.params['out']}\n")
+    sys.stderr.write(request.params.get("err", ""))
 
 
 async def boom(request: ExecutionRequest) -> None:

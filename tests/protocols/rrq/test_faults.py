@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -62,7 +61,7 @@ async def test_protocol_1_has_args_and_kwargs(tmp_path: Path) -> None:
         a_double() as runner,
         a_world(tmp_path, settings_with(py=dialled(runner.address, protocol="1"))) as world,
     ):
-        cases = (
+        cases: tuple[tuple[Any, list[Any], dict[str, Any]], ...] = (
             ({"a": 1}, [], {"a": 1}),
             ([1, 2], [1, 2], {}),
             ({"args": [1], "kwargs": {"b": 2}}, [1], {"b": 2}),
@@ -205,9 +204,7 @@ async def test_a_second_answer_is_a_late_write(tmp_path: Path) -> None:
         runner.answer(sent, result=1)
         assert await world.result(job) == 1
         runner.answer(sent, "error", error={"message": "no, wait"})
-        async with asyncio.timeout(10):
-            while "error" not in await world.late_kinds():
-                await asyncio.sleep(0.01)
+        await world.has_late("error")
         assert await world.result(job) == 1
 
 
@@ -305,9 +302,7 @@ async def test_others_go_on_beside_one_that_never_answers(tmp_path: Path) -> Non
         assert found.attempt is not None
         assert found.attempt.state == "abandoned"
         runner.answer(sent[silent.uuid])
-        async with asyncio.timeout(10):
-            while await world.late_kinds() != ["success"]:
-                await asyncio.sleep(0.01)
+        await world.has_late("success")
         runner.answer(sent[other.uuid])
         await world.result(other)
         assert (await world.look(silent)).job.state == "failed"

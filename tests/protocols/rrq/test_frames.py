@@ -161,7 +161,7 @@ def test_what_may_be_missing_and_what_may_be_more() -> None:
     )
     assert isinstance(read, ReceivedRequestMessage)
     assert (read.payload.protocol_version, read.payload.params) == ("2", {})
-    assert read.payload.context.deadline == datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001
+    assert read.payload.context.deadline == datetime(2026, 1, 2, 3, 4, 5)
     answer = read_for_orchestrator(b'{"payload":{"status":"success","x":[]},"type":"response"}')
     assert isinstance(answer, ReceivedResponseMessage)
     assert (answer.payload.request_id, bytes(answer.payload.result)) == (None, b"null")

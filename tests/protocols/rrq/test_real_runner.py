@@ -75,10 +75,8 @@ async def test_what_is_tried_again_and_what_is_not(tmp_path: Path) -> None:
     """Errors until the attempts are spent; timeouts and missing handlers never."""
     async with a_world(tmp_path, settings_with(py=real_group())) as world:
         types = ("py#boom", "py#too_long", "py#nobody")
-        tries = []
-        for job in await world.submit(*types, max_attempts=3, retry=AT_ONCE):
-            tries.append((await world.ended(job)).job.tries)
-        assert tries == [3, 1, 1]
+        jobs = await world.submit(*types, max_attempts=3, retry=AT_ONCE)
+        assert [(await world.ended(job)).job.tries for job in jobs] == [3, 1, 1]
 
 
 async def test_type_code_and_details_of_an_error_are_kept(tmp_path: Path) -> None:

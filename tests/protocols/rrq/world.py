@@ -87,7 +87,7 @@ class World:
     async def until(self, job: Job, is_so: Callable[[JobSnapshot], bool]) -> JobSnapshot:
         """A job as soon as something is the case."""
         async with asyncio.timeout(SECONDS):
-            while not is_so(found := await self.look(job)):
+            while not is_so(found := await self.look(job)):  # noqa: ASYNC110  # it is asked for
                 await asyncio.sleep(0.01)
         return found
 
@@ -120,6 +120,12 @@ class World:
     async def late_kinds(self) -> list[str]:
         late = await self.coordinator.store.reads.late_writes(before=None, limit=50)
         return [one.kind for one in late]
+
+    async def has_late(self, kind: str) -> None:
+        """Wait until something of a kind came too late."""
+        async with asyncio.timeout(SECONDS):
+            while kind not in await self.late_kinds():  # noqa: ASYNC110  # it is asked for
+                await asyncio.sleep(0.01)
 
     def runner(self, name: str) -> Runner | None:
         return next((one for one in self.coordinator.runners() if one.name == name), None)
