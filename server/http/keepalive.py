@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
     from websockets.frames import Frame
 
 
@@ -47,6 +48,12 @@ class KeptAliveWebSocket(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         assert self.ping_interval is not None
         self.ping_timer = self.loop.call_later(self.ping_interval, self.send_keepalive_ping)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """An upgrade that was refused with a response is answered, too."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = True
 
     def handle_pong(self, event: Frame) -> None:
         """Any data is a sign of life, so nothing is left to do for a pong."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,8 +27,6 @@ PREFIX = "/api/v1"
 CONNECT = "/connect"
 SUPERVISORS = f"{PREFIX}/supervisors/"
 WRONG_SUBPROTOCOL = 1002
-
-logger = logging.getLogger(__name__)
 
 
 def socket_config(ping_seconds: float, silence_seconds: float) -> bytes:
@@ -92,7 +89,6 @@ class TreadmillApp:
             await socket.refuse(400, b"the header Authorization: Bearer TOKEN is missing")
             return
         if not self._tokens.fits(supervisor, bearer(authorization)):
-            logger.warning("a supervisor at %s has no good token for its id", socket.address)
             await self._switchboard.refused(supervisor, socket.address)
             await socket.refuse(403)
             return

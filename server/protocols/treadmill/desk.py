@@ -404,7 +404,8 @@ class Desk:
         for wire_id in self.jobs.keys() - found.keys():
             gone = self.jobs.pop(wire_id)
             self._hearing.ended(wire_id)
-            if gone.sent_at is not None or gone.is_seen:  # deleted, or given to somebody else
+            was_delivered = gone.sent_at is not None or gone.is_seen
+            if self.is_aligned and was_delivered:  # deleted, or given to somebody else
                 self.stop_zombie(wire_id)
 
     async def persist(self, call: Callable[[], Awaitable[_T]]) -> _T:

@@ -65,7 +65,9 @@ class Switchboard:
     async def refused(self, supervisor_id: str, address: str) -> None:
         """Somebody had no good token for this id; where it is one of ours, that is shown."""
         desk = self._desks.get(supervisor_id)
-        if desk is not None:
+        if desk is None:
+            logger.warning("somebody at %s would be a supervisor that is not known", address)
+        else:
             await desk.ignored(f"no good token, from {address or 'somewhere'}: it was not let in")
 
     async def serve(self, supervisor_id: str, socket: Socket, version: str) -> None:

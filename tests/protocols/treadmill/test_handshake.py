@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.protocols.treadmill.double import DEADLINE_SECONDS, IDLE, token_of
-from tests.protocols.treadmill.world import FIRST, SECOND, a_world, until
+from tests.protocols.treadmill.world import FIRST, SECOND, a_world
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,9 @@ async def request(url: str, *lines: str, path: str = f"/api/v1/supervisors/{FIRS
     return Raw(reader, writer)
 
 
-def upgrade(*more: str, authorization: str | None = GOOD, leave_out: Sequence[str] = ()) -> list[str]:
+def upgrade(
+    *more: str, authorization: str | None = GOOD, leave_out: Sequence[str] = ()
+) -> list[str]:
     lines = [
         "Connection: Upgrade",
         "Upgrade: websocket",
@@ -162,7 +164,10 @@ async def test_a_pong_with_any_payload_and_a_ping_are_fine(tmp_path: Path) -> No
     ],
 )
 async def test_bad_credentials_are_refused_before_the_upgrade(
-    tmp_path: Path, authorization: str | None, status: int
+    tmp_path: Path,
+    authorization: str | None,
+    status: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with a_world(tmp_path) as world:
         raw = await request(world.server.url, *upgrade(authorization=authorization))
@@ -172,6 +177,7 @@ async def test_bad_credentials_are_refused_before_the_upgrade(
         if status == 403:
             assert answered.body == b""
         raw.writer.close()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_an_unknown_id_is_refused_like_a_wrong_token(tmp_path: Path) -> None:
@@ -292,7 +298,7 @@ async def _ended(raw: Raw) -> bool:
 
 async def test_the_newest_connection_wins(tmp_path: Path) -> None:
     async with a_world(tmp_path) as world, world.supervisor(status=IDLE) as old:
-        await until(lambda: _is(world.runner(), "ok"))
+        await world.runner_becomes("ok")
         async with world.supervisor(status=IDLE) as new:
             await old.is_closed()
             assert old.socket.close_code == 4003
@@ -318,10 +324,10 @@ async def test_nothing_is_left_of_a_connection(tmp_path: Path) -> None:
     async with a_world(tmp_path) as world:
         for _ in range(5):
             async with world.supervisor(status=IDLE):
-                await until(lambda: _is(world.runner(), "ok"))
-            await until(lambda: _is(world.runner(), "lost"))
+                await world.runner_becomes("ok")
+            await world.runner_becomes("lost")
         async with world.supervisor(status=IDLE) as double:
-            await until(lambda: _is(world.runner(), "ok"))
+            await world.runner_becomes("ok")
             await world.server.stop()
             with pytest.raises(ConnectionClosed):
                 async with asyncio.timeout(DEADLINE_SECONDS):
@@ -329,7 +335,3 @@ async def test_nothing_is_left_of_a_connection(tmp_path: Path) -> None:
                         await double.socket.ping()
                         await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == before
-
-
-async def _is(runner, state: str) -> bool:  # type: ignore[no-untyped-def]
-    return bool((await runner)["state"] == state)

@@ -26,11 +26,11 @@ from tests.protocols.treadmill.double import DEADLINE_SECONDS, Double, a_double,
 from tests.protocols.world import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from server.clock import Clock
+    from server.clock import Clock, ManualClock
     from server.coordinator import Coordinator
 
 FIRST = "0b8f7a52-6c1e-4d7d-9d59-2f7d6c1f0a11"
@@ -160,6 +160,17 @@ class World:
         runners: list[dict[str, Any]] = answer.json()["runners"]
         return next(one for one in runners if one["name"] == supervisor_id)
 
+    async def runner_becomes(self, state: str, supervisor_id: str = FIRST) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+
+        async def is_so() -> bool:
+            nonlocal found
+            found = await self.runner(supervisor_id)
+            return bool(found["state"] == state)
+
+        await until(is_so, lambda: f"the supervisor becomes {state}, is {found}")
+        return found
+
 
 def new_job(**wishes: Any) -> dict[str, Any]:
     """A body of ``POST /jobs/new``."""
@@ -181,10 +192,23 @@ async def until(
     """Wait for a condition that has to be asked for."""
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while not await is_so():
+            while not await is_so():  # noqa: ASYNC110  # any condition, not only one with an event
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError(what if isinstance(what, str) else what()) from None
+
+
+async def while_time_passes(clock: ManualClock, awaited: Coroutine[Any, Any, None]) -> None:
+    """Let the clock run, half a second at a time, until something has happened."""
+    task = asyncio.create_task(awaited)
+
+    async def is_done() -> bool:
+        clock.advance(0.5)
+        await asyncio.sleep(0.05)
+        return task.done()
+
+    await until(is_done, "it happens in time")
+    await task
 
 
 @asynccontextmanager
@@ -194,9 +218,7 @@ async def a_world(
     using = using or settings()
     treadmill = using.protocols.treadmill
     names = [one.id for one in treadmill.supervisors] + [one.name for one in treadmill.tokens]
-    server = CoordinatorServer(
-        using, folder / "data", environment=environment(*names), clock=clock
-    )
+    server = CoordinatorServer(using, folder / "data", environment=environment(*names), clock=clock)
     await server.start()
     try:
         async with httpx.AsyncClient(
