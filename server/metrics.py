@@ -61,6 +61,8 @@ class Snapshot(NamedTuple):
     stats: StatsView
     queues: Sequence[QueueView]
     output_bytes: int
+    ignored: Mapping[str, int]
+    """Messages of runners that were left out, by protocol."""
     feeds: int
     feed_lag_seconds: float
 
@@ -86,8 +88,15 @@ class Metrics:
         api = self._api
         stats = await api.read_stats()
         queues = (await api.read_queues()).queues
-        output_bytes = api.coordinator.output_bytes
-        return Snapshot(stats, queues, output_bytes, api.feed_count, api.feed_lag_seconds())
+        coordinator = api.coordinator
+        return Snapshot(
+            stats,
+            queues,
+            coordinator.output_bytes,
+            coordinator.ignored_messages,
+            api.feed_count,
+            api.feed_lag_seconds(),
+        )
 
 
 class _Figures(Collector):
@@ -157,6 +166,12 @@ class _Figures(Collector):
         yield requests
         snapshot = self._snapshot
         yield _counter("output_bytes", "Console bytes taken in.", snapshot.output_bytes)
+        yield _counters(
+            "runner_messages_ignored",
+            "What runners sent that made no sense, or was not theirs to say.",
+            "protocol",
+            snapshot.ignored,
+        )
         yield _gauge("event_streams", "Event streams that are open.", snapshot.feeds)
         yield _gauge(
             "event_lag_seconds",
