@@ -35,8 +35,8 @@ DRAIN_SECONDS = 3.0
 def run_tcp(
     registry: Registry,
     address: TcpSocket | None = None,
-    *,
     telemetry: Telemetry | None = None,
+    *,
     arguments: Sequence[str] | None = None,
 ) -> None:
     """Serve RRQ orchestrators until a signal ends it. For scripts: trouble is told in words.
