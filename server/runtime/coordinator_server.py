@@ -29,6 +29,7 @@ from server.runtime.protocols import build_protocols
 from server.runtime.reload import changed_settings, merged_settings
 from server.runtime.sockets import bind_sockets, exposure_warnings, plain_url, reachable_url
 from server.runtime.stores import make_store
+from server.tracing.service import build_tracing
 
 if TYPE_CHECKING:
     import socket
@@ -227,7 +228,14 @@ class CoordinatorServer:
             self.coordinator.end_waits()
 
         self._end_with("streams and polls", end_waits)
-        await self._start_services(protocols.services)
+        await self._start_services([*self._tracing(), *protocols.services])
+
+    def _tracing(self) -> Sequence[ProtocolService]:
+        """What makes spans, where the environment asks for them."""
+        tracing = build_tracing(self.coordinator, self._environment)
+        if tracing.problem:
+            self.warnings.append(tracing.problem)
+        return () if tracing.follower is None else (tracing.follower,)
 
     async def _start_services(self, services: Sequence[ProtocolService]) -> None:
         self.services = services

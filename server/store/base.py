@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Runner,
         Session,
         Stream,
+        Surroundings,
         Task,
     )
     from server.ranges import Range, Span, SpanKind
@@ -242,6 +243,10 @@ class Tx(Protocol):
 
     def set_progress(self, attempt_id: int, progress: Progress | None, *, at: int) -> None:
         """Note progress (None: leave it as it is) and that the attempt was heard at ``at``."""
+        ...
+
+    def set_surroundings(self, attempt_id: int, surroundings: Surroundings) -> None:
+        """Keep what was around an attempt's process; what is said later counts."""
         ...
 
     def save(self, changes: Sequence[Change]) -> None:
@@ -497,6 +502,7 @@ class AttemptRow(NamedTuple):
     outcome: Outcome | None
     streams: tuple[StreamState, ...]
     late_writes: int
+    surroundings: Surroundings | None = None
 
 
 class RangeDetail(NamedTuple):
@@ -570,6 +576,38 @@ class QueueWork(NamedTuple):
     out_last_hour: int
 
 
+class TracedJob(NamedTuple):
+    """A job as spans tell of it."""
+
+    number: int
+    uuid: str
+    created_at: int
+    type: str
+    queue: str
+    owner: str
+    origin: str
+    trace_context: Mapping[str, str] | None
+
+
+class TracedAttempt(NamedTuple):
+    """An attempt that had started and has ended, as spans tell of it."""
+
+    job: TracedJob
+    id: int
+    uuid: str
+    number: int
+    started_at: int
+    ended_at: int
+    outcome: str
+    previous_uuid: str
+    """The attempt before it; empty: it is the first."""
+    previous_ended_at: int
+    runner: str
+    protocol: str
+    error_type: str
+    message: str
+
+
 class Reads(Protocol):
     """Long reads, on connections of their own, each seeing one consistent state."""
 
@@ -592,6 +630,14 @@ class Reads(Protocol):
     async def runner_work(self, now: int) -> dict[int, RunnerWork]: ...
 
     async def queue_work(self, now: int) -> dict[str, QueueWork]: ...
+
+    async def traced_jobs(self, ids: Collection[int]) -> list[TracedJob]:
+        """Those of the jobs that are still there, as spans tell of them."""
+        ...
+
+    async def traced_attempts(self, ids: Collection[int]) -> list[TracedAttempt]:
+        """Those of the attempts that had started and have ended."""
+        ...
 
     async def late_writes(self, *, before: int | None, limit: int) -> list[LateWrite]: ...
 

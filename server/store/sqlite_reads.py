@@ -13,11 +13,12 @@ from server.store.job_rows import job_detail, job_rows
 from server.store.output_reads import find_in_output, read_output
 from server.store.read_pool import ReadPool
 from server.store.sqlite_queries import find_jobs
+from server.store.trace_reads import traced_attempts, traced_jobs
 from server.store.work_reads import finished_per_bucket, queue_work, runner_work, state_counts
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from server.clock import Clock
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
         OutputSlice,
         QueueWork,
         RunnerWork,
+        TracedAttempt,
+        TracedJob,
     )
 
 T = TypeVar("T")
@@ -109,6 +112,12 @@ class SqliteReads:
         )
         values = (MAX_SEQ if before is None else before, limit)
         return await self._run(lambda db: [LateWrite._make(row) for row in db.execute(sql, values)])
+
+    async def traced_jobs(self, ids: Collection[int]) -> list[TracedJob]:
+        return await self._run(lambda db: traced_jobs(db, ids))
+
+    async def traced_attempts(self, ids: Collection[int]) -> list[TracedAttempt]:
+        return await self._run(lambda db: traced_attempts(db, ids))
 
     async def state_counts(self, origin: str | None = None) -> dict[JobState, int]:
         return await self._run(lambda db: state_counts(db, origin))
