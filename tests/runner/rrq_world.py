@@ -101,25 +101,25 @@ class World:
 
 @asynccontextmanager
 async def real_orchestrator(
-    folder: Path, cmd: Sequence[str], *, runner: str = "", top: str = ""
+    folder: Path, cmd: Sequence[str] = (), *, external_port: int | None = None
 ) -> AsyncIterator[World]:
-    """Redis and an orchestrator that manages one runner, started by ``cmd``.
+    """Redis and an orchestrator with one runner.
 
     Args:
         folder: for configuration and logs.
         cmd: what starts the runner; the orchestrator appends ``--tcp-socket``.
-        runner: more lines of TOML for the runner.
-        top: more lines of TOML for the orchestrator.
+        external_port: where a runner listens that somebody else started; then there is no ``cmd``.
     """
     pytest.importorskip("rrq", reason="the rrq package has no wheel for this platform")
     from rrq.client import RRQClient
 
-    redis_port, tcp_port = free_port(), free_port()
+    redis_port, tcp_port = free_port(), external_port or free_port()
     dsn = f"redis://127.0.0.1:{redis_port}/0"
     config = folder / "rrq.toml"
-    config.write_text(_configuration(dsn, tcp_port, cmd, runner, top))
+    config.write_text(_configuration(dsn, tcp_port, cmd))
     redis = [program("redis-server"), "--port", str(redis_port), "--bind", "127.0.0.1"]
     orchestrator = [program("rrq"), "worker", "run", "--config", str(config)]
+    orchestrator += [] if external_port is None else ["--runner-mode", "external"]
     with process([*redis, "--save", "", "--dir", str(folder)], folder / "redis.log"):
         await until(lambda: is_open(redis_port), START_SECONDS)
         log = folder / "orchestrator.log"
@@ -133,7 +133,8 @@ async def real_orchestrator(
                 await client.close()
 
 
-def _configuration(dsn: str, port: int, cmd: Sequence[str], runner: str, top: str) -> str:
+def _configuration(dsn: str, port: int, cmd: Sequence[str]) -> str:
+    command = f"cmd = {json.dumps(list(cmd))}" if cmd else ""
     return f"""
 [rrq]
 redis_dsn = "{dsn}"
@@ -143,15 +144,13 @@ base_retry_delay_seconds = 0.2
 default_max_retries = 3
 runner_shutdown_term_grace_seconds = 5.0
 worker_shutdown_grace_period_seconds = 1
-{top}
 
 [rrq.runners.ours]
 type = "socket"
-cmd = {json.dumps(list(cmd))}
+{command}
 tcp_port = {port}
 pool_size = 1
 max_in_flight = 4
-{runner}
 """
 
 

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.runner.recording import until
-from tests.runner.rrq_world import children, ended, is_open, real_orchestrator
+from tests.runner.rrq_world import (
+    children,
+    ended,
+    free_port,
+    is_open,
+    process,
+    program,
+    real_orchestrator,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -98,6 +106,37 @@ async def test_a_cancel_reaches_the_handler_and_the_process_goes_on(tmp_path: Pa
         status = await world.client.get_job_status(other)
         assert status is not None
         assert status.status.value == "ACTIVE"
+
+
+async def test_a_runner_started_by_hand_serves_one_orchestrator_after_the_other(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    command = [sys.executable, str(EXAMPLE), "--tcp-socket", f"127.0.0.1:{port}"]
+    with process(command, tmp_path / "runner.log") as runner:
+        await until(lambda: is_open(port))
+        for name in ("first", "second"):
+            folder = tmp_path / name
+            folder.mkdir()
+            async with real_orchestrator(folder, external_port=port) as world:
+                greeted = await world.outcome("greet", {"name": name})
+                assert greeted.result == {"message": f"hello, {name}"}
+        assert runner.poll() is None
+
+
+async def test_the_agent_is_a_runner_of_the_orchestrator(tmp_path: Path) -> None:
+    command = [program("traffic-tui"), "agent", "--protocol", "rrq"]
+    async with real_orchestrator(tmp_path, [*command, "--capacity", "2"]) as world:
+        ends = await asyncio.gather(
+            *(world.outcome("fib", {"n": n}, max_retries=50) for n in (10, 20, 30))
+        )
+        assert [end.result for end in ends] == [34, 4181, 514229]
+        refused = await world.outcome("command", {"argv": ["true"]})
+        assert refused.status.value == "FAILED"
+        assert "No handler registered for function 'command'" in refused.last_error
+        [runner] = children(world.orchestrator.pid)
+        world.orchestrator.send_signal(signal.SIGTERM)
+        await ended(runner)
 
 
 async def test_kill_9_of_the_orchestrator_leaves_no_orphan_on_the_port(world: World) -> None:
