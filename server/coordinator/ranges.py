@@ -35,6 +35,8 @@ LEAST_AHEAD: Final = 16
 """Open pieces that each range may have, however many ranges there are."""
 MAX_SPENT: Final = 100
 """So many pieces may end without covering their part; then the rest is not even begun."""
+MAX_WHY: Final = 200
+"""Characters of a piece's error that are told of its range."""
 UNITS_PER_MS: Final = 1_000
 
 
@@ -124,7 +126,13 @@ def _count_in(tx: Tx, parent: int, pieces: Sequence[tuple[Piece, Job]], now: int
     if spent and job.wanted == "run":  # when it is being stopped, that is what was wanted
         tx.put_range(kept._replace(spent=kept.spent + len(spent)))
         for piece, one in spent:
-            _tell_spent(tx, piece, why or one.state, now)
+            _tell_spent(tx, piece, why or _why_spent(tx, one), now)
+
+
+def _why_spent(tx: Tx, job: Job) -> str:
+    outcome = tx.outcome(job.attempt) if job.attempt else None
+    message = outcome.message[:MAX_WHY] if outcome is not None else ""
+    return f"{job.state}: {message}" if message else job.state
 
 
 def _tell_spent(tx: Tx, piece: Piece, why: str, now: int) -> None:

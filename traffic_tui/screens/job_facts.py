@@ -139,7 +139,8 @@ def _limits(job: JobFullView) -> str:
     if job.timeout_seconds:
         parts.append(f"{age(round(job.timeout_seconds * 1000))} a try")
     if job.coverage is not None:
-        parts.append(f"{job.max_attempts} tries a piece")
+        tries = "1 try" if job.max_attempts == 1 else f"{job.max_attempts} tries"
+        parts.append(f"{tries} a piece")
     elif job.max_attempts > 1:
         parts.append(f"{job.tries} of {job.max_attempts} tries used")
     return ", ".join(parts)
