@@ -185,6 +185,14 @@ class Usage(NamedTuple):
         )
 
 
+class Surroundings(NamedTuple):
+    """What was around an attempt's process, and what it used in there."""
+
+    isolation: str = ""
+    """The truth of it in the runner's words; empty: there was no process."""
+    usage: Usage = Usage()
+
+
 class Progress(NamedTuple):
     """How far an attempt is. ``total`` may be unknown; runners may report fractions."""
 

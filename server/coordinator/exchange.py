@@ -111,6 +111,8 @@ class Exchange:
                 self._take_stale(report)
                 continue
             job, attempt = found
+            if report.surroundings is not None:
+                self._report.surrounded(attempt, report.surroundings)
             if attempt.state == "abandoned":
                 self._take_abandoned(report, job, attempt)
             elif report.outcome is None:

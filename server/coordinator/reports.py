@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from server.coordinator.memory import Memory
     from server.events import EventKind
-    from server.model import Attempt, Job, Progress
+    from server.model import Attempt, Job, Progress, Surroundings
     from server.store.base import Tx
     from server.transitions import Step
 
@@ -61,6 +61,10 @@ class Report:
         self._tx.set_progress(attempt.id, progress, at=self._now)
         notice = Notice("progress", job=job.id, attempt=attempt.id, runner=attempt.runner)
         self._tx.after_commit(lambda: self._memory.notify(notice))
+
+    def surrounded(self, attempt: Attempt, surroundings: Surroundings) -> None:
+        """What is, or was, around the attempt's process."""
+        self._tx.set_surroundings(attempt.id, surroundings)
 
     def in_phase(self, job: Job, attempt: Attempt, phase: str) -> None:
         """The runner's own word for where the attempt is."""
@@ -123,7 +127,7 @@ class Report:
     def heard_of_abandoned(self, job: Job, attempt: Attempt, outcome: Outcome) -> None:
         """A given-up attempt ended after all: its slot is free, the job is not touched."""
         closed = transitions.close_abandoned(attempt, outcome, now=self._now)
-        self._changes.append(Change(job, job, attempt, closed, _worth_keeping(outcome)))
+        self._changes.append(Change(job, job, attempt, closed))
         self._plain.setdefault(("attempt_ended", attempt.runner), []).append((job.id, attempt.id))
 
     def late(self, job: Job, attempt: Attempt, kind: str, detail: str) -> None:

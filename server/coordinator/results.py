@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Progress,
         Runner,
         Stream,
+        Surroundings,
         Task,
     )
     from server.placement import Verdict
@@ -81,6 +82,8 @@ class AttemptReport(NamedTuple):
     attempt: str
     outcome: Outcome | None = None
     progress: Progress | None = None
+    surroundings: Surroundings | None = None
+    """None: nothing new of them."""
 
 
 class OutputPiece(NamedTuple):

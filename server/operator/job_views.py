@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from server import traits
-from server.model import ACTIVE_STATES
+from server.model import ACTIVE_STATES, Usage
 from server.operator.coverage_views import range_ends
 from server.payloads import payload_value
 from server.wire.operator import (
@@ -21,11 +21,12 @@ from server.wire.operator import (
     ProgressView,
     RunnerRef,
     StreamView,
+    UsageView,
 )
 
 if TYPE_CHECKING:
     from server.coordinator.results import LeaseView
-    from server.model import Outcome, Progress
+    from server.model import Outcome, Progress, Surroundings
     from server.store.base import AttemptRow, JobDetail, JobRow
 
 NO_TIMEOUT = 0.0
@@ -147,6 +148,20 @@ def attempt_view(row: AttemptRow, job_uuid: str) -> AttemptView:
             for stream in row.streams
         ],
         late_writes=row.late_writes,
+        isolation=row.surroundings.isolation if row.surroundings else "",
+        usage=usage_view(row.surroundings),
+    )
+
+
+def usage_view(surroundings: Surroundings | None) -> UsageView | None:
+    """None where nothing is known."""
+    if surroundings is None or surroundings.usage == Usage():
+        return None
+    used = surroundings.usage
+    return UsageView(
+        cpu_seconds=used.cpu_seconds,
+        peak_memory_bytes=used.peak_memory_bytes,
+        io_bytes=used.io_bytes,
     )
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from server.model import ATTEMPT_STATES, FINAL_STATES, Outcome, Progress
+from server.model import (
+    ATTEMPT_STATES,
+    FINAL_STATES,
+    Outcome,
+    Progress,
+    Surroundings,
+    Usage,
+)
 from server.store.base import AttemptRow, JobDetail, JobRow
 from server.store.codes import (
     ATTEMPT_COLUMNS,
@@ -51,10 +58,12 @@ _ATTEMPTS: Final = (
     ATTEMPT_CHAIN + f"SELECT {_ATTEMPT_A}, r.uuid, r.name, coalesce(n.protocol, r.protocol),"
     " p.current, p.total, p.text, p.heard_at,"
     f" {_SAID}, a.result,"
-    " (SELECT count(*) FROM late_writes WHERE attempt = a.id)"
+    " (SELECT count(*) FROM late_writes WHERE attempt = a.id),"
+    " u.isolation, u.cpu_seconds, u.peak_memory_bytes, u.io_bytes"
     " FROM chain JOIN attempts a ON a.id = chain.id LEFT JOIN runners r ON r.id = a.runner"
     " LEFT JOIN sessions n ON n.id = a.session LEFT JOIN progress p ON p.attempt = a.id"
     " LEFT JOIN outcomes o ON o.attempt = a.id LEFT JOIN causes c ON c.id = o.cause"
+    " LEFT JOIN surroundings u ON u.attempt = a.id"
     " ORDER BY a.id DESC"
 )
 _DETAILS: Final = (
@@ -178,4 +187,5 @@ def _attempt_row(db: sqlite3.Connection, row: Row) -> AttemptRow:
         outcome=outcome,
         streams=streams,
         late_writes=row[32],
+        surroundings=None if row[33] is None else Surroundings(row[33], Usage(*row[34:37])),
     )

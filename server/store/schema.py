@@ -379,11 +379,23 @@ DROP INDEX events_actor;
 DROP INDEX events_kind;
 """
 
+SURROUNDINGS = """
+-- What was around an attempt's process, and what it used. Most attempts are no process.
+CREATE TABLE surroundings (
+    attempt INTEGER PRIMARY KEY,
+    isolation TEXT NOT NULL,
+    cpu_seconds REAL,
+    peak_memory_bytes INTEGER,
+    io_bytes INTEGER
+);
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     FIRST,
     CARRIED_AND_SCHEDULED,
     RANGES,
     ENDPOINTS,
     EVENT_PAGES,
+    SURROUNDINGS,
 )
 """Step n brings a database from version n to n + 1. Steps that were released never change."""

@@ -23,7 +23,7 @@ from server.store.writer import Statement
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from server.model import AttemptState, Job, Outcome, Progress
+    from server.model import AttemptState, Job, Outcome, Progress, Surroundings
     from server.store.base import NewAttempt
 
 _INSERT: Final = (
@@ -64,6 +64,12 @@ _PROGRESS: Final = Statement(
     " ON CONFLICT (attempt) DO UPDATE SET heard_at = excluded.heard_at,"
     " current = excluded.current, total = excluded.total, text = excluded.text",
     rank=1,
+)
+
+
+_SURROUNDINGS: Final = Statement(
+    "INSERT OR REPLACE INTO surroundings (attempt, isolation, cpu_seconds, peak_memory_bytes,"
+    " io_bytes) VALUES (?,?,?,?,?)"
 )
 
 
@@ -159,6 +165,10 @@ class AttemptOps(JobOps):
             self.db.later(_HEARD, key, (attempt_id, at))
         else:
             self.db.later(_PROGRESS, key, (attempt_id, at, *progress))
+
+    def set_surroundings(self, attempt_id: int, surroundings: Surroundings) -> None:
+        row = (attempt_id, surroundings.isolation, *surroundings.usage)
+        self.db.later(_SURROUNDINGS, ("surroundings", attempt_id), row)
 
 
 def _attempt(row_id: int, attempt: NewAttempt, at: int) -> Attempt:

@@ -20,7 +20,7 @@ ACTIVITY_MINUTES: Final = 130
 """How long counters of a minute are kept."""
 
 _IN: Final = "IN (SELECT value FROM json_each(?))"
-_BY_ATTEMPT: Final = ("outcomes", "progress", "streams", "chunks")
+_BY_ATTEMPT: Final = ("outcomes", "progress", "streams", "chunks", "surroundings")
 
 
 class PruneOps(TxBase):

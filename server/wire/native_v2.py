@@ -15,6 +15,9 @@ ExitCode = Annotated[int, Meta(ge=-(2**31), le=2**32 - 1)]
 Signal = Annotated[int, Meta(ge=0, le=1_000)]
 
 
+Bytes = Annotated[int, Meta(ge=0, le=2**62)]
+
+
 class Message(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Base of what a runner sends."""
 
@@ -45,6 +48,8 @@ class Welcome(Struct):
     session: str
     secret: str
     pace: Pace
+    accepts: list[str] = field(default_factory=list)
+    """What may be in reports beside what every coordinator reads."""
 
 
 class ProgressReport(Message):
@@ -62,6 +67,14 @@ class ErrorReport(Message):
 ReportState = Literal["running", "success", "error", "timeout", "cancelled", "refused", "retry"]
 
 
+class UsageReport(Message):
+    """What an attempt used of its box, as far as the runner knows."""
+
+    cpu_seconds: Annotated[float, Meta(ge=0)] | None = None
+    peak_memory_bytes: Bytes | None = None
+    io_bytes: Bytes | None = None
+
+
 class Report(Message):
     """What a runner says of one attempt. Any state but ``running`` is final."""
 
@@ -73,6 +86,10 @@ class Report(Message):
     exit_code: ExitCode | None = None
     signal: Signal | None = None
     retry_after: Seconds | None = None
+    isolation: Annotated[str, Meta(max_length=1_000)] = ""
+    """What is around the attempt's process; only where the welcome accepts it."""
+    usage: UsageReport | None = None
+    """Likewise."""
 
 
 class OutputChunk(Message):

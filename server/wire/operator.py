@@ -214,6 +214,15 @@ class StreamView(View):
     gap_to: int
 
 
+class UsageView(View):
+    """What an attempt used of its runner's box, as far as that is known."""
+
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    io_bytes: int | None = None
+    """Read from and written to disks."""
+
+
 class AttemptView(View):
     id: str
     number: int
@@ -233,6 +242,9 @@ class AttemptView(View):
     quiet_since: int
     output: list[StreamView]
     late_writes: int
+    isolation: str = ""
+    """What was around its process, in the runner's words; empty: there was none, or not told."""
+    usage: UsageView | None = None
 
 
 class EventView(View):

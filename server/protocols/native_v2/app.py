@@ -87,6 +87,7 @@ class NativeV2App:
             session=session.uuid,
             secret=secret,
             pace=codec.pace(self._coordinator.settings),
+            accepts=list(codec.ACCEPTED),
         )
         await send_json(send, 200, _encoder.encode(welcome))
 

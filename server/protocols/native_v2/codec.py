@@ -8,7 +8,7 @@ import msgspec
 
 from server.coordinator.results import AttemptReport, Introduction, OutputPiece, Said
 from server.errors import InvalidInput
-from server.model import PLAIN_SUCCESS, Outcome, Progress
+from server.model import PLAIN_SUCCESS, Outcome, Progress, Surroundings, Usage
 from server.payloads import check_payload
 from server.submission import milliseconds
 from server.traits import NATIVE_V2
@@ -39,6 +39,8 @@ FLUSH_SECONDS = 0.1
 MAX_HEARTBEAT_SECONDS = 15.0
 MAX_TYPES = 1_000
 MAX_LABELS = 100
+ACCEPTED = ("isolation", "usage")
+"""Fields of a report that runners of an older kind do not send, and older coordinators refuse."""
 BEATS_PER_LEASE = 4
 """So that two lost beats in a row do not yet make a runner suspect."""
 
@@ -122,7 +124,16 @@ def _report(report: Report) -> AttemptReport:
         report.attempt,
         None if report.state == "running" else _outcome(report),
         None if progress is None else _progress(progress),
+        _surroundings(report),
     )
+
+
+def _surroundings(report: Report) -> Surroundings | None:
+    used = report.usage
+    if used is None:
+        return Surroundings(report.isolation) if report.isolation else None
+    usage = Usage(used.cpu_seconds, used.peak_memory_bytes, used.io_bytes)
+    return Surroundings(report.isolation, usage)
 
 
 def _progress(progress: ProgressReport) -> Progress:

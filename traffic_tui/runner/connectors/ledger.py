@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from server.model import STREAMS
 from server.wire.native_v2 import OutputChunk, Report, Sync
-from traffic_tui.runner.connectors.reports import final_report, progress_report, refusal_report
+from traffic_tui.runner.connectors.reports import (
+    final_report,
+    isolation_report,
+    progress_report,
+    refusal_report,
+    without_extras,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -35,6 +41,8 @@ class Record:
     attempt: str
     progress: Progress | None = None
     """The newest word that was not heard yet."""
+    isolation: str = ""
+    """What is around its process, where that was not heard yet."""
     final: Report | None = None
     is_final_heard: bool = False
     is_refused: bool = False
@@ -62,6 +70,7 @@ class Draft(NamedTuple):
     sync: Sync
     finals: list[str]
     progressed: dict[str, Progress]
+    isolated: dict[str, str]
     pieces: list[Piece]
 
 
@@ -82,6 +91,8 @@ class Ledger:
         self._records: dict[str, Record] = {}
         self.is_stalled = False
         """The coordinator did not take output when it was last offered."""
+        self.tells_surroundings = False
+        """The coordinator accepts what is around a process, and what it used."""
 
     # what happens here -----------------------------------------------------------------------
 
@@ -98,6 +109,8 @@ class Ledger:
             return
         if update.progress is not None:
             record.progress = update.progress
+        if update.isolation:
+            record.isolation = update.isolation
         if update.outcome is not None:
             record.final = final_report(attempt, update.outcome, update.result)
 
@@ -132,7 +145,9 @@ class Ledger:
     def has_news(self) -> bool:
         """Something may be said soon: progress or output."""
         return any(
-            record.progress is not None or (not self.is_stalled and self._unsent(record) > 0)
+            record.progress is not None
+            or (record.isolation and self.tells_surroundings)
+            or (not self.is_stalled and self._unsent(record) > 0)
             for record in self._records.values()
         )
 
@@ -164,11 +179,13 @@ class Ledger:
         progressed = self._progress(finals)
         ended = set(finals)
         held = [key for key in self.held if key not in ended]
-        reports = [cast("Report", self._records[key].final) for key in finals]
+        reports = [self._final(key) for key in finals]
         reports += [progress_report(key, said) for key, said in progressed.items()]
+        isolated = self._isolated()
+        reports += [isolation_report(key, words) for key, words in isolated.items()]
         free = max(0, capacity - len(set(held).union(stuck)))
         sync = Sync(*session, sequence, held, free, reports, chunks)
-        return Draft(sync, finals, progressed, pieces)
+        return Draft(sync, finals, progressed, isolated, pieces)
 
     # what was heard ----------------------------------------------------------------------------
 
@@ -181,6 +198,10 @@ class Ledger:
             record = self._records.get(attempt)
             if record is not None and record.progress is said:
                 record.progress = None
+        for attempt, words in draft.isolated.items():
+            record = self._records.get(attempt)
+            if record is not None and record.isolation == words:
+                record.isolation = ""
         self._move_cursors(draft.pieces, answer.output)
         for attempt in draft.finals:
             if record := self._records.get(attempt):
@@ -270,6 +291,20 @@ class Ledger:
             elif record.final is None:
                 progressed[attempt] = record.progress
         return progressed
+
+    def _final(self, attempt: str) -> Report:
+        final = cast("Report", self._records[attempt].final)
+        return final if self.tells_surroundings else without_extras(final)
+
+    def _isolated(self) -> dict[str, str]:
+        """What is around processes that run; an end tells it itself."""
+        if not self.tells_surroundings:
+            return {}
+        return {
+            attempt: record.isolation
+            for attempt, record in self._records.items()
+            if record.isolation and record.final is None
+        }
 
     def _move_cursors(self, pieces: list[Piece], offsets: list[NextOffset]) -> None:
         wanted = {(told.attempt, told.stream): told.next_offset for told in offsets}

@@ -154,6 +154,7 @@ class NativeV2Connector:
         now = asyncio.get_running_loop().time()
         pace = self._session.welcome.pace
         is_beat = now - self._synced_at >= pace.heartbeat_seconds
+        self._ledger.tells_surroundings = "usage" in self._session.welcome.accepts
         self._sequence += 1
         self._synced_at = now
         self._is_urgent = self._was_woken = False

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.wire.native_v2 import ErrorReport, ProgressReport, Report
+from server.model import Usage
+from server.wire.native_v2 import ErrorReport, ProgressReport, Report, UsageReport
 from traffic_tui.runner.outcome import encode
 from traffic_tui.runner.words import fitting
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from traffic_tui.runner.outcome import ExecutionError, ExecutionOutcome
 
 MAX_RETRY_AFTER_SECONDS = 31_536_000.0
+MAX_ISOLATION = 1_000
 MAX_DETAILS_BYTES = 64 * 1024
 NOT_OURS = ("image_not_found", "maximum_concurrent_jobs", "not_compatible")
 """Kinds of refusals where another runner may well do the job."""
@@ -33,6 +35,9 @@ def final_report(attempt: str, outcome: ExecutionOutcome, result: bytes) -> Repo
         signal=outcome.signal,
         retry_after=_seconds(outcome.retry_after_seconds),
     )
+    if outcome.isolation or outcome.usage != Usage():
+        report.isolation = fitting(outcome.isolation, MAX_ISOLATION)
+        report.usage = UsageReport(*outcome.usage)
     if result:  # an empty one would be sent, as no JSON at all, unless it is left alone
         report.result = msgspec.Raw(result)
     return report
@@ -53,6 +58,18 @@ def progress_report(attempt: str, progress: Progress) -> Report:
             _number(progress.current), _number(progress.total), fitting(progress.text, 500)
         ),
     )
+
+
+def isolation_report(attempt: str, words: str) -> Report:
+    """What is around the process that was just started."""
+    return Report(attempt, "running", isolation=fitting(words, MAX_ISOLATION))
+
+
+def without_extras(report: Report) -> Report:
+    """As coordinators read it that do not accept what is beside the protocol's first fields."""
+    if not report.isolation and report.usage is None:
+        return report
+    return msgspec.structs.replace(report, isolation="", usage=None)
 
 
 def unreadable_report(attempt: str, words: str) -> Report:
