@@ -52,6 +52,14 @@ class PlacedCalls(Calls):
         """Every runner of a protocol that is there, with its life."""
         return list(self._memory.pool(protocol))
 
+    def known_at(self, protocol: str, address: str) -> list[Runner]:
+        """Every runner of a protocol that was ever heard from an address, but the forgotten."""
+        return [
+            runner
+            for runner in self._memory.runners.values()
+            if runner.address == address and runner.protocol == protocol and not runner.is_forgotten
+        ]
+
     async def accepted(self, attempt_uuid: str) -> bool:
         """A runner took an attempt; False: too late. See :mod:`server.coordinator.brought`."""
         now = self.clock.now_ms()
@@ -121,6 +129,20 @@ class PlacedCalls(Calls):
         """What is wrong with a runner; empty: nothing that is known."""
         fault = self._memory.faults.get(runner_id)
         return "" if fault is None else fault.reason
+
+    async def revive(self, who: Speaker) -> bool:
+        """Whoever counted as lost is heard of again, in the same life. False: nobody such."""
+        now = self.clock.now_ms()
+        return await self._apply(lambda tx: self._revive(tx, who, now))
+
+    def _revive(self, tx: Tx, who: Speaker, now: int) -> bool:
+        revived = [
+            sessions.revive(tx, self._memory, runner, who.nonce, self.name, now)
+            for runner in tx.runners()
+            if (runner.protocol, runner.address) == (who.protocol, who.address)
+            and not runner.is_forgotten
+        ]
+        return any(revived)
 
     async def lose_session(self, session_id: int, *, reason: str) -> None:
         """A runner is gone without a word: what it was doing is lost and queued again."""

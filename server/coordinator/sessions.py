@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from server.store.base import Tx
 
 SUPERSEDED = "superseded"
+LOST = "lost"
 
 
 def register(tx: Tx, memory: Memory, who: Introduction, now: int) -> Runner:
@@ -160,7 +161,29 @@ def lose(
     runner = memory.runners[session.runner]
     _tell(tx, "runner_lost", runner, now, reason=reason)
     lost = memory.traits_of(session.protocol).lost_message
-    end_session(tx, memory, session, "lost", lost, now)
+    end_session(tx, memory, session, LOST, lost, now)
+
+
+def revive(tx: Tx, memory: Memory, runner: Runner, nonce: str, coordinator: str, now: int) -> bool:
+    """A life that counted as lost goes on after all; what it did before stays lost."""
+    lost = tx.session_by_nonce(runner.id, nonce)
+    if lost is None or lost.end_reason != LOST:
+        return False
+    if any(session.runner == runner.id for session in tx.open_sessions()):
+        return False
+    again = replace(
+        lost,
+        id=0,
+        uuid=new_uuid(),
+        coordinator=coordinator,
+        started_at=now,
+        ended_at=0,
+        end_reason="",
+    )
+    session = tx.insert_session(again)
+    _tell(tx, "runner_connected", runner, now, reason="it was there all the time")
+    tx.after_commit(lambda: memory.put_session(session))
+    return True
 
 
 def end_session(

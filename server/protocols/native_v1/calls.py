@@ -61,14 +61,17 @@ class RunnerCalls:
     async def update(self, address: str, body: bytes) -> None:
         """Of a job, of the runner's capacity, or of both."""
         said = codec.update(body)
+        who = Speaker(NATIVE_V1.protocol, address, said.nonce)
         lives = list(self._lives_at(address, said.nonce))
+        if not lives and await self._coordinator.revive(who):
+            lives = list(self._lives_at(address, said.nonce))
         for runner, session in lives:
             self._coordinator.touch(session.id)
             if said.has_capacity:
                 slots = self._default_capacity if said.capacity is None else said.capacity
                 await self._coordinator.set_capacity(runner.id, slots)
         if said.job is not None:
-            await self._update_job(Speaker(NATIVE_V1.protocol, address, said.nonce), said.job)
+            await self._update_job(who, said.job)
         elif not lives:
             logger.info("%s speaks with a nonce nobody there has: no effect", address)
 
@@ -90,11 +93,7 @@ class RunnerCalls:
         return None
 
     def _check_room(self, place: Place) -> None:
-        neighbours = [
-            runner
-            for runner in self._coordinator.runners()
-            if runner.protocol == NATIVE_V1.protocol and runner.address == place.address
-        ]
+        neighbours = self._coordinator.known_at(NATIVE_V1.protocol, place.address)
         is_known = any(runner.identity == place.identity for runner in neighbours)
         if not is_known and len(neighbours) >= MAX_RUNNERS_PER_ADDRESS:
             raise Refused(

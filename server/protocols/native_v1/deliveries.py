@@ -91,4 +91,4 @@ class Deliveries:
             url = webhook_url(placed.runner, self._settings)
         except Forbidden as error:
             return Refusal(error.message, False)
-        return await self._webhooks.call(url, body)
+        return await self._webhooks.call(placed.runner.identity, url, body)

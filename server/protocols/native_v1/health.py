@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
+REMEMBERED_SECONDS = 24 * 3600.0
 MIN_UNREACHABLE = 3
 """How often nobody was there, at least, before a runner is given up."""
 
@@ -46,6 +47,15 @@ class Trouble:
     unreachable_since_ms: int = 0
 
 
+class GivenUp(NamedTuple):
+    """A life that counts as lost."""
+
+    runner: Runner
+    session: Session
+    at: float
+    """Monotonic."""
+
+
 class Health:
     """Failures of each session, and what follows from them."""
 
@@ -53,6 +63,7 @@ class Health:
         self._coordinator = coordinator
         self._troubles: dict[int, Trouble] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._given_up: dict[int, GivenUp] = {}
 
     def is_unreachable(self, session: Session) -> bool:
         """Whether nobody was there the last time somebody looked."""
@@ -68,7 +79,7 @@ class Health:
         trouble = self._troubles.setdefault(session.id, Trouble())
         self._note_reach(trouble, refusal.is_unreachable)
         if self._is_gone(trouble, runner):
-            await self._give_up(session, refusal)
+            await self._give_up(runner, session, refusal)
             return
         if began < trouble.failed_at and not refusal.is_unreachable:
             return  # one of several that failed together: they count as one failure
@@ -88,6 +99,17 @@ class Health:
         """Somebody listens at a runner's webhook; whether jobs are taken is another matter."""
         if self.is_unreachable(session):
             await self.worked(runner, session)
+
+    def given_up(self) -> list[tuple[Runner, Session]]:
+        """Runners given up not long ago: nothing but a hello at their boot would bring them back,
+        should it have been the network that was gone."""
+        since = self._now - REMEMBERED_SECONDS
+        self._given_up = {
+            runner_id: one
+            for runner_id, one in self._given_up.items()
+            if one.at > since and not self._coordinator.sessions_of(runner_id)
+        }
+        return [(one.runner, one.session) for one in self._given_up.values()]
 
     def forget_gone(self, open_sessions: set[int]) -> None:
         """Drop what is known of lives that are over."""
@@ -122,12 +144,13 @@ class Health:
             return False
         return self._now - trouble.unreachable_since >= lease_seconds
 
-    async def _give_up(self, session: Session, refusal: Refusal) -> None:
+    async def _give_up(self, runner: Runner, session: Session, refusal: Refusal) -> None:
         self._troubles.pop(session.id, None)
         self._stop_timer(session.id)
         await self._coordinator.lose_session(
             session.id, reason=f"nobody listens at its webhook: {refusal.reason}"
         )
+        self._given_up[runner.id] = GivenUp(runner, session, self._now)
 
     def _look_again_in(self, seconds: float, session: Session) -> None:
         """Wake the placing when the pause is over."""

@@ -10,6 +10,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
+from server.coordinator.brought import Speaker
 from server.protocols.native_v1.health import Refusal
 from server.protocols.native_v1.places import place_of
 from server.traits import NATIVE_V1
@@ -36,8 +37,10 @@ class Knocks:
     async def go_round(self) -> None:
         """Go round for ever."""
         while True:
-            await asyncio.sleep(self._lease_seconds / ROUNDS_PER_LEASE)
-            await self.knock_at_silent()
+            for _ in range(ROUNDS_PER_LEASE):
+                await asyncio.sleep(self._lease_seconds / ROUNDS_PER_LEASE)
+                await self.knock_at_silent()
+            await self.knock_at_given_up()
 
     async def knock_at_silent(self) -> None:
         """Knock once at each that was silent for long."""
@@ -47,6 +50,19 @@ class Knocks:
         async with asyncio.TaskGroup() as group:
             for runner, session in silent:
                 group.create_task(self._knock(runner, session))
+
+    async def knock_at_given_up(self) -> None:
+        """Knock once at each that counts as lost: it may have been the network."""
+        async with asyncio.TaskGroup() as group:
+            for runner, session in self._health.given_up():
+                group.create_task(self._look_for(runner, session))
+
+    async def _look_for(self, runner: Runner, session: Session) -> None:
+        async with self._turns:
+            refusal = await knock(runner, self._timeout_seconds)
+        if refusal is None:
+            who = Speaker(NATIVE_V1.protocol, runner.address, session.nonce)
+            await self._coordinator.revive(who)
 
     def _is_silent(self, runner: Runner, session: Session) -> bool:
         known = self._coordinator.runner(runner.id)

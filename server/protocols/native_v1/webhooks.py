@@ -7,6 +7,8 @@ counts but its status.
 from __future__ import annotations
 
 import asyncio
+import ssl
+from collections import OrderedDict
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 MAX_AT_ONCE = 256
+"""Calls under way; further ones wait for their turn, and their time begins with it."""
 KEEP_SECONDS = 2.0
 """How long a connection is kept for the next job: shorter than servers keep it, so that none is
 used that the other side closes at this moment."""
@@ -27,46 +30,90 @@ DRAIN_SECONDS = 0.2
 HEADERS = {"content-type": "application/json", "user-agent": "traffic-tui"}
 
 
-class Webhooks:
-    """The pool of connections to runners. Make it, and close it, on the loop that uses it."""
+class Pool:
+    """The connections to one runner.
 
-    def __init__(self, timeout_seconds: float) -> None:
-        self._timeout_seconds = timeout_seconds
-        self._turns = asyncio.Semaphore(MAX_AT_ONCE)
-        self._client = httpx.AsyncClient(
+    One pool for all would look at every connection with each call: with 200 runners it took
+    seconds for what takes milliseconds now.
+    """
+
+    def __init__(self, timeout_seconds: float, trusted: ssl.SSLContext, now: float) -> None:
+        self.in_use = 0
+        self.used_at = now
+        self.client = httpx.AsyncClient(
+            verify=trusted,
             timeout=httpx.Timeout(timeout_seconds, connect=timeout_seconds / 2, pool=None),
-            limits=httpx.Limits(
-                max_connections=None,
-                max_keepalive_connections=MAX_AT_ONCE,
-                keepalive_expiry=KEEP_SECONDS,
-            ),
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=KEEP_SECONDS),
             follow_redirects=False,
             trust_env=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             headers=HEADERS,
         )
 
-    async def call(self, url: str, body: bytes) -> Refusal | None:
-        """Send a job to a runner; None: it took it."""
+
+class Webhooks:
+    """The pools of connections to all runners. Make it, and close it, on the loop that uses it."""
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._turns = asyncio.Semaphore(MAX_AT_ONCE)
+        self._trusted = ssl.create_default_context()
+        self._pools: OrderedDict[str, Pool] = OrderedDict()
+
+    async def call(self, identity: str, url: str, body: bytes) -> Refusal | None:
+        """Send a job to the runner of that identity; None: it took it."""
         async with self._turns:
+            pool = self._pool(identity)
+            pool.in_use += 1
             try:
-                async with asyncio.timeout(self._timeout_seconds):
-                    status = await self._status(url, body)
-            except TimeoutError:
-                return Refusal(f"no answer within {self._timeout_seconds:g}s", False)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                return Refusal(_words(error), True)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                return Refusal(_words(error), False)
-        return None if 200 <= status <= 299 else Refusal(f"answered {status}", False)
+                refusal = await self._outcome(pool, url, body)
+            finally:
+                pool.in_use -= 1
+            await self.tidy()
+            return refusal
+
+    async def tidy(self) -> None:
+        """Close pools that were not used for a while."""
+        before = asyncio.get_running_loop().time() - KEEP_SECONDS
+        while self._pools:
+            identity, oldest = next(iter(self._pools.items()))
+            if oldest.in_use or oldest.used_at > before:
+                return
+            del self._pools[identity]
+            await oldest.client.aclose()
 
     async def close(self) -> None:
-        await self._client.aclose()
+        pools, self._pools = self._pools, OrderedDict()
+        for pool in pools.values():
+            await pool.client.aclose()
 
-    async def _status(self, url: str, body: bytes) -> int:
-        async with self._client.stream("POST", url, content=body) as response:
-            await _drain(response)
-            return response.status_code
+    def _pool(self, identity: str) -> Pool:
+        """The runner's pool, moved to the end of the line: the one used last is the last."""
+        now = asyncio.get_running_loop().time()
+        pool = self._pools.get(identity)
+        if pool is None:
+            self._pools[identity] = pool = Pool(self._timeout_seconds, self._trusted, now)
+        pool.used_at = now
+        self._pools.move_to_end(identity)
+        return pool
+
+    async def _outcome(self, pool: Pool, url: str, body: bytes) -> Refusal | None:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                status = await _status(pool.client, url, body)
+        except TimeoutError:
+            return Refusal(f"no answer within {self._timeout_seconds:g}s", False)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            return Refusal(_words(error), True)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return Refusal(_words(error), False)
+        return None if 200 <= status <= 299 else Refusal(f"answered {status}", False)
+
+
+async def _status(client: httpx.AsyncClient, url: str, body: bytes) -> int:
+    async with client.stream("POST", url, content=body) as response:
+        await _drain(response)
+        return response.status_code
 
 
 async def _drain(response: httpx.Response) -> None:

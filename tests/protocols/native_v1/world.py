@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -54,6 +54,8 @@ class World:
 
     server: CoordinatorServer
     http: httpx.AsyncClient
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(10))
+    """Calls at once: a pool of httpx is slow with many."""
 
     @property
     def coordinator(self) -> Coordinator:
@@ -63,7 +65,8 @@ class World:
         """A call of a runner; ``source``: another address of this box."""
         content = {"content": body} if isinstance(body, bytes) else {"json": body}
         if not source:
-            return await self.http.post(f"{API}/{call}", **content)
+            async with self.turns:
+                return await self.http.post(f"{API}/{call}", **content)
         transport = httpx.AsyncHTTPTransport(local_address=source)
         async with httpx.AsyncClient(base_url=self.server.url, transport=transport) as elsewhere:
             return await elsewhere.post(f"{API}/{call}", **content)
@@ -115,10 +118,12 @@ class World:
         return self.coordinator.runner_state(runner)
 
 
-async def until(is_so: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait until something is the case, in vain at most ``DEADLINE_SECONDS``."""
+async def until(
+    is_so: Callable[[], Awaitable[bool]], what: str, *, seconds: float = DEADLINE_SECONDS
+) -> None:
+    """Wait until something is the case, in vain at most so long."""
     try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(seconds):
             while not await is_so():  # noqa: ASYNC110  # any condition, not only an event
                 await asyncio.sleep(0.01)
     except TimeoutError:
