@@ -16,6 +16,7 @@ from traffic_tui.client.sse import (
     EventStreamParser,
     ServerSentEvent,
 )
+from traffic_tui.client.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -109,7 +110,7 @@ async def test_a_ca_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     for content in (None, "no certificate"):
         if content:
             path.write_text(content)
-        client = HttpClient("https://127.0.0.1:1", ca=path)
+        client = HttpClient("https://127.0.0.1:1", trust=Trust(path))
         with pytest.raises(Unreachable, match=r"ca\.pem"):
             await client.connect()
         await client.close()

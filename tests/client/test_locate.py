@@ -11,6 +11,7 @@ from server.discovery import Discovery, write_discovery
 from server.keyfile import ensure_keys
 from traffic_tui.client.base import ClientError, Unreachable
 from traffic_tui.client.locate import Located, connect_client, locate
+from traffic_tui.client.trust import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ def test_without_anything_the_one_of_this_user_is_found(thread: CoordinatorThrea
     folder = thread.server.folder
     keys = ensure_keys(folder)
     found = locate(data_dir=folder, environment={})
-    assert found == Located(thread.server.url, keys["operator"], None, is_local=True)
+    assert found == Located(thread.server.url, keys["operator"], Trust(), is_local=True)
     assert locate(data_dir=folder, role="runner", environment={}).key == keys["runner"]
 
 
@@ -59,11 +60,11 @@ def test_flags_win_over_variables(tmp_path: Path) -> None:
     }
     by_variable = locate(data_dir=tmp_path, environment=environment)
     assert (by_variable.url, by_variable.key) == ("https://variable.example", "from-the-variable")
-    assert str(by_variable.ca) == "/etc/variable.pem"
+    assert str(by_variable.trust.ca) == "/etc/variable.pem"
     by_flag = locate(
         url=ELSEWHERE + "/", key_file=key_file, ca=ca, data_dir=tmp_path, environment=environment
     )
-    assert by_flag == Located(ELSEWHERE, "from-the-flag", ca, is_local=False)
+    assert by_flag == Located(ELSEWHERE, "from-the-flag", Trust(ca), is_local=False)
 
 
 def test_nobody_there_is_said_with_what_to_do(tmp_path: Path) -> None:

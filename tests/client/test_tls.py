@@ -12,9 +12,10 @@ import pytest
 from server.discovery import find_running
 from server.runtime import CoordinatorThread
 from server.settings import Settings, TlsSettings
-from traffic_tui.client.base import Unreachable
+from traffic_tui.client.base import ClientError, Unreachable
 from traffic_tui.client.http import HttpClient
 from traffic_tui.client.locate import locate
+from traffic_tui.client.trust import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +57,7 @@ async def test_a_client_trusts_whom_it_is_told_to(tmp_path: Path, certificate: P
         assert thread.server.url.startswith("https://127.0.0.1:")
         assert find_running(thread.server.folder) is not None
         located = locate(data_dir=thread.server.folder, ca=certificate, environment={})
-        trusting = HttpClient(located.url, located.key, ca=located.ca)
+        trusting = HttpClient(located.url, located.key, trust=located.trust)
         assert (await trusting.stats()).coordinator == thread.server.coordinator.name
         await trusting.close()
         careful = HttpClient(located.url, located.key)
@@ -78,9 +79,28 @@ async def test_clients_without_a_certificate_are_kept_out_where_one_is_wanted(
     thread.start()
     try:
         assert find_running(thread.server.folder) is not None
-        client = HttpClient(thread.server.url, "key", ca=certificate)
+        client = HttpClient(thread.server.url, "key", trust=Trust(certificate))
         with pytest.raises(Unreachable, match="may want a client certificate"):
             await client.stats()
         await client.close()
+        key = certificate.with_name("key.pem")
+        known = HttpClient(thread.server.url, "wrong", trust=Trust(certificate, certificate, key))
+        with pytest.raises(ClientError) as refused:  # let in, and only then asked for the key
+            await known.stats()
+        assert refused.value.code == "unauthenticated"
+        await known.close()
     finally:
         assert thread.stop()
+
+
+async def test_files_that_cannot_be_used_are_named(tmp_path: Path, certificate: Path) -> None:
+    broken = tmp_path / "broken.pem"
+    broken.write_text("nothing of the kind")
+    for trust in (
+        Trust(certificate, tmp_path / "missing.pem"),
+        Trust(certificate, broken, broken),
+        Trust(certificate, certificate, tmp_path / "missing.pem"),
+    ):
+        client = HttpClient("https://127.0.0.1:1", trust=trust)
+        with pytest.raises(Unreachable, match=r"(missing|broken)\.pem"):
+            await client.stats()

@@ -97,7 +97,7 @@ def agent(
             labels,
             tuple(job_type or ()),
             located.key,
-            ca=str(located.ca) if located.ca else None,
+            ca=str(located.trust.ca) if located.trust.ca else None,
             cert=cert,
             key_file=key,
             protocol=protocol,
@@ -124,8 +124,9 @@ def sandbox_options(settings: AgentSettings, isolation: Isolation | None) -> San
 def nowhere() -> Located:
     """Of RRQ's orchestrators nothing has to be known: they come to us."""
     from traffic_tui.client.locate import Located
+    from traffic_tui.client.trust import Trust
 
-    return Located("", "", None, is_local=True)
+    return Located("", "", Trust(), is_local=True)
 
 
 def locate_coordinator(where: Where) -> Located:

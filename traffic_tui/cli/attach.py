@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from traffic_tui.cli.command import local, standalone
-from traffic_tui.cli.options import CaOption, DataDirOption, KeyFileOption, Where
+from traffic_tui.cli.options import (
+    CaOption,
+    CertificateKeyOption,
+    CertificateOption,
+    DataDirOption,
+    KeyFileOption,
+    Where,
+)
 
 app = standalone()
 
@@ -23,9 +30,12 @@ def attach(
     key_file: KeyFileOption = None,
     ca: CaOption = None,
     data_dir: DataDirOption = None,
+    certificate: CertificateOption = None,
+    certificate_key: CertificateKeyOption = None,
 ) -> None:
     """Open the console on a running coordinator. Closing it ends nothing there."""
     from traffic_tui.cli.console import ConsoleWish, attach_console, require_terminal
 
     require_terminal()
-    attach_console(Where(url, key_file, ca, data_dir), ConsoleWish(read_only, ascii_only))
+    where = Where(url, key_file, ca, data_dir, certificate, certificate_key)
+    attach_console(where, ConsoleWish(read_only, ascii_only))

@@ -15,6 +15,8 @@ import typer
 from traffic_tui.cli.failures import EXIT_BROKEN_PIPE, EXIT_USAGE, CommandFailed
 from traffic_tui.cli.options import (
     CaOption,
+    CertificateKeyOption,
+    CertificateOption,
     DataDirOption,
     DebugOption,
     FormatOption,
@@ -139,6 +141,8 @@ _WHERE = (
     _option("key_file", KeyFileOption, None),
     _option("ca", CaOption, None),
     _option("data_dir", DataDirOption, None),
+    _option("certificate", CertificateOption, None),
+    _option("certificate_key", CertificateKeyOption, None),
 )
 _FORMAT = (_option("output", FormatOption, "table"), _option("as_json", JsonOption, False))
 

@@ -94,6 +94,8 @@ def find_client(where: Where, *, role: Role = "operator", is_read_only: bool = F
         key_file=where.key_file,
         ca=where.ca,
         data_dir=where.data_dir,
+        certificate=where.certificate,
+        certificate_key=where.certificate_key,
         role="read-only" if is_read_only else role,
     )
     return connect_client(located, is_read_only=is_read_only)

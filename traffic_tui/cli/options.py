@@ -21,6 +21,13 @@ CaOption: TypeAlias = Annotated[
     Path | None,
     typer.Option("--ca", metavar="FILE", help="Certificate authority of the coordinator."),
 ]
+CertificateOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--cert", metavar="FILE", help="Your certificate, where one is asked for."),
+]
+CertificateKeyOption: TypeAlias = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="The key of that certificate.")
+]
 DataDirOption: TypeAlias = Annotated[
     Path | None,
     typer.Option("--data-dir", metavar="DIR", help="Or the one that serves this data folder."),
@@ -46,3 +53,5 @@ class Where(NamedTuple):
     key_file: Path | None = None
     ca: Path | None = None
     data_dir: Path | None = None
+    certificate: Path | None = None
+    certificate_key: Path | None = None

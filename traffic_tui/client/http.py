@@ -33,10 +33,10 @@ from traffic_tui.client.http_schedules import HttpSchedules
 from traffic_tui.client.messages import misunderstood
 from traffic_tui.client.sse import EventStreamError, EventStreamParser
 from traffic_tui.client.transport import TIMEOUT_SECONDS, Transport, given, path_part
+from traffic_tui.client.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
     import httpx
 
@@ -56,13 +56,16 @@ if TYPE_CHECKING:
     from traffic_tui.client.sse import ServerSentEvent
 
 
+NOTHING_SAID = Trust()
+
+
 class HttpClient(HttpSchedules):
     """Talks to the coordinator at ``url`` with one key.
 
     Args:
         url: the coordinator, without a path.
         key: sent as bearer; empty: none.
-        ca: a PEM file with the authority to trust; None: those of the system.
+        trust: the files of encrypted connections.
         is_read_only: what the caller wants to be held to; the server enforces it by the key.
     """
 
@@ -71,13 +74,13 @@ class HttpClient(HttpSchedules):
         url: str,
         key: str = "",
         *,
-        ca: Path | None = None,
+        trust: Trust = NOTHING_SAID,
         is_read_only: bool = False,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self._url = url.rstrip("/")
         self._is_read_only = is_read_only
-        self._transport = Transport(self._url, key, ca, timeout_seconds)
+        self._transport = Transport(self._url, key, trust, timeout_seconds)
 
     @property
     def url(self) -> str:

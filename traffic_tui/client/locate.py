@@ -11,6 +11,7 @@ from server.discovery import answers, is_process, read_discovery
 from server.folder import data_folder
 from server.keyfile import KeyFileProblem, read_keys
 from traffic_tui.client.base import ClientError, Unreachable
+from traffic_tui.client.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,7 @@ class Located(NamedTuple):
     url: str
     key: str
     """Empty: none was found; the coordinator will say what it needs."""
-    ca: Path | None
+    trust: Trust
     is_local: bool
     """Whether it was found in this user's data folder, not named."""
 
@@ -40,6 +41,8 @@ def locate(
     url: str | None = None,
     key_file: Path | None = None,
     ca: Path | None = None,
+    certificate: Path | None = None,
+    certificate_key: Path | None = None,
     role: Role = "operator",
     data_dir: Path | None = None,
     environment: Mapping[str, str] = os.environ,
@@ -47,6 +50,7 @@ def locate(
     """The coordinator that flags and variables name, else the one that runs for this user.
 
     Args:
+        certificate: what to show to a coordinator that asks for one.
         role: which of the data folder's keys to take.
         data_dir: the data folder; None: the default one.
 
@@ -61,7 +65,7 @@ def locate(
     return Located(
         url=found_url,
         key=_key(key_file, folder if is_of_folder else None, role, environment),
-        ca=_ca(ca, environment),
+        trust=Trust(_ca(ca, environment), certificate, certificate_key),
         is_local=not named_url,
     )
 
@@ -70,7 +74,7 @@ def connect_client(located: Located, *, is_read_only: bool = False) -> HttpClien
     """A client for what was located. Imports the HTTP library only now."""
     from traffic_tui.client.http import HttpClient
 
-    return HttpClient(located.url, located.key, ca=located.ca, is_read_only=is_read_only)
+    return HttpClient(located.url, located.key, trust=located.trust, is_read_only=is_read_only)
 
 
 def _checked_url(url: str) -> str:

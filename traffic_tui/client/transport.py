@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import ssl
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
 
-from traffic_tui.client.base import Unreachable
 from traffic_tui.client.messages import misunderstood, refusal, unreachable
+from traffic_tui.client.trust import Trust, tls_context
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Mapping, Sequence
-    from pathlib import Path
 
     from server.wire.operator import Request
 
@@ -31,10 +30,10 @@ T = TypeVar("T")
 class Transport:
     """One coordinator, one key, kept connections."""
 
-    def __init__(self, url: str, key: str, ca: Path | None, timeout_seconds: float) -> None:
+    def __init__(self, url: str, key: str, trust: Trust, timeout_seconds: float) -> None:
         self._url = url
         self._key = key
-        self._ca = ca
+        self._trust = trust
         self._timeout = httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS)
         self._http: httpx.AsyncClient | None = None
 
@@ -128,26 +127,20 @@ class Transport:
                 base_url=self._url,
                 headers=headers,
                 timeout=self._timeout,
-                verify=self._trust(),
+                verify=self._verify(),
                 trust_env=not _is_this_box(self._url),
                 follow_redirects=False,
             )
         except (httpx.InvalidURL, ValueError) as error:
             raise unreachable(self._url, httpx.InvalidURL(str(error))) from error
 
-    def _trust(self) -> ssl.SSLContext | bool:
+    def _verify(self) -> ssl.SSLContext | bool:
         """Whom to trust. Loading the system's authorities takes long, so only where needed."""
         if not self._url.startswith("https:"):
             return False
-        if self._ca is None:
+        if self._trust == Trust():
             return True
-        try:
-            return ssl.create_default_context(cafile=str(self._ca))
-        except OSError as error:  # ssl's own errors are among these
-            raise Unreachable(
-                f"the CA file {self._ca} cannot be used ({error.strerror or error}); it has to be "
-                "a PEM file"
-            ) from error
+        return tls_context(self._trust)
 
 
 def given(params: Mapping[str, str | int | None]) -> dict[str, str | int]:
