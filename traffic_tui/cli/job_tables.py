@@ -20,6 +20,7 @@ from traffic_tui.state.formats import (
     size,
 )
 from traffic_tui.state.glyphs import JOB_MARKS, Role, Span
+from traffic_tui.state.usage_words import around, used
 
 if TYPE_CHECKING:
     from server.wire.operator import (
@@ -115,6 +116,7 @@ def job_facts(detail: JobDetailView, look: Look) -> list[Fact]:
         *range_facts(job, look),
         *_place_facts(job, look),
         *_limit_facts(job),
+        *_process_facts(detail),
         *_outcome_facts(job),
         *_lineage_facts(detail),
         *(Fact(f"try {each.number}", _attempt_span(each, look)) for each in detail.attempts),
@@ -152,6 +154,15 @@ def _limit_facts(job: JobFullView) -> list[Fact]:
         f"{job.max_attempts} tries" if job.max_attempts > 1 else "",
     ]
     return [Fact("limits", span(", ".join(part for part in limits if part)))]
+
+
+def _process_facts(detail: JobDetailView) -> list[Fact]:
+    """Of jobs that run as a process: what is around it, and what it used."""
+    walls = around(detail.attempts)
+    return [
+        Fact("isolation", span(walls.words, walls.role) if walls else span("")),
+        Fact("used", span(used(detail.attempts))),
+    ]
 
 
 def _outcome_facts(job: JobFullView) -> list[Fact]:

@@ -24,6 +24,7 @@ from traffic_tui.state.formats import (
 )
 from traffic_tui.state.glyphs import JOB_MARKS, Span
 from traffic_tui.state.job_columns import is_silent
+from traffic_tui.state.usage_words import around, used
 from traffic_tui.widgets.facts import Fact, beside, fact_line, fit_spans
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def job_facts(
     limits = _limits(job)
     if limits:
         facts.append(Fact("limits", (Span(limits),)))
+    facts += _process_facts(detail, width - LABEL_WIDTH - 3)
     facts += [Fact("why", (span,)) for span in _why(detail, context)]
     if job.has_result:
         facts.append(Fact("result", (Span(crop(_json(job.result), 300)),)))
@@ -132,6 +134,22 @@ def _done_spans(job: JobFullView, context: RowContext, run_times: UsualRunTimes)
         Span(f" {share(fraction, 1):>4}  {count(round(progress.current))} of "
              f"{count(round(progress.total))}{f'   left {left}' if left else ''}{text}"),
     ]  # fmt: skip
+
+
+def _process_facts(detail: JobDetailView, width: int) -> list[Fact]:
+    """Of a job that runs as a process: what is around it, and what it used."""
+    walls, spent = around(detail.attempts), used(detail.attempts)
+    facts: list[Fact] = []
+    if walls is not None:
+        first, _, limits = walls.words.partition("; ")
+        if not limits or cells(walls.words) <= width:
+            facts.append(Fact("around", (Span(walls.words, walls.role),)))
+        else:
+            facts.append(Fact("around", (Span(first, walls.role),)))
+            facts.append(Fact("held", (Span(limits),)))
+    if spent:
+        facts.append(Fact("used", (Span(spent),)))
+    return facts
 
 
 def _limits(job: JobFullView) -> str:

@@ -36,7 +36,13 @@ def busy_lab() -> World:
         ended_at=NOW - 900_000,
     )
     one.attempts = 2
-    world.attempts[52118] = [attempt(2, one), first]
+    newest = attempt(
+        2,
+        one,
+        isolation="isolated: user, pid, mount, net, uts, ipc; memory 64 MiB by cgroup v1; "
+        "pids 100 by cgroup v1",
+    )
+    world.attempts[52118] = [newest, first]
     lines = b"".join(b"decode tile %04d ok 2048x2048 lanczos3 q=92\n" % n for n in range(40))
     world.set_output(52118, lines, try_=2)
     world.all_events = []
