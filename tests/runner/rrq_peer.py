@@ -143,9 +143,15 @@ class Runner:
 
 
 @asynccontextmanager
-async def runner(registry: Registry, *, slots: int = 1000, **options: Any) -> AsyncIterator[Runner]:
+async def runner(
+    registry: Registry,
+    *,
+    slots: int = 1000,
+    address: TcpSocket = TcpSocket("127.0.0.1", 0),  # noqa: B008  (it cannot be changed)
+    **options: Any,
+) -> AsyncIterator[Runner]:
     """Our runner, listening on a free port."""
-    connector = RrqConnector(TcpSocket("127.0.0.1", 0), **options)
+    connector = RrqConnector(address, **options)
     async with Supervisor(as_rrq_reads(registry), connector, slots=slots) as supervisor:
         made = Runner(connector, supervisor)
         made.task = asyncio.create_task(connector.run(supervisor))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from server.wire.rrq_frames import MAX_FRAME_BYTES
-from tests.runner.recording import until
+from tests.runner.recording import open_descriptors, until
 from tests.runner.rrq_jobs import Jobs
 from tests.runner.rrq_peer import Peer, frame, in_seconds, message, peer, request, runner
 from traffic_tui.runner import execution
 from traffic_tui.runner.connectors import rrq, rrq_connection
+from traffic_tui.runner.tcp_socket import TcpSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -687,3 +689,67 @@ def test_answers_are_json_as_the_real_one_reads_it() -> None:
     assert made is not None
     kind, payload = protocol.decode_message(made[4:])
     assert (kind, payload) == ("response", json.loads(made[4:])["payload"])
+
+
+# hostile text ----------------------------------------------------------------------------------
+
+
+async def test_whatever_comes_is_answered_or_closes_and_nothing_breaks(
+    jobs: Jobs, ours: Runner, caplog: pytest.LogCaptureFixture
+) -> None:
+    chance = random.Random(17)  # the same frames each time
+    for _ in range(400):
+        body = bytearray(message("request", request("echo", params={"a": [1, "ö\x1b"]}))[4:])
+        for _ in range(chance.randint(1, 4)):
+            place = chance.randrange(len(body))
+            if chance.random() < 0.5:
+                body[place] = chance.randrange(256)
+            else:
+                del body[place : place + chance.randint(1, 30)]
+        async with peer(ours.port) as asks:
+            asks.writer.write(frame(bytes(body)))
+            asks.writer.write_eof()
+            await asks.reader.read()
+    async with peer(ours.port) as asks:
+        assert (await asks.call("echo"))["status"] == "success"
+    await until(lambda: ours.connector.is_told and not ours.supervisor.running)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert not [record for record in caplog.records if "\x1b" in record.getMessage()]
+
+
+async def test_names_and_ids_may_hold_anything(asks: Peer) -> None:
+    odd = "\x1b[31m\u202e[bold]\n" + "x" * 10_000
+    answer = await asks.call(odd, job_id=odd, request_id="\x00")
+    assert answer["job_id"] == odd
+    assert answer["error"]["type"] == "handler_not_found"
+    assert len(answer["error"]["message"]) < 400
+    assert "\x1b" not in answer["error"]["message"]
+
+
+async def test_connections_leave_no_descriptors(ours: Runner) -> None:
+    async with peer(ours.port) as asks:
+        assert (await asks.call("echo"))["status"] == "success"
+    await until(lambda: not ours.connector._connections)
+    before = open_descriptors()
+    for _ in range(50):
+        async with peer(ours.port) as asks:
+            asks.request("hold")
+    await until(lambda: not ours.connector._connections and not ours.supervisor.running)
+    await until(lambda: open_descriptors() <= before)
+
+
+async def test_the_other_kind_of_address(jobs: Jobs) -> None:
+    if not has_ipv6():
+        pytest.skip("there is no IPv6 loopback here")
+    async with runner(jobs.registry, address=TcpSocket("::1", 0)) as ours:
+        async with peer(ours.port, "::1") as asks:
+            assert (await asks.call("echo"))["status"] == "success"
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
