@@ -75,13 +75,15 @@ class Plan(NamedTuple):
         if self.elsewhere:
             more = " and others" if len(self.others) > _NAMED else ""
             listed = ", ".join(map(str, self.others[:_NAMED]))
-            parts.append(f"{self.elsewhere} were done or are being done by job {listed}{more}")
+            amount = self._amount(self.elsewhere)
+            parts.append(f"{amount} were done or are being done by job {listed}{more}")
         if self.too_old:
             bound = f"{max_backfill_ms / 1000:g}s (max_backfill)"
-            parts.append(f"{self.too_old} are older than {bound}")
-        if not parts:
-            return ""
-        return f"left out of {self.whole.units} units: " + "; ".join(parts)
+            parts.append(f"{self._amount(self.too_old)} are older than {bound}")
+        return "left out: " + "; ".join(parts) if parts else ""
+
+    def _amount(self, units: int) -> str:
+        return f"{units} of {self.whole.units} units ({units / self.whole.units:.0%})"
 
     def data(self) -> bytes:
         """The same as JSON."""

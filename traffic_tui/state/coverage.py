@@ -150,9 +150,9 @@ def legend(coverage: CoverageView, width: int, glyphs: GlyphSet) -> list[list[Sp
 
 def length(units: int) -> str:
     """How much of the cursor that is, as time: ``1h00``, ``250ms``, ``7us``."""
-    if units < UNITS_PER_MS:
+    if 0 < units < UNITS_PER_MS:
         return f"{units}us"
-    if units < 1_000 * UNITS_PER_MS:
+    if 0 < units < 1_000 * UNITS_PER_MS:
         return f"{units / UNITS_PER_MS:g}ms"
     return duration(units // UNITS_PER_MS)
 

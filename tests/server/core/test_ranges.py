@@ -382,7 +382,9 @@ async def test_what_is_too_old_is_left_out_and_told() -> None:
     async with a_world(settings=range_settings(max_backfill_ms=10, width_ms=4)) as world:
         now = world.clock.now_ms() * 1_000
         submitted = await submit_range(world, now - 15_000, now - 1)
-        assert "5000 are older than 0.01s (max_backfill)" in submitted.note
+        assert submitted.note == (
+            "left out: 5000 of 15000 units (33%) are older than 0.01s (max_backfill)"
+        )
         runner = await world.runner(types=("range",))
         done = await run_all(world, runner)
         assert covers_exactly(done, Range(now - 10_000, now - 1))
@@ -426,7 +428,10 @@ async def test_only_what_is_missing_is_done_when_asked_so() -> None:
         await run_all(world, runner)
         running = (await submit_range(world, 3_000, 3_999)).job
         submitted = await submit_range(world, 1_000, 4_999, range_policy="missing")
-        assert f"done or are being done by job {first.id}, {running.id}" in submitted.note
+        assert submitted.note == (
+            "left out: 2000 of 4000 units (50%) were done or are being done by job"
+            f" {first.id}, {running.id}"
+        )
         done = await run_all(world, runner)
         assert sorted(done) == [Range(2_000, 2_999), Range(3_000, 3_999), Range(4_000, 4_999)]
         assert (await world.job(submitted.job)).state == "completed"
