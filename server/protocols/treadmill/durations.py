@@ -22,7 +22,7 @@ _UNIT_MS = {
     "d": 8.64e7,
     "w": 6.048e8,
 }
-_PART = re.compile(r"\+?((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(ns|Ms|ms|s|m|h|d|w)?")
+_PART = re.compile(r"\+?((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(ns|Ms|ms|s|m|h|d|w)?", re.ASCII)
 
 
 def milliseconds(text: str) -> int:

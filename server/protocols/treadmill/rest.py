@@ -71,9 +71,9 @@ def ok(**members: Any) -> Answer:
     return typed("ok", 200, **members)
 
 
-def typed(kind: str, status: int, **members: Any) -> Answer:
+def typed(kind: str, status_code: int, /, **members: Any) -> Answer:
     """A body that carries its ``type``; the status follows it."""
-    return Answer(status, msgspec.json.encode({"type": kind, **members}), (_JSON,))
+    return Answer(status_code, msgspec.json.encode({"type": kind, **members}), (_JSON,))
 
 
 INVALID = typed("invalid", 404)
