@@ -18,7 +18,7 @@ from tests.runner.rrq_world import free_port, is_open
 from traffic_tui.runner import ExecutionOutcome, Registry, RunnerRuntime
 from traffic_tui.runner.errors import RunnerError
 from traffic_tui.runner.tcp_socket import TcpSocket
-from traffic_tui.runner.telemetry import OpenTelemetry, is_wanted
+from traffic_tui.runner.telemetry import OpenTelemetry, telemetry_from_environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -49,7 +49,9 @@ class Spans:
 
         def found() -> list[ReadableSpan]:
             spans = self.exporter.get_finished_spans()
-            return [span for span in spans if (span.attributes or {}).get("job.type") == name]
+            return [
+                span for span in spans if (span.attributes or {}).get("traffic.job.type") == name
+            ]
 
         await until(found)
         [span] = found()
@@ -110,24 +112,24 @@ async def test_a_span_continues_the_trace_of_the_request(spans: Spans, port: int
     span = await spans.one("greet")
     assert span.context is not None
     assert span.parent is not None
-    assert (span.name, span.kind.name) == ("runner.execute", "CONSUMER")
+    assert (span.name, span.kind.name) == ("job run greet", "CONSUMER")
     assert (format(span.context.trace_id, "032x"), format(span.parent.span_id, "016x")) == (
         TRACE,
         PARENT,
     )
     told = dict(span.attributes or {})
-    waited = told.pop("job.waited_ms")
+    waited = told.pop("traffic.job.waited_ms")
     assert isinstance(waited, float)
     assert waited > 0
     assert told == {
-        "job.id": asked["job_id"],
-        "job.request_id": asked["request_id"],
-        "job.type": "greet",
-        "job.attempt": 2,
-        "job.queue": "rrq:queue:default",
-        "job.worker": "rrq_worker_1_abcdef",
-        "job.correlation.order": "17",
-        "job.outcome": "success",
+        "messaging.message.id": asked["job_id"],
+        "traffic.attempt.id": asked["request_id"],
+        "traffic.job.type": "greet",
+        "traffic.attempt.number": 2,
+        "messaging.destination.name": "rrq:queue:default",
+        "traffic.worker": "rrq_worker_1_abcdef",
+        "traffic.correlation.order": "17",
+        "traffic.attempt.outcome": "success",
     }
     [inner] = [one for one in spans.exporter.get_finished_spans() if one.name == "in"]
     assert inner.parent is not None
@@ -146,10 +148,10 @@ async def test_every_end_is_told(spans: Spans, port: int) -> None:
     assert failed.status.status_code.name == "ERROR"
     assert failed.events[0].name == "exception"
     assert (failed.events[0].attributes or {})["exception.message"] == "no such order"
-    assert (failed.attributes or {})["job.outcome"] == "error"
-    assert (retried.attributes or {})["job.retry_after_seconds"] == 2
+    assert (failed.attributes or {})["traffic.attempt.outcome"] == "error"
+    assert (retried.attributes or {})["traffic.attempt.retry_after_seconds"] == 2
     assert retried.status.description == "not yet"
-    assert (cancelled.attributes or {})["job.outcome"] == "cancelled"
+    assert (cancelled.attributes or {})["traffic.attempt.outcome"] == "cancelled"
 
 
 def test_importing_the_library_imports_nothing_of_it() -> None:
@@ -168,22 +170,23 @@ def test_without_it_one_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
         OpenTelemetry()
 
 
-@pytest.mark.parametrize(
-    ("environment", "wanted"),
-    [
-        ({}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, True),
-        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces"}, True),
-        (
-            {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://a"},
-            False,
-        ),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a", "OTEL_SDK_DISABLED": "True"}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a", "OTEL_TRACES_EXPORTER": "none"}, False),
-    ],
-)
-def test_who_wants_spans(environment: dict[str, str], wanted: bool) -> None:
-    assert is_wanted(environment) is wanted
+def test_a_wish_that_is_not_built_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
+    with telemetry_from_environment() as telemetry:
+        assert telemetry is None
+    assert "OTEL_TRACES_EXPORTER=zipkin is not built" in caplog.text
+
+
+def test_a_wish_without_the_extra_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
+    with telemetry_from_environment() as telemetry:
+        assert telemetry is None
+    assert "no spans are sent: OpenTelemetry is not installed" in caplog.text
 
 
 class Collector(http.server.BaseHTTPRequestHandler):
@@ -215,7 +218,7 @@ async def test_the_agent_sends_spans_where_the_environment_says(
             collector.shutdown()
             serving.join()
     whole = b"".join(Collector.bodies)
-    assert b"runner.execute" in whole
+    assert b"job run fib" in whole
     assert b"traffic-tui-runner" in whole
 
 

@@ -14,12 +14,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from server.tracing.environment import read_wish
 from traffic_tui.runner.errors import RunnerError
 from traffic_tui.runner.outcome import ExecutionOutcome
 from traffic_tui.runner.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from opentelemetry.sdk.trace import TracerProvider as OwnProvider
     from opentelemetry.trace import Span, TracerProvider
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SPAN_NAME = "runner.execute"
+SPAN_NAME = "job run"
+"""Before the type of the job; the coordinator's own spans are called alike."""
 TRACER_NAME = "traffic_tui.runner"
 SERVICE_NAME = "traffic-tui-runner"
 """Unless ``OTEL_SERVICE_NAME`` or ``OTEL_RESOURCE_ATTRIBUTES`` say another."""
-PLACE_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 NOT_INSTALLED = "OpenTelemetry is not installed; pip install 'traffic-tui[otel]' does that"
 FLUSH_SECONDS = 3.0
 """At the end, how long the last spans may take to be sent."""
@@ -53,7 +54,10 @@ def telemetry_from_environment() -> Iterator[Telemetry | None]:
 
     Leaving it sends what waits, in bounded time.
     """
-    if not is_wanted(os.environ):
+    wish = read_wish(os.environ)
+    if wish.problem:
+        log.warning("%s", wish.problem)
+    if not wish.is_wanted:
         yield None
         return
     try:
@@ -69,14 +73,6 @@ def telemetry_from_environment() -> Iterator[Telemetry | None]:
         closing = threading.Thread(target=provider.shutdown, name="last spans", daemon=True)
         closing.start()
         closing.join(FLUSH_SECONDS)
-
-
-def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Whether the environment names a place for spans, and does not switch them off."""
-    is_off = environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    exporter = environment.get("OTEL_TRACES_EXPORTER", "otlp").strip().lower()
-    named = next((environment[name] for name in PLACE_VARIABLES if name in environment), "")
-    return not is_off and exporter == "otlp" and bool(named.strip())
 
 
 def _own_provider() -> OwnProvider:
@@ -119,11 +115,11 @@ class OpenTelemetry:
     def _seen(self, handler: Handler) -> Handler:
         async def run(request: ExecutionRequest) -> Any:
             with self._span(request) as span:
-                span.set_attribute("job.outcome", "error")  # until it is known better
+                span.set_attribute("traffic.attempt.outcome", "error")  # until it is known better
                 try:
                     value = await handler(request)
                 except asyncio.CancelledError:
-                    span.set_attribute("job.outcome", "cancelled")
+                    span.set_attribute("traffic.attempt.outcome", "cancelled")
                     raise
                 _tell_outcome(span, value)
                 return value
@@ -137,7 +133,7 @@ class OpenTelemetry:
 
         carrier = dict(request.context.trace_context or {})
         with self._tracer.start_as_current_span(
-            SPAN_NAME,
+            f"{SPAN_NAME} {request.function_name}",
             context=propagate.extract(carrier) if carrier else None,
             kind=SpanKind.CONSUMER,
             attributes=_attributes(request),
@@ -148,18 +144,20 @@ class OpenTelemetry:
 def _attributes(request: ExecutionRequest) -> dict[str, str | int | float]:
     context = request.context
     told: dict[str, str | int | float] = {
-        "job.id": request.job_id,
-        "job.request_id": request.request_id,
-        "job.type": request.function_name,
-        "job.attempt": context.attempt,
-        "job.queue": context.queue_name,
+        "messaging.message.id": request.job_id,
+        "traffic.attempt.id": request.request_id,
+        "traffic.job.type": request.function_name,
+        "traffic.attempt.number": context.attempt,
+        "messaging.destination.name": context.queue_name,
     }
     if context.worker_id is not None:
-        told["job.worker"] = context.worker_id
+        told["traffic.worker"] = context.worker_id
     if context.enqueue_time is not None:
-        told["job.waited_ms"] = max(0.0, (time.time() - context.enqueue_time.timestamp()) * 1000)
+        told["traffic.job.waited_ms"] = max(
+            0.0, (time.time() - context.enqueue_time.timestamp()) * 1000
+        )
     for name, value in (context.correlation_context or {}).items():
-        told[f"job.correlation.{name}"] = value
+        told[f"traffic.correlation.{name}"] = value
     return told
 
 
@@ -168,11 +166,11 @@ def _tell_outcome(span: Span, value: object) -> None:
     from opentelemetry.trace import Status, StatusCode
 
     if not isinstance(value, ExecutionOutcome):
-        span.set_attribute("job.outcome", "success")
+        span.set_attribute("traffic.attempt.outcome", "success")
         return
-    span.set_attribute("job.outcome", value.status)
+    span.set_attribute("traffic.attempt.outcome", value.status)
     if value.retry_after_seconds is not None:
-        span.set_attribute("job.retry_after_seconds", value.retry_after_seconds)
+        span.set_attribute("traffic.attempt.retry_after_seconds", value.retry_after_seconds)
     if value.status != "success":
         words = value.error.message if value.error is not None else None
         span.set_status(Status(StatusCode.ERROR, words))
