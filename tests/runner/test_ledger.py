@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from server.model import Progress
-from server.wire.native_v2 import NextOffset, Pace, Refusal, SyncAnswer
+from server.model import Progress, Usage
+from server.wire.native_v2 import NextOffset, Pace, Refusal, Report, SyncAnswer, UsageReport
 from traffic_tui.runner.connectors.ledger import Budget, Ledger
 from traffic_tui.runner.journal import Journal
 from traffic_tui.runner.outcome import ExecutionOutcome
@@ -159,3 +160,43 @@ def test_a_stuck_handler_keeps_its_slot_after_its_end_was_told(ledger: Ledger) -
     ledger.update("a", DONE)
     made = ledger.draft(("s", "s"), 1, BUDGET, capacity=3, stuck=["a"])
     assert made.sync.free == 2
+
+
+ISOLATED = JobUpdate("ready", isolation="isolated: pid")
+USED = JobUpdate(
+    "terminated",
+    outcome=replace(
+        ExecutionOutcome.success("job", "a", None),
+        isolation="isolated: pid",
+        usage=Usage(cpu_seconds=1.5),
+    ),
+)
+
+
+def test_what_is_around_a_process_is_told_once_and_again_with_the_end(ledger: Ledger) -> None:
+    ledger.tells_surroundings = True
+    ledger.begin("a")
+    ledger.update("a", ISOLATED)
+    assert ledger.has_news
+    first = draft(ledger)
+    assert [(report.state, report.isolation) for report in first.sync.reports] == [
+        ("running", "isolated: pid")
+    ]
+    ledger.heard(first, answer())
+    assert not ledger.has_news
+    assert draft(ledger, 2).sync.reports == []
+    ledger.update("a", USED)
+    (final,) = draft(ledger, 3).sync.reports
+    assert (final.state, final.isolation) == ("success", "isolated: pid")
+    assert final.usage == UsageReport(cpu_seconds=1.5)
+
+
+def test_a_coordinator_that_does_not_accept_it_hears_nothing_of_it(ledger: Ledger) -> None:
+    ledger.begin("a")
+    ledger.update("a", ISOLATED)
+    first = draft(ledger)
+    assert first.sync.reports == []
+    ledger.heard(first, answer())
+    assert not ledger.has_news
+    ledger.update("a", USED)
+    assert draft(ledger, 2).sync.reports == [Report("a", "success")]

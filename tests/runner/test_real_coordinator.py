@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from server.settings import LimitSettings
 from tests.end_to_end.service import Service
 from tests.runner.agents import agent
 from tests.runner.recording import until_true
+from traffic_tui.runner.sandbox.sandbox import SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(120)
 
+MIB = 1024 * 1024
 LINES = 60_000
 PRINTER = f"""
 import hashlib, sys, time
@@ -197,3 +200,37 @@ async def test_many_short_jobs(service: Service, tmp_path: Path) -> None:
 
             await until_true(look)
     assert counts["failed"] == 0
+
+
+async def test_isolation_and_usage_are_kept_over_a_restart(
+    service: Service, tmp_path: Path
+) -> None:
+    limits = {"command": LimitSettings(memory=64 * MIB, pids=100)}
+    options = {"types": ("command",), "sandbox": SandboxOptions(limits=limits)}
+    hog = "import time; time.sleep(1); data = []\nwhile True: data.append(bytes(1048576) + b'x')"
+    with agent(tmp_path / "a", service.url, key=service.key("runner"), **options) as running:
+        await running.says("serving")
+        if "memory 64 MiB by cgroup" not in running.said() or "not isolated" in running.said():
+            pytest.skip(running.said())
+        async with service.client("operator") as client:
+            job_id = await submit(client, "command", argv=[sys.executable, "-c", hog])
+
+            async def is_told() -> bool:
+                attempts = (await job(client, job_id))["attempts"]
+                return bool(attempts and attempts[0]["isolation"])
+
+            await until_true(is_told)
+            shown = await in_state(client, job_id, "in_progress", "failed")
+            assert shown["attempts"][0]["isolation"].startswith(
+                "isolated: user, pid, mount, net, uts, ipc; memory 64 MiB by cgroup v"
+            )
+            await in_state(client, job_id, "failed")
+        await service.kill()
+        await service.start()
+        async with service.client("operator") as client:
+            attempt = (await job(client, job_id))["attempts"][0]
+    assert attempt["error"]["type"] == "memory_limit"
+    assert attempt["error"]["message"] == "killed by its limit: memory 64 MiB"
+    assert attempt["signal"] == signal.SIGKILL
+    assert 32 * MIB < attempt["usage"]["peak_memory_bytes"] <= 64 * MIB
+    assert attempt["usage"]["cpu_seconds"] > 0
