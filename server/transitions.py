@@ -109,8 +109,13 @@ def _require_newest(job: Job, attempt: Attempt) -> None:
 
 def claim(job: Job, attempt: Attempt, *, now: int) -> Step:
     """A runner takes a pending job; ``attempt`` is the fresh one made for it."""
+    return Step(claimed(job, attempt, now=now), attempt, "claimed")
+
+
+def claimed(job: Job, attempt: Attempt, *, now: int) -> Job:
+    """What :func:`claim` makes of the job."""
     _require(job, "claim")
-    taken = Job(  # each field by its place: half the price of _replace, where it is paid most
+    return Job(  # each field by its place: half the price of _replace, where it is paid most
         job.id,
         job.uuid,
         job.cls,
@@ -128,7 +133,6 @@ def claim(job: Job, attempt: Attempt, *, now: int) -> Step:
         job.deadline,
         job.target,
     )
-    return Step(taken, attempt, "claimed")
 
 
 def start(job: Job, attempt: Attempt, *, now: int) -> Step:
@@ -180,7 +184,9 @@ def abandon(
     """Give up on an attempt that may still be running; it keeps its slot until it is heard of."""
     _require(job, "abandon")
     _require_newest(job, attempt)
-    given_up = attempt._replace(state="abandoned", stop_at=attempt.stop_at or now, stop_kill=True)
+    given_up = attempt._replace(
+        state="abandoned", stop_at=attempt.stop_at or now, stop_kill=True, outcome=outcome.kind
+    )
     step = _decide(job, given_up, attempt, outcome, retry, now, jitter)
     return step._replace(kind="abandoned", outcome=outcome)
 
@@ -249,10 +255,13 @@ def conclude(job: Job, *, is_covered: bool, now: int) -> Step:
 
 
 def close_abandoned(attempt: Attempt, outcome: Outcome, *, now: int) -> Attempt:
-    """A given-up attempt is heard of at last: its slot is free, the job is not touched."""
+    """A given-up attempt is heard of at last: its slot is free, the job is not touched.
+
+    What it was given up with stays its outcome, for that decided the job.
+    """
     if attempt.state != "abandoned":
         raise Refused(f"attempt {attempt.number} was not given up", code="stale")
-    return _ended(attempt, outcome, now)
+    return _ended(attempt, outcome, now)._replace(outcome=attempt.outcome or outcome.kind)
 
 
 def backoff_ms(retry: RetryPolicy, tries: int, jitter: float) -> int:

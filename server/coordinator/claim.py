@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from server.coordinator.memory import Memory
     from server.model import Job, JobClass, Runner, Task
     from server.store.base import Tx
-    from server.traits import Traits
 
 
 def claim(
@@ -77,16 +76,17 @@ def hand_out(
         return []
     traits = memory.traits_of(runner.protocol)
     is_confirmed = traits.confirmed_by == "claim"
+    takes_job_id = traits.first_attempt_has_job_id
     attempts = tx.insert_attempts(
         [
-            NewAttempt(
-                uuid=_attempt_uuid(job, traits),
-                job=job.id,
-                number=job.attempts + 1,
-                runner=runner.id,
-                session=session,
-                is_confirmed=is_confirmed,
-                deadline=_deadline(task, now),
+            NewAttempt(  # by place, here and below: names cost as much again, for every job
+                _attempt_uuid(job) if takes_job_id else new_uuid(),
+                job.id,
+                job.attempts + 1,
+                runner.id,
+                session,
+                is_confirmed,
+                now + task.timeout_ms if task.timeout_ms else 0,
             )
             for job, task in waiting
         ],
@@ -94,14 +94,15 @@ def hand_out(
     )
     jobs = [job for job, _ in waiting]
     claimed = [
-        transitions.claim(job, attempt, now=now).job
+        transitions.claimed(job, attempt, now=now)
         for job, attempt in zip(jobs, attempts, strict=True)
     ]
     save_claims(tx, memory, jobs, claimed, runner.id)
     _tell(tx, runner, claimed, now)
     classes = {cls: tx.job_class(cls) for cls in {job.cls for job in jobs}}
+    names = {cls: (known.type, known.queue) for cls, known in classes.items()}
     return [
-        Assigned(job, attempt, classes[job.cls].type, classes[job.cls].queue, whole(tx, job, task))
+        Assigned(job, attempt, *names[job.cls], whole(tx, job, task))
         for job, attempt, (_, task) in zip(claimed, attempts, waiting, strict=True)
     ]
 
@@ -113,14 +114,9 @@ def whole(tx: Tx, job: Job, task: Task) -> Task:
     return task._replace(params=reveal(task.params, tx.details(job.id).extra))
 
 
-def _attempt_uuid(job: Job, traits: Traits) -> str:
-    is_first = job.attempts == 0
-    return job.uuid if is_first and traits.first_attempt_has_job_id else new_uuid()
-
-
-def _deadline(task: Task, now: int) -> int:
-    """When the timeout strikes, moved on by :func:`server.transitions.start`; 0: never."""
-    return now + task.timeout_ms if task.timeout_ms else 0
+def _attempt_uuid(job: Job) -> str:
+    """Where the first attempt has the id of its job, later ones have their own."""
+    return new_uuid() if job.attempts else job.uuid
 
 
 def _tell(tx: Tx, runner: Runner, jobs: Sequence[Job], now: int) -> None:

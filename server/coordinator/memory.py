@@ -185,13 +185,15 @@ class Memory:
 
     def attempts_ended(self, attempt_ids: Iterable[int]) -> None:
         """Slots are free again."""
+        freed: set[int] = set()
         for number in attempt_ids:
             runner_id = self._live.pop(number, None)
             if runner_id is not None:
                 self._busy[runner_id] -= 1
-                self.slots_changed(runner_id)
-            if number in self.attempt_leases:
-                self.attempt_leases.drop(number)
+                freed.add(runner_id)
+            self.attempt_leases.drop(number)
+        for runner_id in freed:
+            self.slots_changed(runner_id)
 
     def busy(self, runner_id: int) -> int:
         """Slots taken, by attempts that were given up too."""

@@ -90,7 +90,6 @@ class Report:
         """What follows is the same for all such ends, so they are written together."""
         transitions.check_finish(job, attempt)
         self._successes.append((job, attempt))
-        self._plain.setdefault(("completed", attempt.runner), []).append((job.id, attempt.id))
 
     def abandoned(
         self,
@@ -140,6 +139,9 @@ class Report:
             save(self._tx, self._memory, self._changes)
         if self._successes:  # after what was said of the same attempts before their end
             save_successes(self._tx, self._memory, self._successes, self._now)
+            runner = self._successes[0][1].runner
+            members = [(job.id, attempt.id) for job, attempt in self._successes]
+            self._plain.setdefault(("completed", runner), []).extend(members)
             for cls in {job.cls for job, _ in self._successes}:
                 self._freed.add(self._tx.job_class(cls).queue)
         for (kind, runner), members in self._plain.items():

@@ -108,6 +108,8 @@ def details_of(row: Row, submitter: tuple[str, str, str]) -> JobDetails:
 def task_of(row: Row) -> Task:
     """What a runner is told of a job: (params, timeout_ms, trace, correlation)."""
     params, timeout_ms, trace, correlation = row
+    if trace is None and correlation is None:  # as of nearly all
+        return Task(params, timeout_ms, None, None)
     return Task(params, timeout_ms, _map_or_none(trace), _map_or_none(correlation))
 
 

@@ -166,7 +166,7 @@ class GroupCommit:
 
     def _announce(self, verdicts: Sequence[_Verdict], events: list[Event], seconds: float) -> None:
         tx = self._tx
-        callbacks, ready = tx.callbacks, tx.ready
+        callbacks, ready = tx.callbacks, set(tx.ready)
         tx.memory.settle()
         tx.reset()
         for call in callbacks:

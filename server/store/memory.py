@@ -24,6 +24,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _ABSENT: Final = object()
+_MANY: Final = object()
 
 ARRIVED: Final = 0
 """Activity by class: jobs that came into a queue."""
@@ -42,8 +43,9 @@ class Memory:
     """The writer's memory, with a log of what to take back."""
 
     def __init__(self) -> None:
-        self._log: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
-        """What entries of a mapping were before each change; one entry for many keys at once."""
+        self._log: list[tuple[dict[Any, Any], Any, Any]] = []
+        """(mapping, key, what stood there) before each change; or (mapping, _MANY, what stood at
+        each of many keys)."""
         self.high: dict[str, int] = {"job": 0, "attempt": 0, "event": 0}
         """The last id given out, by kind."""
         self.classes: dict[int, JobClass] = {}
@@ -78,7 +80,8 @@ class Memory:
         self.jobs: dict[int, Job] = {}
         """Jobs whose newest attempt is live; one may be missing, none is ever out of date."""
         self.job_uuids: dict[str, int] = {}
-        """The same jobs by UUID."""
+        """Some of the same jobs by UUID: those that changed one by one, as they do whose runners
+        name the job in every call."""
         self.streams: dict[int, dict[int, StreamState]] = {}
         """Output streams of live attempts, by stream code; an attempt may be missing."""
         self.last_attempt_at_opening = 0
@@ -94,19 +97,21 @@ class Memory:
     # the log ---------------------------------------------------------------------------
 
     def put(self, mapping: dict[K, V], key: K, value: V) -> None:
-        self._log.append((mapping, {key: mapping.get(key, _ABSENT)}))
+        self._log.append((mapping, key, mapping.get(key, _ABSENT)))
         mapping[key] = value
 
     def put_all(self, mapping: dict[K, V], fresh: dict[K, V]) -> None:
-        self._log.append((mapping, {key: mapping.get(key, _ABSENT) for key in fresh}))
+        self._log.append((mapping, _MANY, {key: mapping.get(key, _ABSENT) for key in fresh}))
         mapping.update(fresh)
 
     def drop(self, mapping: dict[K, V], key: K) -> None:
         if key in mapping:
-            self._log.append((mapping, {key: mapping.pop(key)}))
+            self._log.append((mapping, key, mapping.pop(key)))
 
     def drop_all(self, mapping: dict[K, V], keys: Iterable[K]) -> None:
-        self._log.append((mapping, {key: mapping.pop(key) for key in keys if key in mapping}))
+        if mapping:
+            gone = {key: mapping.pop(key) for key in keys if key in mapping}
+            self._log.append((mapping, _MANY, gone))
 
     def mark(self) -> int:
         return len(self._log)
@@ -115,12 +120,12 @@ class Memory:
         """Take back everything since the mark, newest first."""
         log = self._log
         while len(log) > mark:
-            mapping, before = log.pop()
-            for key, value in before.items():
+            mapping, key, before = log.pop()
+            for one, value in before.items() if key is _MANY else ((key, before),):
                 if value is _ABSENT:
-                    mapping.pop(key, None)
+                    mapping.pop(one, None)
                 else:
-                    mapping[key] = value
+                    mapping[one] = value
 
     def settle(self) -> None:
         """What changed is committed."""
@@ -186,12 +191,12 @@ class Memory:
             if (job := jobs.get(attempt.job)) is not None and job.attempt == attempt.id
         ]
         self.drop_all(jobs, [job.id for job in theirs])
-        self.drop_all(self.job_uuids, [job.uuid for job in theirs])
+        if self.job_uuids:
+            self.drop_all(self.job_uuids, [job.uuid for job in theirs])
 
     def note_jobs(self, jobs: Sequence[Job]) -> None:
         """Keep jobs whose newest attempts are live."""
         self.put_all(self.jobs, {job.id: job for job in jobs})
-        self.put_all(self.job_uuids, {job.uuid: job.id for job in jobs})
 
     def note_job(self, job: Job) -> None:
         """Keep a changed job while its newest attempt is live."""

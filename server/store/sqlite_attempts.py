@@ -147,6 +147,11 @@ class AttemptOps(JobOps):
         return [one for one in ids if attempts[one].session == session]
 
     def _with_jobs(self, attempts: Sequence[Attempt]) -> list[tuple[Job, Attempt]]:
+        hot = self.memory.jobs
+        try:  # jobs of live attempts mostly are in memory, all of them
+            return [(hot[attempt.job], attempt) for attempt in attempts]
+        except KeyError:
+            pass
         jobs = self.jobs([attempt.job for attempt in attempts])
         return [(jobs[attempt.job], attempt) for attempt in attempts if attempt.job in jobs]
 

@@ -37,7 +37,7 @@ class TxMark(NamedTuple):
     memory: int
     events: int
     callbacks: int
-    ready: set[int]
+    ready: int
 
 
 class TxBase:
@@ -48,26 +48,27 @@ class TxBase:
         self.memory = memory
         self.events: list[PendingEvent] = []
         self.callbacks: list[Callable[[], None]] = []
-        self.ready: set[int] = set()
+        self.ready: list[int] = []
+        """Classes in which jobs became pending."""
         self.pages = PageBook()
         self.causes_seen = 0
         """Last error text that retention looked at."""
 
     def mark(self) -> TxMark:
-        return TxMark(self.memory.mark(), len(self.events), len(self.callbacks), set(self.ready))
+        return TxMark(self.memory.mark(), len(self.events), len(self.callbacks), len(self.ready))
 
     def rewind(self, mark: TxMark) -> None:
         """Forget what was collected and changed in memory since the mark."""
         self.memory.rewind(mark.memory)
         del self.events[mark.events :]
         del self.callbacks[mark.callbacks :]
-        self.ready = mark.ready
+        del self.ready[mark.ready :]
 
     def reset(self) -> None:
         """Begin again with nothing collected."""
         self.events = []
         self.callbacks = []
-        self.ready = set()
+        self.ready = []
         self.db.forget()
 
     def after_commit(self, call: Callable[[], None]) -> None:

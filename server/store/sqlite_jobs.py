@@ -127,7 +127,7 @@ class JobOps(TxBase):
         self.memory.bump(cls, state, number)
         self.memory.note_activity(ARRIVED, cls, at, number)
         if JOB_STATES[state] == "pending":
-            self.ready.add(cls)
+            self.ready.append(cls)
 
     def _submitter(self, owner: str, origin: str, namespace: str) -> int:
         key = (owner, origin, namespace)

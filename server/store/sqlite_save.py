@@ -173,7 +173,7 @@ class SaveOps(TxBase):
         counts.count(before.cls, before.state, -1)
         counts.count(job.cls, job.state, 1)
         if job.state == "pending":
-            self.ready.add(job.cls)
+            self.ready.append(job.cls)
         elif job.state in FINAL_STATES and before.state not in FINAL_STATES:
             counts.note(LEFT, job.cls, job.since)
 

@@ -389,7 +389,8 @@ async def test_jobs_from_elsewhere_run_here_but_are_not_shown(tmp_path: Path) ->
         runner = await Peer(world).register()
         actor = Actor("ci", "submit", "operator-api")
         spec = JobSpec(type="hello_world", params=json.dumps(HELLO).encode())
-        [(job, _)] = await world.coordinator.submit(actor, [spec])
+        [submitted] = await world.coordinator.submit(actor, [spec])
+        job = submitted.job
         assert [one["job_id"] for one in await runner.available()] == [job.uuid]
         assert (await runner.claim(job.uuid)).status_code == 200
         assert (await runner.complete(job.uuid)).status_code == 200
