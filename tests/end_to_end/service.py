@@ -46,6 +46,8 @@ class Service:
     lease_seconds: float = 30
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[str] | None = None
+    more_configuration: str = ""
+    """Tables of a protocol, for those tests that are about it."""
 
     @property
     def url(self) -> str:
@@ -76,7 +78,8 @@ class Service:
 
     def _spawn(self) -> subprocess.Popen[str]:
         config = self.folder / "config.toml"
-        config.write_text(CONFIGURATION.format(lease=self.lease_seconds))
+        text = CONFIGURATION.format(lease=self.lease_seconds) + self.more_configuration
+        config.write_text(text)
         command = [sys.executable, "-m", "traffic_tui", "serve"]
         command += ["--port", str(self.port), "--config", str(config)]
         command += ["--data-dir", str(self.data_dir)]

@@ -38,6 +38,8 @@ FIRST_DIAL_SECONDS = 0.01
 LONGEST_DIAL_SECONDS = 0.2
 EXIT_SECONDS = 0.5
 """A process that lost its connection is given so long to be found dead."""
+MAX_LAST_WORDS = 300
+STARTED = "started as process"
 STOP_SECONDS = 0.5
 """From SIGTERM to SIGKILL when the coordinator itself stops."""
 
@@ -91,7 +93,7 @@ class ManagedRunner:
             try:
                 await self._live_once()
             except (NotReady, PortBusy, OSError) as problem:
-                self._say(f"could not be started: {problem}")
+                self._say(f"could not be started: {problem}{self._last_words()}", logging.WARNING)
             if loop.time() - began >= STEADY_SECONDS:
                 pauses.reset()
             await asyncio.sleep(pauses.next())
@@ -125,7 +127,7 @@ class ManagedRunner:
         process = RunnerProcess(Launch(argv, environment, settings.cwd or None), self._printed)
         self._house.leftovers.add(process.pid, self._name)
         self._house.guard.remember(process.pid)
-        self._say(f"started as process {process.pid} on {address}")
+        self._say(f"{STARTED} {process.pid} on {address}")
         return process
 
     def _printed(self, stream: Stream, data: bytes) -> None:
@@ -197,9 +199,18 @@ class ManagedRunner:
         self._house.guard.forget(process.pid)
         self._house.leftovers.remove(process.pid)
 
-    def _say(self, words: str) -> None:
+    def _last_words(self) -> str:
+        """The last line that the process printed, which mostly says what was wrong."""
+        for line in reversed(self._group.coordinator.runner_logs.lines(self._runner_id, 20)):
+            if line.stream != "coordinator" and line.text.strip():
+                return f"; it said: {line.text.strip()[:MAX_LAST_WORDS]!r}"
+            if line.text.startswith(STARTED):
+                break
+        return ""
+
+    def _say(self, words: str, level: int = logging.INFO) -> None:
         """For the log, and for whoever looks at the runner."""
-        logger.info("%s: %s", self._name, words)
+        logger.log(level, "%s: %s", self._name, words)
         self._group.coordinator.runner_logs.say(self._runner_id, words)
 
 
