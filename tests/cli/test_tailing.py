@@ -119,7 +119,7 @@ class Collected:
         self.data = b""
         self.ends = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, at: int) -> None:
         self.data += data
 
     def end(self) -> None:
@@ -286,8 +286,8 @@ def test_a_terminal_gets_clean_lines(capsys: pytest.CaptureFixture[str]) -> None
 
     sink = LineSink(sys.stdout)
     for piece in (b"10%\r20", b"%\r\n\x1b[3", b"1mred\x1b[0m [/x]\n", "ä".encode()[:1]):
-        sink.write(piece)
-    sink.write("ä".encode()[1:])
+        sink.write(piece, 0)
+    sink.write("ä".encode()[1:], 0)
     assert capsys.readouterr().out == "20%\nred [/x]\n"
     sink.end()
     assert capsys.readouterr().out == "ä\n"

@@ -31,9 +31,14 @@ class Connection:
     """
 
     def __init__(self, where: Where, role: Role = "operator") -> None:
-        self._where = where
+        self.where = where
         self._role = role
         self._client: Client | None = None
+
+    @property
+    def is_workernator(self) -> bool:
+        """Whether a Workernator server was named, which knows a few calls about jobs alone."""
+        return bool(self.where.url and self.where.url.startswith("grpcs:"))
 
     @property
     def client(self) -> Client:
@@ -43,7 +48,7 @@ class Connection:
             ClientError: no coordinator is named and none runs here, or a named file is no good.
         """
         if self._client is None:
-            self._client = find_client(self._where, role=self._role)
+            self._client = find_client(self.where, role=self._role)
         return self._client
 
     async def close(self) -> None:
@@ -89,6 +94,13 @@ def find_client(where: Where, *, role: Role = "operator", is_read_only: bool = F
     """
     from traffic_tui.client.locate import connect_client, locate
 
+    if where.url and where.url.startswith("grpcs:"):
+        raise ClientError(
+            "a Workernator server knows jobs start, status, tail and stop alone; for all else name "
+            "the coordinator's http:// or https:// URL",
+            code="bad_url",
+            status=0,
+        )
     located = locate(
         url=where.url,
         key_file=where.key_file,

@@ -26,6 +26,9 @@ GraceOption: TypeAlias = Annotated[
 ]
 
 
+DEFAULT_GRACE = "10s"
+
+
 def declare(app: typer.Typer) -> None:
     """Put the commands into the group."""
     talking(
@@ -47,7 +50,7 @@ def declare(app: typer.Typer) -> None:
 async def stop(
     call: Call,
     jobs: JobsArgument,
-    grace: GraceOption = "10s",
+    grace: GraceOption = DEFAULT_GRACE,
     now: Annotated[bool, typer.Option("--now", help="Kill at once.")] = False,
     abandon: Annotated[
         bool, typer.Option("--abandon", help="Give up on it: refuse what it still sends.")
@@ -65,6 +68,13 @@ async def stop(
     request = StopRequest(grace_seconds=seconds, now=now, abandon=abandon, reason=reason)
     ids = job_ids(jobs)
     confirm("Stop", ids, is_agreed=yes)
+    if call.connection.is_workernator:
+        from traffic_tui.cli import workernator
+
+        wanted = {"--now": now, "--abandon": abandon, "--reason": reason}
+        wanted["--grace"] = grace != DEFAULT_GRACE
+        await workernator.stop(call, ids, [name for name, value in wanted.items() if value])
+        return
     await act_on_each(call, ids, lambda job: call.client.stop(job, request))
 
 
@@ -102,7 +112,7 @@ async def reassign(
         str | None,
         typer.Option("--to-runner", metavar="RUNNER", autocompletion=completion.runners),
     ] = None,
-    grace: GraceOption = "10s",
+    grace: GraceOption = DEFAULT_GRACE,
     reason: ReasonOption = "",
     yes: YesOption = False,
 ) -> None:

@@ -110,6 +110,11 @@ async def show_job(call: Call, job: JobArgument) -> None:
     """Show one job: where it is, its limits, its tries, its result."""
     from traffic_tui.cli.job_tables import job_facts, job_name
 
+    if call.connection.is_workernator:
+        from traffic_tui.cli import workernator
+
+        await workernator.status(call, job)
+        return
     detail = await call.client.job(job)
     call.printer.facts(detail, job_facts(detail, call.printer.look()), job_name(detail.job))
 
@@ -137,12 +142,27 @@ async def tail(
     """Print what a job wrote: its stderr to stderr, the rest to stdout.
 
     A pipe or file gets every byte as it came, a terminal gets harmless text. With -f it goes on
-    over restarts of the coordinator, losing and repeating nothing.
+    over restarts of the coordinator, losing and repeating nothing. Of jobs of the types noop, fib,
+    eval and wait, which say little, a log is told on a terminal, to the job's end.
     """
     from server.clock import SystemClock
     from traffic_tui.cli.tailing import TailWish, tail_job
     from traffic_tui.cli.typed import moment_of
 
+    narrowing = {"--tail": lines, "--since": since, "--attempt": attempt, "--stream": stream}
+    given = [name for name, value in narrowing.items() if value not in (None, "")]
+    if call.connection.is_workernator:
+        from traffic_tui.cli import workernator
+
+        await workernator.tail(call, job, given)
+        return
+    if call.printer.is_terminal and not (given or call.printer.is_json):
+        from traffic_tui.cli.job_log import has_log, tell_log
+
+        detail = await call.client.job(job)
+        if has_log(detail.job.type):
+            await tell_log(call, detail)
+            return
     now = SystemClock().now_ms()
     since_ms = moment_of(since, now, "--since", is_past=True) if since else 0
     await tail_job(call, job, TailWish(follow, lines, since_ms, attempt, stream or ""))

@@ -16,7 +16,9 @@ MAX_LINE = 100_000
 class Sink(Protocol):
     """Takes the bytes of one stream in order."""
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, data: bytes, at: int) -> None:
+        """``at``: when the bytes came in, in epoch milliseconds."""
+        ...
 
     def end(self) -> None:
         """Nothing more comes of this try."""
@@ -29,7 +31,7 @@ class RawSink:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, at: int) -> None:
         self._file.write(data)
         self._file.flush()
 
@@ -45,7 +47,7 @@ class LineSink:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, at: int) -> None:
         text = self._rest + self._decoder.decode(data)
         *lines, self._rest = text.split("\n")
         if len(self._rest) > MAX_LINE:
@@ -76,8 +78,8 @@ class JsonSink:
         self._printer = printer
         self._stream = stream
 
-    def write(self, data: bytes) -> None:
-        self._printer.json_line({"stream": self._stream, "data": data})
+    def write(self, data: bytes, at: int) -> None:
+        self._printer.json_line({"stream": self._stream, "at": at, "data": data})
 
     def end(self) -> None:
         return

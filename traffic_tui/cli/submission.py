@@ -196,21 +196,29 @@ async def submit_order(call: Call, order: Order, options: SubmitOptions) -> None
     """Submit, and stay with the job where that was asked for."""
     from server.clock import SystemClock
 
+    if call.connection.is_workernator:
+        from traffic_tui.cli import workernator
+
+        await workernator.start(call, order, options)
+        return
     request = submit_request(order, options, SystemClock().now_ms())
     [submitted] = await call.client.submit([request], idempotency_key=options.idempotency_key)
     if options.follow or options.wait:
         await _stay_with(call, submitted, options)
     else:
-        _print_submitted(call, submitted)
+        _print_submitted(call, order, submitted)
 
 
-def _print_submitted(call: Call, submitted: SubmittedView) -> None:
+def _print_submitted(call: Call, order: Order, submitted: SubmittedView) -> None:
     from server.wire.operator import OneSubmittedView
     from traffic_tui.cli.job_tables import SUBMITTED_COLUMNS, job_name
 
     document = OneSubmittedView(job=submitted)
     call.printer.table(document, [submitted], SUBMITTED_COLUMNS, job_name)
     _say_note(call, submitted)
+    if call.printer.is_terminal and call.printer.format == "table":
+        number = submitted.number
+        call.printer.say(f"{order.type}: jobs status {number}, jobs tail {number} -f")
 
 
 def _say_note(call: Call, submitted: SubmittedView) -> None:

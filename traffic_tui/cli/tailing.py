@@ -163,7 +163,7 @@ class Tail:
         part = piece.part
         if place.offset is not None and part.offset > place.offset:
             self.call.printer.say(f"--- {part.offset - place.offset:,} bytes were not kept ---")
-        self.sinks[piece.stream].write(part.data)
+        self.sinks[piece.stream].write(part.data, part.at)
         place.offset = part.offset + len(part.data)
 
     def _reader(
@@ -206,9 +206,11 @@ def _named_attempt(detail: JobDetailView, name: str) -> AttemptView:
     )
 
 
-async def tail_job(call: Call, job: str, wish: TailWish) -> None:
-    """Tell the output of ``job`` as wished."""
-    tail = Tail(call, job, wish, sinks_for(call.printer))
+async def tail_job(
+    call: Call, job: str, wish: TailWish, sinks: dict[str, Sink] | None = None
+) -> None:
+    """Tell the output of ``job`` as wished, to stdout and stderr where nothing else is said."""
+    tail = Tail(call, job, wish, sinks or sinks_for(call.printer))
     if wish.is_followed:
         await tail.run()
     else:

@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
     from server.coordinator import Coordinator
     from server.coordinator.results import JobSnapshot
+    from server.model import Job
     from server.protocols.workernator.calls import Calls
     from server.protocols.workernator.final_service import Authorize
     from server.protocols.workernator.outputs import Outputs
+
+
+TAGS = {"noop": "NOOP", "fib": "FIB", "eval": "EVAL", "wait": "WAIT"}
+"""What stands before each line of a typed job; of others, lines are told as they are."""
 
 
 class DraftService(ServiceBase):
@@ -74,19 +79,37 @@ class DraftService(ServiceBase):
             )
 
     async def _lines(self, found: JobSnapshot) -> AsyncIterator[Line]:
-        """What the job prints, and at its end what it gives."""
+        """What became of the job, what it prints, and at its end what it gives."""
+        tag = TAGS.get(found.job_class.type)
+        if tag is not None and found.attempt is not None:
+            runner = f" on {found.runner.name}" if found.runner else ""
+            yield Line(f"[JOB] started{runner}", found.attempt.started_at)
         cutters = {stream: LineCutter() for stream in LINE_STREAMS}
         async for piece in self._outputs.follow(found.job, LINE_STREAMS):
             for line in cutters[piece.stream].feed(piece.data, piece.at):
-                yield line
+                yield _tagged(line, tag)
         for cutter in cutters.values():
             for line in cutter.end():
+                yield _tagged(line, tag)
+        if tag is not None:
+            for line in await self._last_lines(found.job):
                 yield line
-        ended = await self._coordinator.job_with_attempt(found.job.uuid)
+
+    async def _last_lines(self, job: Job) -> list[Line]:
+        ended = await self._coordinator.job_with_attempt(job.uuid)
         if ended is None:
             raise NotFound("the job was deleted meanwhile")
-        if ended.outcome is not None and ended.outcome.result not in (b"", b"null"):
-            yield Line(ended.outcome.result.decode("utf-8", "replace"), ended.job.since)
+        outcome, at = ended.outcome, ended.job.since
+        lines = []
+        if outcome is not None and outcome.result not in (b"", b"null"):
+            lines.append(Line(f"[RESULT] {outcome.result.decode('utf-8', 'replace')}", at))
+        word = "finished" if ended.job.state == "completed" else ended.job.state
+        message = f": {outcome.message}" if outcome is not None and outcome.message else ""
+        return [*lines, Line(f"[JOB] {word}{message}", at)]
+
+
+def _tagged(line: Line, tag: str | None) -> Line:
+    return line if tag is None else line._replace(text=f"[{tag}] {line.text}")
 
 
 def job_of(request: draft_pb2.JobStartRequest) -> tuple[str, dict[str, Any]]:

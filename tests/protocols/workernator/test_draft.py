@@ -37,20 +37,22 @@ EXPRESSION = draft_pb2.ExpressionEvalArgs(expression="2x * 3y", args={"x": 0.5, 
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        (request(draft_pb2.Noop), []),
-        (request(draft_pb2.Fibonacci, fib=draft_pb2.FibonacciArgs(number=1)), ["0"]),
-        (request(draft_pb2.Fibonacci, fib=draft_pb2.FibonacciArgs(number=4)), ["2"]),
-        (request(draft_pb2.ExpressionEval, expr=EXPRESSION), ["0.3"]),
+        (request(draft_pb2.Noop), None),
+        (request(draft_pb2.Fibonacci, fib=draft_pb2.FibonacciArgs(number=1)), 0),
+        (request(draft_pb2.Fibonacci, fib=draft_pb2.FibonacciArgs(number=4)), 2),
+        (request(draft_pb2.ExpressionEval, expr=EXPRESSION), 0.3),
     ],
 )
 async def test_a_typed_job_runs_and_tells_what_it_gives(
-    world: World, asked: draft_pb2.JobStartRequest, told: list[str]
+    world: World, asked: draft_pb2.JobStartRequest, told: float | None
 ) -> None:
     alice = world.connect("alice")
     job = await alice.call(f"{DRAFT}Start", asked)
     assert job.type == asked.job_type
-    found = await lines(alice, job.id)
-    assert [f"{float(each):.6g}" for each in found] == [f"{float(each):.6g}" for each in told]
+    first, *between, last = await lines(alice, job.id)
+    assert (first, last) == ("[JOB] started on box", "[JOB] finished")
+    results = [float(line.removeprefix("[RESULT] ")) for line in between]
+    assert results == ([] if told is None else [pytest.approx(told)])
     ended = await alice.call(f"{DRAFT}Status", draft_pb2.JobStatusRequest(id=job.id))
     assert ended.status == draft_pb2.Finished
     if asked.job_type == draft_pb2.ExpressionEval:
@@ -86,6 +88,14 @@ async def test_wrong_arguments_start_nothing(
     assert error.details()
     counts = await world.server.coordinator.store.reads.state_counts()
     assert not counts.get("in_progress")
+
+
+async def test_why_a_job_failed_is_its_last_line(world: World) -> None:
+    alice = world.connect("alice")
+    expression = draft_pb2.ExpressionEvalArgs(expression="1 / x", args={"x": 0})
+    job = await alice.call(f"{DRAFT}Start", request(draft_pb2.ExpressionEval, expr=expression))
+    told = await lines(alice, job.id)
+    assert told[-1].startswith("[JOB] failed: the expression '1 / x' cannot be evaluated")
 
 
 async def test_lines_of_a_command_carry_both_streams(world: World) -> None:
