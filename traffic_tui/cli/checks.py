@@ -22,6 +22,7 @@ def check_everything(flags: StartFlags, where: Where) -> list[Finding]:
     """All findings, so that one look says everything."""
     from traffic_tui.cli.checks_coordinator import coordinator_findings
     from traffic_tui.cli.checks_data import data_findings
+    from traffic_tui.cli.checks_isolation import isolation_findings
     from traffic_tui.cli.checks_terminal import clock_finding, terminal_finding
 
     findings = [python_finding(), sqlite_finding()]
@@ -30,6 +31,7 @@ def check_everything(flags: StartFlags, where: Where) -> list[Finding]:
     if start is not None:
         findings += data_findings(start)
         findings += coordinator_findings(start, where)
+        findings += isolation_findings(start.settings.agent)
     return [*findings, terminal_finding(), clock_finding()]
 
 

@@ -40,7 +40,7 @@ def doctor(
     key_file: KeyFileOption = None,
     ca: CaOption = None,
 ) -> None:
-    """Check this box: versions, configuration, data, coordinator, disk, terminal, clock.
+    """Check this box: versions, configuration, data, coordinator, isolation, disk, terminal, clock.
 
     Exits with 1 if something is bad.
     """
