@@ -304,13 +304,32 @@ def test_who_is_managed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_managed([])
 
 
-def test_what_a_shell_in_a_terminal_starts_is_not_managed(tmp_path: Path) -> None:
-    """A shell that leads the session of a terminal, as when a person types the command."""
-    code = (
-        "from traffic_tui.runner.parent_guard import is_managed;"
-        "print('managed' if is_managed(['--tcp-socket', 'x']) else 'by hand')"
+LOOK = """
+from traffic_tui.runner import parent_guard
+{change}
+print("managed" if parent_guard.is_managed(["--tcp-socket", "x"]) else "by hand")
+"""
+
+
+@pytest.mark.parametrize("shell", [True, False])
+def test_what_a_script_starts_is_not_managed(shell: bool, tmp_path: Path) -> None:
+    (tmp_path / "look.py").write_text(LOOK.format(change=""))
+    command = [sys.executable, str(tmp_path / "look.py")]
+    done = subprocess.run(
+        ["sh", "-c", f"{' '.join(command)}; true"] if shell else command,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        start_new_session=True,
     )
-    (tmp_path / "look.py").write_text(code)
+    assert done.stdout.strip() == ("by hand" if shell else "managed")
+
+
+def test_what_is_typed_in_a_terminal_is_not_managed_whatever_the_shell_is_called(
+    tmp_path: Path,
+) -> None:
+    """A parent that leads the session of a terminal, as when a person types the command."""
+    (tmp_path / "look.py").write_text(LOOK.format(change="parent_guard.SHELLS = frozenset()"))
     process, terminal = pty.fork()
     if process == 0:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))

@@ -30,22 +30,31 @@ POLL_SECONDS = 0.25
 NO_PARENT = 1
 """The system's first process takes in orphans, and starts services: its end is everybody's."""
 PR_SET_PDEATHSIG = 1
+SHELLS = frozenset("sh ash bash busybox csh dash fish ksh mksh tcsh zsh".split())
 
 
 def is_managed(arguments: Sequence[str]) -> bool:
     """Whether the parent is an orchestrator that this runner must not outlive.
 
-    It is if it said where to listen, as orchestrators do, and is no shell in a terminal: what a
-    person starts by hand, perhaps in the background, may go on after the shell.
+    It is if it said where to listen, as orchestrators do, and is no shell: what a person or a
+    script starts, perhaps in the background, may go on after the shell.
     """
     told = ENV_RUNNER_TCP_SOCKET in os.environ or any(
         argument == OPTION or argument.startswith(f"{OPTION}=") for argument in arguments
     )
-    return told and not os.environ.get(OUTLIVE_VARIABLE) and not is_from_terminal()
+    return told and not os.environ.get(OUTLIVE_VARIABLE) and not is_from_shell()
 
 
-def is_from_terminal() -> bool:
-    """Whether the parent is the shell of this process's terminal."""
+def is_from_shell() -> bool:
+    """Whether the parent is a shell, by its name or because it leads our terminal's session."""
+    try:
+        name = Path(f"/proc/{os.getppid()}/comm").read_text("utf-8", "replace").strip()
+    except OSError:  # there is no such list here
+        name = ""
+    return name in SHELLS or _is_from_terminal()
+
+
+def _is_from_terminal() -> bool:
     if os.getsid(0) != os.getppid():
         return False
     try:
