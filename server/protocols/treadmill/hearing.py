@@ -156,7 +156,7 @@ class Hearing:
         outcome = of_error(error, was_ready=job.rank >= RANKS["ready"])
         if declared is not None and error.kind != "JobNotFound":
             outcome = of_declaration(declared)
-        self._desk.rest()
+        self._desk.telling.rest()
         await self._desk.finish(job, outcome)
 
     async def _console(self, job: Held, log: ConsoleLog) -> None:
@@ -172,8 +172,8 @@ class Hearing:
         is_over = isinstance(event, JobError) or (
             isinstance(event, StateTransition) and event.new_state.state == "terminated"
         )
-        if is_over and desk.is_zombie(wire_id):
-            desk.bury_zombie()
+        if is_over and desk.telling.is_zombie(wire_id):
+            await desk.telling.bury_zombie()
             return
         if wire_id in self._ended:
             if is_over or isinstance(event, ConsoleLog):
@@ -182,4 +182,4 @@ class Hearing:
             return
         await desk.ignored(f"an event of job {wire_id}, which it was not given")
         if not is_over and desk.is_aligned:
-            desk.ask_soon()
+            desk.telling.ask_later()

@@ -53,6 +53,10 @@ class Held:
     def is_seen(self) -> bool:
         return self.rank > UNSEEN
 
+    def was_sent_after(self, at: float) -> bool:
+        """What a supervisor says of an earlier moment does not concern it."""
+        return not self.is_seen and self.sent_at is not None and self.sent_at > at
+
     def recorded(self) -> Recorded:
         return Recorded(self.id, self.is_seen, self.is_given_up, self.was_missed)
 

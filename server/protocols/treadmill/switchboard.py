@@ -114,5 +114,5 @@ class Switchboard:
                     continue
                 if looks % TOUCH_EVERY == 0:
                     self._coordinator.touch(desk.session_id)
-                if desk.due_at <= now:
+                if desk.telling.due_at <= now:
                     desk.wake()
