@@ -20,6 +20,7 @@ MAX_LINES = 400
 FORBIDDEN_NAMES = frozenset({"utils", "util", "common", "helpers", "helper", "misc"})
 
 LONG_MODULES = {
+    "server.store.schema": "every step of the schema there ever was, in order",
     "server.store.base": "the seam to the store is read, and implemented, as one page",
     "server.wire.operator": "the operator API's messages, one after the other, and nothing else",
     "traffic_tui.actions": "the one registry of actions: a table, read as a whole",

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 Scope: TypeAlias = Literal[
-    "jobs", "job", "output", "runners", "queues", "events", "late_writes", "welcome", "help"
+    "jobs",
+    "job",
+    "output",
+    "runners",
+    "queues",
+    "schedules",
+    "events",
+    "late_writes",
+    "welcome",
+    "help",
 ]
 SCOPES: tuple[Scope, ...] = (
     "jobs",
@@ -21,6 +30,7 @@ SCOPES: tuple[Scope, ...] = (
     "output",
     "runners",
     "queues",
+    "schedules",
     "events",
     "late_writes",
     "welcome",
@@ -32,6 +42,7 @@ SCOPE_WORDS: dict[Scope, str] = {
     "output": "Output",
     "runners": "Runners",
     "queues": "Queues",
+    "schedules": "Schedules",
     "events": "Events",
     "late_writes": "Late writes",
     "welcome": "First run",
@@ -45,7 +56,9 @@ TYPED_ABOVE = 20
 """Above this many jobs at once their number has to be typed."""
 
 EVERYWHERE: frozenset[Scope] = frozenset(SCOPES)
-_LISTS: frozenset[Scope] = frozenset({"jobs", "runners", "queues", "events", "late_writes"})
+_LISTS: frozenset[Scope] = frozenset(
+    {"jobs", "runners", "queues", "schedules", "events", "late_writes"}
+)
 _JOBS: frozenset[Scope] = frozenset({"jobs", "job", "output"})
 _TAILS: frozenset[Scope] = frozenset({"job", "output"})
 
@@ -94,6 +107,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("open", ("enter",), "choose", "Do what the cursor is on.", _on("welcome"), footer=1),
     Action("open", ("enter",), "its jobs", "List the runner's jobs.", _on("runners"), footer=1),
     Action("open", ("enter",), "its jobs", "List the queue's jobs.", _on("queues"), footer=1),
+    Action("open", ("enter",), "its jobs", "List the schedule's jobs.", _on("schedules"), footer=1),
     Action(
         "open",
         ("enter",),
@@ -275,6 +289,18 @@ ACTIONS: tuple[Action, ...] = (
         undo="set the old limit",
         footer=3,
     ),
+    # acting on schedules
+    Action(
+        "pause",
+        ("p",),
+        "pause",
+        "Let the schedule make no more jobs, or make them again.",
+        _on("schedules"),
+        "pause",
+        is_mutation=True,
+        undo="the same key turns it back",
+        footer=2,
+    ),
     # finding, choosing, ordering
     Action("filter", ("/",), "filter", "Filter the list.", _LISTS, "filter", footer=7),
     Action(
@@ -313,7 +339,7 @@ ACTIONS: tuple[Action, ...] = (
         ("z",),
         "only problems",
         "Only what needs somebody.",
-        _on("jobs", "runners", "queues"),
+        _on("jobs", "runners", "queues", "schedules"),
         "problems",
     ),
     Action("count_1", ("1",), "all", "All jobs.", _on("jobs")),
@@ -375,6 +401,9 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("go_runners", (), "Runners", "The list of runners.", EVERYWHERE, "runners"),
     Action("go_queues", (), "Queues", "The list of queues.", EVERYWHERE, "queues"),
+    Action(
+        "go_schedules", (), "Schedules", "What is made again and again.", EVERYWHERE, "schedules"
+    ),
     Action("go_events", (), "Events", "What happened, newest first.", EVERYWHERE, "events"),
     Action(
         "go_late_writes",

@@ -19,7 +19,7 @@ FILE_NAME = "console.toml"
 Glyphs: TypeAlias = Literal["auto", "unicode", "ascii"]
 Zone: TypeAlias = Literal["local", "utc"]
 Place: TypeAlias = Literal["none", "test", "production"]
-COLUMN_VIEWS = ("jobs", "runners", "queues")
+COLUMN_VIEWS = ("jobs", "runners", "queues", "schedules")
 
 
 class ConfigError(Exception):
@@ -50,7 +50,7 @@ class ConsoleConfig:
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Action id to keys."""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """View (jobs, runners, queues) to the columns shown; a view not named shows what fits."""
+    """View (such as jobs or queues) to the columns shown; a view not named shows what fits."""
     filters: Mapping[str, str] = field(default_factory=dict)
     """Saved filters: ``:jobs @NAME``."""
     servers: Mapping[str, ServerEntry] = field(default_factory=dict)

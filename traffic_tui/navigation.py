@@ -14,6 +14,7 @@ from traffic_tui.screens.output import OutputScreen
 from traffic_tui.screens.pick_dialog import PickDialog
 from traffic_tui.screens.queues import QueuesScreen
 from traffic_tui.screens.runners import RunnersScreen
+from traffic_tui.screens.schedules import SchedulesScreen
 from traffic_tui.screens.welcome import WelcomeScreen
 from traffic_tui.screens.wording import Target
 
@@ -110,6 +111,9 @@ class Navigation:
     def show_queues(self) -> None:
         self.go(Place("queues"))
 
+    def show_schedules(self) -> None:
+        self.go(Place("schedules"))
+
     def show_events(self, job: int) -> None:
         self.go(Place("events", str(job) if job else ""))
 
@@ -192,6 +196,7 @@ def make_screen(desk: Desk, place: Place) -> TrafficScreen:
         "output": lambda: OutputScreen(desk, *map(int, about.split("/"))),
         "runners": lambda: RunnersScreen(desk),
         "queues": lambda: QueuesScreen(desk),
+        "schedules": lambda: SchedulesScreen(desk),
         "events": lambda: EventsScreen(desk, about),
         "late_writes": lambda: LateWritesScreen(desk),
         "welcome": lambda: WelcomeScreen(desk, about),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from traffic_tui.cli.tables import Column, Fact, Look, span
+from traffic_tui.state.event_columns import event_reason
 from traffic_tui.state.formats import age, clean, count, day_and_time, share
 from traffic_tui.state.glyphs import QUEUE_MARKS, RUNNER_MARKS, Span
 
@@ -148,12 +149,13 @@ def event_spans(event: EventView, look: Look) -> list[Span]:
         f"queue {event.queue}" if event.queue else "",
     ]
     words = "  ".join(part for part in about if part)
+    reason = event_reason(event)
     return [
         Span(f"{event.seq:>8}  ", "muted"),
         Span(day_and_time(event.at, "local", now=look.now_ms) + "  ", "muted"),
         Span(f"{event.kind:<17}  ", "title"),
         span(f"{words}  by {event.actor or 'nobody known'}".strip()),
-        span(f"  {event.reason}" if event.reason else " ", "muted"),
+        span(f"  {reason}" if reason else " ", "muted"),
     ]
 
 

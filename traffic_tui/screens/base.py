@@ -254,6 +254,9 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
     def do_go_queues(self) -> None:
         self.desk.navigator.show_queues()
 
+    def do_go_schedules(self) -> None:
+        self.desk.navigator.show_schedules()
+
     def do_go_events(self) -> None:
         self.desk.navigator.show_events(0)
 

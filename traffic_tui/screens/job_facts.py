@@ -38,6 +38,8 @@ LABEL_WIDTH = 7
 MAX_TRIES = 3
 WIDE_FROM = 156
 WIDE_LINES = 8
+LEGEND_LINES = 4
+"""What the legend of a range takes, with which its error would find no room."""
 BAR_CELLS = 20
 MAX_PARAMS = 4_000
 Line = list[Span]
@@ -178,6 +180,8 @@ def _why(detail: JobDetailView, context: RowContext) -> list[Span]:
         spans.append(Span(f"due at {due}, in {duration(job.times.due - context.now)}"))
     if job.wanted == "move":
         spans.append(Span("is being moved elsewhere", "warn"))
+    if detail.lineage.schedule:
+        spans.append(Span(f"made by schedule {clean(detail.lineage.schedule)}"))
     before, after = detail.lineage.resubmitted_from, detail.lineage.resubmitted_as
     if before is not None:
         spans.append(Span(f"resubmitted from {before.number}"))
@@ -267,7 +271,8 @@ def _wide_lines(
     first = _first_column(width)
     second = min(70, width * 2 // 5)
     third = width - first - second - 6
-    left = [fit_spans(fact_line(fact, LABEL_WIDTH, first), first) for fact in facts[:WIDE_LINES]]
+    most = WIDE_LINES if detail.job.coverage is None else WIDE_LINES + LEGEND_LINES
+    left = [fit_spans(fact_line(fact, LABEL_WIDTH, first), first) for fact in facts[:most]]
     tries = _narrow_tries(detail.attempts, context, _no_try(detail.job))
     room = WIDE_LINES - len(tries) - 1
     params = [[Span("PARAMS", "title")], *params_lines(detail.job, second, max(1, room))]

@@ -10,6 +10,7 @@ from traffic_tui.state import (
     job_columns,
     queue_columns,
     runner_columns,
+    schedule_columns,
 )
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.columns import EMPTY, UNBOUNDED, Cell, Column, PlacedColumn, fit_columns
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         QueueView,
         RunnerView,
     )
+    from server.wire.schedules import ScheduleView
     from traffic_tui.state.glyphs import Role
     from traffic_tui.state.row_context import RowContext
 
@@ -116,6 +118,21 @@ def queue_rows(
         ),
         cell=queue_columns.queue_cell,
         role=queue_columns.queue_row_role,
+        chosen=chosen,
+    )
+
+
+def schedule_rows(
+    schedules: Callable[[], Mapping[str, ScheduleView]],
+    context: RowContext,
+    chosen: Sequence[str] = (),
+) -> Rows[ScheduleView]:
+    return Rows(
+        schedules,
+        context,
+        columns=lambda width: schedule_columns.SCHEDULE_COLUMNS,
+        cell=schedule_columns.schedule_cell,
+        role=schedule_columns.schedule_row_role,
         chosen=chosen,
     )
 

@@ -39,6 +39,8 @@ _WARN = frozenset(
         "late_write",
         "output_truncated",
         "queue_paused",
+        "schedule_paused",
+        "schedule_skipped",
         "clock_jumped",
     }
 )
@@ -48,6 +50,14 @@ _GOOD = frozenset({"completed", "runner_recovered", "runner_connected"})
 def event_words(event: EventView) -> str:
     """The kind of an event as people say it: ``lease lost``."""
     return clean(event.kind).replace("_", " ")
+
+
+def event_reason(event: EventView) -> str:
+    """Why, and of which schedule: nothing else in a line names that."""
+    schedule = event.data.get("schedule") if isinstance(event.data, dict) else None
+    if not isinstance(schedule, str):
+        return event.reason
+    return f"{schedule}: {event.reason}" if event.reason else f"schedule {schedule}"
 
 
 def event_role(event: EventView) -> Role:
@@ -92,7 +102,7 @@ def _actor(event: EventView, context: RowContext, width: int) -> Cell:
 
 
 def _reason(event: EventView, context: RowContext, width: int) -> Cell:
-    return Cell(clean(event.reason, 400))
+    return Cell(clean(event_reason(event), 400))
 
 
 _CELLS: Mapping[str, EventCell] = {

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from server.wire.operator import JobView, QueueView, RunnerView
+    from server.wire.schedules import ScheduleView
 
 PLACE_EVERY_SECONDS = 2.0
 QUIET_AFTER_KEY_SECONDS = 3.0
@@ -98,6 +99,25 @@ QUEUE_ORDERS: Mapping[str, SortOrder[QueueView]] = {
         _order("state", "STATE", lambda one: (-one.paused_at, one.name), moving=True),
     )
 }
+
+
+SCHEDULE_ORDERS: Mapping[str, SortOrder[ScheduleView]] = {
+    order.name: order
+    for order in (
+        _order("next", "NEXT", lambda one: (one.next_at or _NEVER, one.name), moving=True),
+        _order("name", "SCHEDULE", lambda one: one.name),
+        _order("last", "LAST JOB", lambda one: (_last_job(one), one.name), moving=True, down=True),
+        _order("type", "TYPE", lambda one: (one.type, one.name)),
+        _order("queue", "QUEUE", lambda one: (one.queue, one.name)),
+        _order("fired", "MADE", lambda one: (one.fired, one.name), moving=True, down=True),
+        _order("skipped", "LEFT OUT", lambda one: (one.skipped, one.name), moving=True, down=True),
+        _order("state", "STATE", lambda one: (-one.paused_at, one.name), moving=True),
+    )
+}
+
+
+def _last_job(schedule: ScheduleView) -> int:
+    return schedule.last_job.number if schedule.last_job is not None else 0
 
 
 def _runner_name(job: JobView) -> str:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from tests.console.screens.world import NOW, World, job, queue, runner
+from server.wire.schedules import ScheduledJobView
+from tests.console.screens.world import NOW, World, job, queue, runner, schedule
 from traffic_tui.app import TrafficApp
 from traffic_tui.config import ConsoleConfig
 from traffic_tui.screens.jobs import JobsScreen
@@ -103,6 +104,30 @@ def lab() -> World:
         runner("lab-03", state="quiet", busy=4, quiet_since=NOW - 41 * 60_000),
         runner("lab-19", state="draining", busy=1, draining_since=NOW, drained_by="sam"),
         runner("lab-31", state="lost", busy=3, last_seen_at=NOW - 240_000),
+    )
+    world.add_schedules(
+        schedule("nightly"),
+        schedule(
+            "every-minute",
+            cron="*/10 * * * * *",
+            time_zone="UTC",
+            type="fetch-tiles",
+            queue="gpu",
+            next_at=NOW + 9_000,
+            last_job=ScheduledJobView(id="job-52090", number=52090, state="failed"),
+            fired=120_400,
+        ),
+        schedule(
+            "first-of-month",
+            cron="0 9 1 * *",
+            next_at=0,
+            last_job=None,
+            fired=0,
+            skipped=0,
+            paused_at=NOW - 90 * 60_000,
+            paused_by="sam",
+            pause_reason="audit [red]",
+        ),
     )
     world.add_queues(queue("gpu"), queue("cpu", waiting=0, oldest_pending_at=0, active=0))
     world.add(

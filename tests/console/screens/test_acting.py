@@ -327,6 +327,30 @@ async def test_a_queue_is_paused_opened_and_limited() -> None:
         await seat.sees("p pauses a queue")
 
 
+async def test_a_schedule_is_paused_and_resumed_and_leads_to_its_jobs() -> None:
+    async with console(lab()) as seat:
+        await go(seat, "schedules")
+        await seat.sees("nightly", "every-minute: */10 * * * * * UTC")
+        await seat.press("p")
+        assert await seat.asks("pause_schedule") == [("pause_schedule", "every-minute")]
+        await seat.sees("paused: it makes no more jobs")
+        await seat.press("p")
+        await seat.asks("resume_schedule")
+        await seat.press("z")
+        await seat.sees("only problems", "first-of-month")
+        await seat.press("escape", "j", "enter")
+        await seat.sees("Jobs  schedule:")
+
+
+async def test_schedules_are_only_looked_at_with_a_read_only_key() -> None:
+    async with console(lab(), read_only=True) as seat:
+        await go(seat, "schedules")
+        await seat.sees("nightly")
+        await seat.press("p")
+        await seat.settle()
+        assert seat.world.asked("pause_schedule") == []
+
+
 async def test_acts_on_the_job_screen() -> None:
     async with console(on_running()) as seat:
         await seat.press("enter")

@@ -127,6 +127,7 @@ SCREENS: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "output": at_output,
     "runners": by_command("runners", "by problem", "lab-07"),
     "queues": by_command("queues", "by QUEUE", "cpu"),
+    "schedules": by_command("schedules", "by NEXT", "nightly"),
     "events": by_command("events", "newest first", "bad deploy"),
     "late_writes": by_command("late", "try 2 has begun"),
     "welcome": by_command("welcome", "Start a runner on this box"),

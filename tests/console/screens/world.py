@@ -37,6 +37,7 @@ from server.wire.operator import (
     SubmittedView,
     VerdictView,
 )
+from server.wire.schedules import ScheduledJobView, SchedulesView, ScheduleView
 from traffic_tui.client.base import Client, ClientError, KeepAlive, OutputPart, Unreachable
 
 if TYPE_CHECKING:
@@ -93,6 +94,37 @@ def queue(name: str, **changes: Any) -> QueueView:
         "out_last_hour": 118,
     }
     return QueueView(**(fields | changes))
+
+
+def schedule(name: str, **changes: Any) -> ScheduleView:
+    fields: dict[str, Any] = {
+        "name": name,
+        "cron": "30 2 * * *",
+        "time_zone": "Europe/Berlin",
+        "type": "report",
+        "params": {},
+        "queue": "default",
+        "priority": 0,
+        "requires": {},
+        "timeout_seconds": 0.0,
+        "max_attempts": None,
+        "correlation": {},
+        "overlap": "skip",
+        "catch_up_seconds": 0.0,
+        "owner": "sam",
+        "configured": False,
+        "created_at": NOW - 60 * MINUTE,
+        "changed_at": NOW - 60 * MINUTE,
+        "paused_at": 0,
+        "paused_by": "",
+        "pause_reason": "",
+        "next_at": NOW + 200 * MINUTE,
+        "last_at": NOW - 1240 * MINUTE,
+        "last_job": ScheduledJobView(id="job-52081", number=52081, state="completed"),
+        "fired": 41,
+        "skipped": 2,
+    }
+    return ScheduleView(**(fields | changes))
 
 
 def job(number: int, state: JobState = "in_progress", **changes: Any) -> JobFullView:
@@ -197,6 +229,7 @@ class World:
         self.all_runners: dict[str, RunnerView] = {}
         self.runner_log: list[RunnerLogLine] = []
         self.all_queues: dict[str, QueueView] = {}
+        self.all_schedules: dict[str, ScheduleView] = {}
         self.late: list[LateWriteView] = []
         self.outputs: dict[tuple[int, int, str], bytes] = {}
         self.verdicts: list[VerdictView] = []
@@ -229,6 +262,9 @@ class World:
 
     def add_queues(self, *queues: QueueView) -> None:
         self.all_queues.update({one.name: one for one in queues})
+
+    def add_schedules(self, *schedules: ScheduleView) -> None:
+        self.all_schedules.update({one.name: one for one in schedules})
 
     def set_output(
         self, number: int, data: bytes, *, try_: int = 1, stream: str = "stdout"
@@ -472,6 +508,20 @@ class World:
         self._called("limit_queue", queue, limit)
         self.all_queues[queue].limit = limit
         return self.all_queues[queue]
+
+    async def schedules(self) -> SchedulesView:
+        self._called("schedules")
+        return SchedulesView(schedules=list(self.all_schedules.values()))
+
+    async def pause_schedule(self, name: str, *, reason: str = "") -> ScheduleView:
+        self._called("pause_schedule", name)
+        self.all_schedules[name].paused_at, self.all_schedules[name].next_at = NOW, 0
+        return self.all_schedules[name]
+
+    async def resume_schedule(self, name: str, *, reason: str = "") -> ScheduleView:
+        self._called("resume_schedule", name)
+        self.all_schedules[name].paused_at = 0
+        return self.all_schedules[name]
 
     async def events(
         self,

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from server.model import JOB_STATES
 from server.wire.operator import ErrorView, ProgressView
+from server.wire.schedules import ScheduledJobView
+from tests.console.screens.world import schedule
 from tests.console.views import (
     HOSTILE_NAMES,
     MINUTE,
@@ -30,6 +32,7 @@ from traffic_tui.state.job_columns import JOB_COLUMNS, job_cell, job_note, job_w
 from traffic_tui.state.queue_columns import QUEUE_COLUMNS, queue_cell
 from traffic_tui.state.row_context import RowContext
 from traffic_tui.state.runner_columns import runner_cell, runner_columns
+from traffic_tui.state.schedule_columns import SCHEDULE_COLUMNS, is_failing, schedule_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -218,6 +221,30 @@ def test_event_cells() -> None:
     assert event_cell(event, "at", context, 9).text == " 22:13:20"
     many = event_view(2, "submitted", jobs=[1, 2, 3])
     assert event_cell(many, "job", context, 8).text == "3 jobs"
+    left_out = event_view(3, "schedule_skipped", reason="late", data={"schedule": "nightly"})
+    assert event_cell(left_out, "kind", context, 16)[:2] == ("schedule skipped", "warn")
+    assert event_cell(left_out, "reason", context, 30).text == "nightly: late"
+    fired = event_view(4, "schedule_fired", 7, data={"schedule": "nightly"})
+    assert event_cell(fired, "reason", context, 30).text == "schedule nightly"
+    assert event_cell(event_view(5, "x", data=["schedule"]), "reason", context, 30).text == ""
+
+
+def test_schedule_cells() -> None:
+    context = RowContext(NOW)
+    on = schedule("nightly", next_at=NOW + 200 * MINUTE)
+    assert schedule_cell(on, "name", context, 20).text.split()[-1] == "nightly"
+    assert schedule_cell(on, "in", context, 6).text == "3h20"
+    assert schedule_cell(on, "last", context, 20).text == "✓ 52081 completed"
+    assert schedule_cell(on, "state", context, 8).text == "on"
+    late = schedule("nightly", next_at=NOW - 5_000)
+    assert schedule_cell(late, "in", context, 6).text == "0s"
+    paused = schedule("nightly", next_at=0, paused_at=NOW, paused_by="sam", last_job=None)
+    assert schedule_cell(paused, "in", context, 6).text == ""
+    assert schedule_cell(paused, "last", context, 20).text == ""
+    assert schedule_cell(paused, "state", context, 30)[:2] == ("paused by sam 22:13:20", "warn")
+    assert not is_failing(on)
+    failed = ScheduledJobView(id="x", number=1, state="failed")
+    assert is_failing(schedule("nightly", last_job=failed))
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
@@ -232,10 +259,13 @@ def test_hostile_names_keep_to_their_cells(name: str, width: int) -> None:
         assert text.isprintable()
     runner = runner_view(name, labels={name: name}, protocol=name, address=name)
     queue = queue_view(name, paused_at=1, paused_by=name, pause_reason=name)
-    event = event_view(1, name, 1, queue=name, actor=name, reason=name)
+    event = event_view(1, name, 1, queue=name, actor=name, reason=name, data={"schedule": name})
+    made = schedule(name, cron=name, time_zone=name, type=name, queue=name, pause_reason=name)
+    made.paused_at, made.paused_by = 1, name
     attempt = attempt_view(1, error=ErrorView(kind="error", message=name))
     shown = [runner_cell(runner, one.key, context, 20).text for one in runner_columns(width)]
     shown += [queue_cell(queue, one.key, context, 20).text for one in QUEUE_COLUMNS]
+    shown += [schedule_cell(made, one.key, context, 20).text for one in SCHEDULE_COLUMNS]
     shown += [event_cell(event, one.key, context, 20).text for one in EVENT_COLUMNS]
     shown += [attempt_cell(attempt, one.key, context, 20).text for one in ATTEMPT_COLUMNS]
     assert all(text.isprintable() for text in shown)
