@@ -77,7 +77,7 @@ def hear(
     runner_id = attempt.runner
     tx.after_commit(lambda: memory.hear(runner_id))
     if attempt.state == "ended":
-        if attempt.outcome == kind or (outcome is None and attempt.outcome != "lost"):
+        if _is_no_news(attempt, kind):
             return "repeated"
         report.late(job, attempt, kind, outcome.message if outcome else "")
         return "late"
@@ -96,6 +96,14 @@ def _take(report: Report, job: Job, attempt: Attempt, outcome: Outcome | None) -
         report.progress(job, attempt, None)
     else:
         report.ended(job, attempt, outcome)
+
+
+def _is_no_news(attempt: Attempt, kind: str) -> bool:
+    """Whether an ended attempt's runner says what is known: how it ended, that it had begun, or
+    that it stopped what it never began."""
+    if kind == "running":
+        return attempt.outcome != "lost"
+    return attempt.outcome == kind or (kind == "cancelled" and not attempt.started_at)
 
 
 def _is_by(tx: Tx, memory: Memory, attempt: Attempt, who: Speaker) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = standalone()
 
-Protocol: TypeAlias = Literal["native-v2", "runpack", "rrq"]
+Protocol: TypeAlias = Literal["native-v2", "runpack", "rrq", "traffic-light"]
 Isolation: TypeAlias = Literal["auto", "require", "off"]
 
 
@@ -29,6 +29,7 @@ Isolation: TypeAlias = Literal["auto", "require", "off"]
     "agent --url https://control.example:8700 --key-file lab-07.key --type command",
     "agent --handlers myjobs:registry",
     "agent --protocol rrq --tcp-socket 127.0.0.1:9000",
+    "agent --protocol traffic-light --listen 0.0.0.0:3000 --handlers myjobs:registry",
 )
 def agent(
     url: UrlOption = None,
@@ -61,6 +62,10 @@ def agent(
     tcp_socket: Annotated[
         str | None,
         typer.Option("--tcp-socket", metavar="HOST:PORT", help="For rrq: where to listen, here."),
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option("--listen", metavar="HOST:PORT", help="For traffic-light: its webhook."),
     ] = None,
     handlers: Annotated[
         str | None,
@@ -106,6 +111,7 @@ def agent(
             sandbox=sandbox_options(settings.agent, isolation),
             notify_relay=NotifyRelay.from_environment() if protocol == "runpack" else None,
             tcp_socket=tcp_socket,
+            listen=listen,
         )
     )
     if code != EXIT_DONE:

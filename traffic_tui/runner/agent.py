@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from traffic_tui.runner.errors import NeverReached, RunnerError
@@ -243,6 +244,17 @@ def connector_for(
             folder=options.folder,
             name=options.name,
             notify_relay=options.notify_relay,
+        )
+    if options.protocol == "traffic-light":
+        from traffic_tui.runner.connectors.traffic_light import (
+            TrafficLightConnector,
+            range_handler,
+        )
+        from traffic_tui.runner.listen_address import parse_listen
+
+        keyless = replace(address, key="")  # this protocol knows none
+        return TrafficLightConnector(
+            keyless, parse_listen(options.listen or ""), function_name=range_handler(registry)
         )
     from traffic_tui.runner.connectors.native_session import Introduction
     from traffic_tui.runner.connectors.native_v2 import NativeV2Connector

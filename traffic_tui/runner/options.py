@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from server.model import MAX_NAME
 from traffic_tui.runner.errors import RunnerError
+from traffic_tui.runner.listen_address import parse_listen
 from traffic_tui.runner.sandbox.sandbox import SandboxOptions
 from traffic_tui.runner.tcp_socket import OPTION, parse_tcp_socket
 from traffic_tui.runner.words import plain
@@ -17,7 +18,7 @@ from traffic_tui.runner.words import plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-AgentProtocol: TypeAlias = Literal["native-v2", "runpack", "rrq"]
+AgentProtocol: TypeAlias = Literal["native-v2", "runpack", "rrq", "traffic-light"]
 AGENT_PROTOCOLS: tuple[AgentProtocol, ...] = get_args(AgentProtocol)
 MAX_CAPACITY = 10_000
 APPLICATION = "traffic-tui"
@@ -73,6 +74,8 @@ class AgentOptions:
     """Only for Runpack."""
     tcp_socket: str | None = None
     """Where it listens; only for RRQ, and needed there."""
+    listen: str | None = None
+    """Where it is brought its work; only for Traffic Light, and needed there."""
 
     @property
     def may_command(self) -> bool:
@@ -117,6 +120,21 @@ class AgentOptions:
         if self.key_file is not None and self.cert is None:
             raise RunnerError("a certificate's key was given, but no certificate")
         self._check_socket()
+        self._check_listen()
+
+    def _check_listen(self) -> None:
+        if self.listen is None:
+            if self.protocol == "traffic-light":
+                raise RunnerError(
+                    "Traffic Light brings its runners their work: --listen HOST:PORT is needed"
+                )
+            return
+        if self.protocol != "traffic-light":
+            raise RunnerError(f"--listen goes with the protocol traffic-light, not {self.protocol}")
+        try:
+            parse_listen(self.listen)
+        except ValueError as error:
+            raise RunnerError(f"--listen: {error}") from None
 
     def _check_socket(self) -> None:
         if self.tcp_socket is None:

@@ -257,6 +257,15 @@ async def test_repeats_are_harmless_and_words_of_a_former_life_late(world: World
     assert (await world.job(second)).state == "pending"
 
 
+async def test_what_was_not_taken_may_be_said_to_have_stopped(world: World) -> None:
+    await joins(world, "lab", capacity=1)
+    (job,) = await world.submit("fib")
+    await place_one(world)
+    await world.coordinator.not_taken(job.uuid, Outcome("lost", "answered 503"))
+    assert await hear(world, job.uuid, Outcome("cancelled")) == "repeated"
+    assert await hear(world, job.uuid, SUCCESS) == "late"
+
+
 async def test_what_was_given_up_keeps_its_slot_until_it_is_heard_of(world: World) -> None:
     session = await joins(world, "lab", capacity=1)
     (job,) = await world.submit("fib")

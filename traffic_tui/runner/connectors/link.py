@@ -69,7 +69,7 @@ class Link:
             verify=_tls(address) if self.url.startswith("https") else False,
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
-            trust_env=not _is_loopback(self.url),
+            trust_env=not is_loopback(self.url),
             follow_redirects=False,
         )
 
@@ -115,7 +115,8 @@ class _Failure(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    error: _Failure | str | None = None
+    error: _Failure | str | bool | None = None
+    """Traffic Light says no more than true here."""
     message: str = ""
 
 
@@ -129,7 +130,7 @@ def _rejection(answer: httpx.Response) -> Rejected:
         if isinstance(body.error, _Failure):
             code, message = body.error.code, body.error.message
         else:
-            message = body.error or body.message
+            message = body.error if isinstance(body.error, str) else body.message
     words = plain(message) or f"{answer.status_code} {answer.reason_phrase}"
     return Rejected(answer.status_code, code, words, _retry_after(answer))
 
@@ -176,7 +177,8 @@ def _tls(address: Address) -> ssl.SSLContext:
     return context
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether a coordinator is on this box, as far as its URL says."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
