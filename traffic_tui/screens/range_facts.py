@@ -29,5 +29,5 @@ def piece_facts(job: JobFullView, context: RowContext) -> list[Fact]:
     """A piece of a range: its part of it, and whose it is."""
     if job.parent is None or job.range is None:
         return []
-    words = f"{ends_words(job.range, context.zone)} of job {job.parent.number}; p goes there"
+    words = f"of job {job.parent.number} (p)  {ends_words(job.range, context.zone)}"
     return [Fact("piece", (Span(words),))]
