@@ -249,3 +249,30 @@ def test_lowering_what_has_no_limit_sets_one() -> None:
 def test_sizes_for_people() -> None:
     sizes = [size_for_people(size) for size in (5, 1024, 1536 * 1024, 64 * MIB, 2**41)]
     assert sizes == ["5 B", "1 KiB", "1.5 MiB", "64 MiB", "2 TiB"]
+
+
+async def test_fib_is_limited_too() -> None:
+    sandbox = Sandbox(SandboxOptions("off", {"fib": LimitSettings(memory=24 * MIB)}))
+    sandbox.open()
+    need_group(sandbox, "memory")
+    async with limited(sandbox) as bench:
+        bench.supervisor.start(order("fib", {"n": 3_000}, request_id="small"))
+        small = await bench.connector.ended("small")
+        assert (small.status, len(str(small.result))) == ("success", 627)
+        assert small.isolation == "memory 24 MiB by cgroup v1" or small.isolation.endswith("v2")
+        assert small.usage.peak_memory_bytes is not None
+        bench.supervisor.start(order("fib", {"n": 10**8}, request_id="large"))
+        large = await bench.connector.ended("large")
+        assert large.error is not None
+        assert large.error.type == "memory_limit"
+        assert large.error.message == "killed by its limit: memory 24 MiB"
+
+
+async def test_fib_ends_with_its_time() -> None:
+    sandbox = Sandbox(SandboxOptions("off", {"fib": LimitSettings(wall_ms=200)}))
+    sandbox.open()
+    async with limited(sandbox) as bench:
+        bench.supervisor.start(order("fib", {"n": 10**9}))
+        outcome = await bench.connector.ended()
+        assert outcome.error is not None
+        assert (outcome.status, outcome.error.type) == ("timeout", "wall_limit")

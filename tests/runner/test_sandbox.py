@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -214,3 +215,17 @@ async def test_nothing_survives_a_job_that_hides_from_it(bench: Bench) -> None:
     outcome = await bench.connector.ended()
     assert (outcome.status, outcome.exit_code) == ("success", 0)
     assert processes_in(bench.sandbox) == set()
+
+
+@pytest.mark.parametrize("milliseconds", [0, 5, 10, 15, 20, 30, 50])
+async def test_being_stopped_while_the_room_is_built_is_not_missed(
+    bench: Bench, milliseconds: int
+) -> None:
+    bench.start("sleep", "60")
+    asyncio.get_running_loop().call_later(
+        milliseconds / 1000, lambda: bench.supervisor.stop("attempt-1", grace_seconds=15)
+    )
+    async with asyncio.timeout(10):
+        outcome = await bench.connector.ended()
+    assert outcome.status == "cancelled"
+    assert outcome.signal in (None, 15)

@@ -136,7 +136,8 @@ class ProcessGroup:
             problem = news.problem
             if self.is_roomed:
                 # The leader is only a launcher; what it says of the child counts.
-                code = KILLED if news.exit_code is None else news.exit_code
+                own = code if code < 0 else KILLED
+                code = own if news.exit_code is None else news.exit_code
                 peak = news.peak_kibibytes
                 used = used._replace(peak_memory_bytes=None if peak is None else peak * KIB)
         if self.control is None:

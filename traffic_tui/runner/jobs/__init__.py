@@ -21,7 +21,7 @@ def built_in(
     """A registry of the built-in types, whose processes are started in ``groups``."""
     registry = Registry()
     registry.register("noop", noop.run, check=noop.check)
-    registry.register("fib", fibonacci.Fibonacci(groups).run, check=fibonacci.check)
+    registry.register("fib", fibonacci.Fibonacci(groups, sandbox).run, check=fibonacci.check)
     registry.register("eval", evaluate.run, check=evaluate.check)
     registry.register("wait", wait.run, check=wait.check)
     if allow_command:

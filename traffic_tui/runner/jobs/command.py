@@ -277,7 +277,5 @@ class CommandRun:
     # the end ---------------------------------------------------------------------------------
 
     def _outcome(self, account: Account) -> ExecutionOutcome:
-        if account.problem is not None:
-            return not_started(self._request, account.problem)
         ended = Ended(account, self._limits, self._was_signalled, self._is_over_time)
         return ended.outcome(self._request)

@@ -34,6 +34,8 @@ class Ended:
     is_over_time: bool
 
     def outcome(self, request: ExecutionRequest) -> ExecutionOutcome:
+        if self.account.problem is not None:
+            return not_started(request, self.account.problem)
         code = self.account.code
         exit_code, killed_by = (code, None) if code >= 0 else (None, -code)
         outcome = self._judged(request, code)

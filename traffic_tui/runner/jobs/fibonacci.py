@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.settings import LimitSettings
+from traffic_tui.runner.jobs.command_end import Ended
 from traffic_tui.runner.jobs.parameters import known, whole
 from traffic_tui.runner.outcome import ExecutionOutcome
 from traffic_tui.runner.processes import Launch, read_some
@@ -21,7 +23,10 @@ from traffic_tui.runner.progress_lines import LastLine, in_channel_line
 if TYPE_CHECKING:
     from traffic_tui.runner.processes import ProcessGroup, ProcessGroups
     from traffic_tui.runner.request import ExecutionRequest
+    from traffic_tui.runner.sandbox.confinement import Confinement
+    from traffic_tui.runner.sandbox.sandbox import Sandbox
 
+FIB = "fib"
 SCRIPT = Path(__file__).with_name("fibonacci_process.py")
 MAX_N = 10**15
 SMALL_N = 2_000
@@ -46,8 +51,9 @@ def small(n: int) -> int:
 class Fibonacci:
     """The handler of ``fib`` jobs."""
 
-    def __init__(self, groups: ProcessGroups) -> None:
+    def __init__(self, groups: ProcessGroups, sandbox: Sandbox | None = None) -> None:
         self._groups = groups
+        self._sandbox = sandbox
 
     async def run(self, request: ExecutionRequest) -> object:
         n = _read(request.params)
@@ -55,34 +61,60 @@ class Fibonacci:
             value = small(n)
             return value if value <= EXACT_IN_JSON else str(value)
         argv = [sys.executable, "-I", "-S", str(SCRIPT), str(n)]
-        group = self._groups.start(Launch(argv, dict(os.environ)))
-        return await _Calculation(request, group, n).finish()
+        confinement = self._confinement()
+        try:
+            group = self._groups.start(Launch(argv, dict(os.environ), confinement=confinement))
+        except OSError:
+            if confinement is not None and confinement.group is not None:
+                await confinement.group.remove()
+            raise
+        limits = LimitSettings() if confinement is None else confinement.limits
+        outcome = await _Calculation(request, group, n, limits).finish()
+        return replace(outcome, isolation="" if confinement is None else confinement.words)
+
+    def _confinement(self) -> Confinement | None:
+        """Its limits, where it has some; being our own program, it needs no room."""
+        if self._sandbox is None or self._sandbox.limits_for(FIB) == LimitSettings():
+            return None
+        return self._sandbox.limit(self._sandbox.limits_for(FIB))
 
 
 class _Calculation:
     """One number being worked out by another process."""
 
-    def __init__(self, request: ExecutionRequest, group: ProcessGroup, n: int) -> None:
+    def __init__(
+        self, request: ExecutionRequest, group: ProcessGroup, n: int, limits: LimitSettings
+    ) -> None:
         self._request = request
         self._group = group
+        self._limits = limits
         self._is_printed = n >= PRINTED_N
         self._digits: list[bytes] = []
         self._count = 0
 
-    async def finish(self) -> object:
+    async def finish(self) -> ExecutionOutcome:
+        is_over_time = False
         try:
-            async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(self._take_digits())
-                pumps.create_task(self._take_progress())
-            await self._group.exited.wait()
+            async with asyncio.timeout(_seconds(self._limits)):
+                async with asyncio.TaskGroup() as pumps:
+                    pumps.create_task(self._take_digits())
+                    pumps.create_task(self._take_progress())
+                await self._group.exited.wait()
+        except TimeoutError:
+            is_over_time = True
         finally:
-            self._group.signal(signal.SIGKILL)
-            code = self._group.close().code
-        if code != 0:
-            return self._failed(code)
+            account = self._group.close()
+            await self._group.clear()
+        if is_over_time or account.memory_kills or account.problem is not None:
+            return Ended(account, self._limits, False, is_over_time).outcome(self._request)
+        outcome = self._failed(account.code) if account.code != 0 else self._succeeded()
+        return replace(outcome, usage=account.usage)
+
+    def _succeeded(self) -> ExecutionOutcome:
+        value: object = b"".join(self._digits).decode("ascii")
         if self._is_printed:
-            return {"digits": self._count, "value": "printed to the output"}
-        return b"".join(self._digits).decode("ascii")
+            value = {"digits": self._count, "value": "printed to the output"}
+        return ExecutionOutcome.success(self._request.job_id, self._request.request_id, value)
 
     async def _take_digits(self) -> None:
         assert self._group.process.stdout is not None
@@ -111,6 +143,10 @@ class _Calculation:
             exit_code=code if code >= 0 else None,
             signal=-code if code < 0 else None,
         )
+
+
+def _seconds(limits: LimitSettings) -> float | None:
+    return None if limits.wall_ms is None else limits.wall_ms / 1000
 
 
 def _read(params: object) -> int:

@@ -36,7 +36,12 @@ def confinement_words(
     parts = [f"not isolated: {why_not}" if why_not else f"isolated: {SPACES}"]
     if shared:
         parts.append(f"shares {', '.join(shared)}")
-    for name in limit_names(limits):
-        by = held.get(name)
-        parts.append(f"{limit_words(name, limits)} {f'by {by}' if by else 'NOT held'}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *limits_words(limits, held)])
+
+
+def limits_words(limits: LimitSettings, held: Mapping[str, str]) -> list[str]:
+    """Each limit and by what it is held: "memory 64 MiB by cgroup v1"."""
+    return [
+        f"{limit_words(name, limits)} {f'by {held[name]}' if name in held else 'NOT held'}"
+        for name in limit_names(limits)
+    ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from server.settings import LimitSettings
 from traffic_tui.runner.errors import RunnerError
 from traffic_tui.runner.sandbox.cgroups.agent_groups import AgentGroups
-from traffic_tui.runner.sandbox.confinement import Confinement, confinement_words
+from traffic_tui.runner.sandbox.confinement import Confinement, confinement_words, limits_words
 from traffic_tui.runner.sandbox.leftovers import GroupRecord
 from traffic_tui.runner.sandbox.limits import limit_names
 from traffic_tui.runner.sandbox.plan import Room
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from traffic_tui.runner.sandbox.cgroups.hierarchies import Version
+    from traffic_tui.runner.sandbox.cgroups.job_group import JobGroup
 
 log = logging.getLogger(__name__)
 
@@ -131,17 +132,29 @@ class Sandbox:
 
     def confine(self, job: str, limits: LimitSettings, asked: Asked) -> Confinement:
         """What goes around one program. Raises OSError where its group cannot be made."""
-        group = self._groups.make(str(next(self._numbers))) if self._groups.is_open else None
-        held = {} if group is None else group.limit(limits)
-        if limits.wall_ms is not None:
-            held["wall"] = "the agent"
-        rlimits = {"RLIMIT_CORE": 0, **self._rlimits(limits, held)}
+        group, held, rlimits = self._limited(limits)
         room = self._room(job, asked, limits) if self.is_roomy else None
         shared = (*self.options.share, *asked.share) if self.is_roomy else ()
         words = confinement_words(self.why_not, shared, limits, held)
         return Confinement(words, limits, room, group, rlimits)
 
+    def limit(self, limits: LimitSettings) -> Confinement:
+        """Limits alone, for programs of our own. Raises OSError where no group can be made."""
+        group, held, rlimits = self._limited(limits)
+        words = "; ".join(limits_words(limits, held))
+        return Confinement(words, limits, None, group, rlimits)
+
     # inside ------------------------------------------------------------------------------------
+
+    def _limited(
+        self, limits: LimitSettings
+    ) -> tuple[JobGroup | None, dict[str, str], dict[str, int]]:
+        """A group for one job, by what each limit is held, and what rlimits have to hold."""
+        group = self._groups.make(str(next(self._numbers))) if self._groups.is_open else None
+        held = {} if group is None else group.limit(limits)
+        if limits.wall_ms is not None:
+            held["wall"] = "the agent"
+        return group, held, {"RLIMIT_CORE": 0, **self._rlimits(limits, held)}
 
     def _check_required(self) -> None:
         if self.why_not:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from traffic_tui.runner.sandbox.launcher import program, room, syscalls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 PASSED_ON = (
     signal.SIGTERM,
@@ -97,10 +97,18 @@ def _be_first(
         except OSError as error:
             _fail(status, error)
     _let_go([*plan["pass_fds"], *joins])
-    _serve(child, lambda number: os.kill(-child, number), status)
+    _serve(child, lambda number: _signal_group(child, number), status)
 
 
-def _serve(child: int, pass_on: Any, status: int | None = None) -> None:
+def _signal_group(leader: int, number: int) -> None:
+    """Signal the program's group, or the program where it does not lead one yet."""
+    try:
+        os.killpg(leader, number)
+    except ProcessLookupError:
+        os.kill(leader, number)
+
+
+def _serve(child: int, pass_on: Callable[[int], None], status: int | None = None) -> None:
     """Pass signals on and reap, until no child is left. Tell how ``child`` ended."""
     while True:
         number = signal.sigwait(WATCHED)
