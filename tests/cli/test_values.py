@@ -11,6 +11,7 @@ from traffic_tui.cli.typed import duration_of, json_of
 from traffic_tui.cli.values import (
     BadValue,
     assignments,
+    cursor_us,
     duration_seconds,
     limit_or_none,
     moment_ms,
@@ -100,3 +101,25 @@ def test_json_is_passed_on_as_it_came() -> None:
 def test_errors_take_one_harmless_line() -> None:
     assert one_line("a\n\x1b[31mb\tc") == "a [31mb c"
     assert one_line("\n") == "no further words"
+
+
+@pytest.mark.parametrize(
+    ("text", "cursor"),
+    [
+        ("0", 0),
+        ("-5", -5),
+        ("1_704_067_200_000_000", 1_704_067_200_000_000),
+        ("now", NOON_MS * 1000),
+        ("10m", (NOON_MS - 10 * MINUTE_MS) * 1000),
+        ("2024-01-01T00:00Z", 1_704_067_200_000_000),
+        ("9" * 30, int("9" * 30)),
+    ],
+)
+def test_places_of_a_cursor_are_microseconds_or_times(text: str, cursor: int) -> None:
+    assert cursor_us(text, NOON_MS) == cursor
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5.2", "2024-13-01", "9" * 31, "٣"])
+def test_what_is_no_place_of_a_cursor_is_told_in_words(text: str) -> None:
+    with pytest.raises(BadValue, match="no place of a cursor"):
+        cursor_us(text, NOON_MS)

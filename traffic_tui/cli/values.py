@@ -66,12 +66,13 @@ def cursor_us(text: str, now_ms: int) -> int:
         return int(plain)
     if plain.lower() == "now":
         return now_ms * 1000
+    complaint = f"{text!r} is no place of a cursor; say microseconds, now, 2h (ago) or 2030-01-31"
+    if not any(letter.isalpha() or letter in ":-" for letter in plain):
+        raise BadValue(complaint)  # a bare number would be seconds elsewhere
     try:
         return moment_ms(text, now_ms, is_past=True) * 1000
     except BadValue:
-        raise BadValue(
-            f"{text!r} is no place of a cursor; say microseconds, now, 2h (ago) or 2030-01-31"
-        ) from None
+        raise BadValue(complaint) from None
 
 
 def _time_of_day_ms(clock: re.Match[str], text: str, now_ms: int, *, is_past: bool) -> int:
