@@ -24,11 +24,12 @@ BATCH: Final = 100
 REPLACE_GRACE_MS: Final = 10_000
 COORDINATOR: Final = Actor("coordinator", "admin", "coordinator")
 
-Skipped: TypeAlias = Literal["missed", "overlap", "storage"]
+Skipped: TypeAlias = Literal["missed", "overlap", "storage", "refused"]
 _WORDS: Final[dict[Skipped, str]] = {
     "missed": "the coordinator was not there when it was due",
     "overlap": "its last job has not ended",
     "storage": "no jobs are taken in at present",
+    "refused": "its job was refused",
 }
 
 
@@ -54,12 +55,16 @@ def _fire(tx: Tx, memory: Memory, schedule: Schedule, moment: Due, now: int) -> 
     running = _running(tx, schedule)
     why = _why_not(memory, schedule, moment, running)
     if why is not None:
-        _skip(tx, moved, why, running, now)
+        _skip(tx, moved, why, now, job=running.id if running and why == "overlap" else 0)
         return
     if running is not None and schedule.overlap == "replace" and running.wanted == "run":
         _stop(tx, memory, schedule, running, now)
     actor = Actor(schedule.owner, "operator", schedule.origin)
-    job = submit.submit(tx, memory, actor, [schedule.job_spec()], "", now)[0].job
+    try:
+        job = submit.submit(tx, memory, actor, [schedule.job_spec()], "", now)[0].job
+    except TrafficError as error:  # it is told, and due times go on
+        _skip(tx, moved, "refused", now, words=error.message)
+        return
     tx.put_schedule(replace(moved, last_job=job.id, fired=moved.fired + 1))
     data = msgspec.json.encode({"schedule": schedule.name, "due": moment.at})
     tx.append("schedule_fired", at=now, job=job.id, queue=schedule.task.queue, data=data)
@@ -81,14 +86,16 @@ def _why_not(
     return "storage" if memory.submit_problem else None
 
 
-def _skip(tx: Tx, moved: Schedule, why: Skipped, running: Job | None, now: int) -> None:
+def _skip(
+    tx: Tx, moved: Schedule, why: Skipped, now: int, *, job: int = 0, words: str = ""
+) -> None:
+    """Leave a run out, and tell why; ``job``: because of that one."""
     tx.put_schedule(replace(moved, skipped=moved.skipped + 1))
-    job = running.id if running is not None and why == "overlap" else 0
     tx.append(
         "schedule_skipped",
         at=now,
         job=job,
-        reason=_WORDS[why],
+        reason=words or _WORDS[why],
         data=msgspec.json.encode({"schedule": moved.name, "due": moved.last_at, "why": why}),
     )
 

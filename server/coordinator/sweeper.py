@@ -72,10 +72,20 @@ class Sweeper:
             await self._store.apply(lambda tx: sweep.fall_due(tx, self._memory, now)) == sweep.BATCH
         ):
             pass
-        while self._memory.next_schedule_at <= now:
-            await self._store.apply(lambda tx: firing.fire(tx, self._memory, now))
+        if self._memory.next_schedule_at <= now:
+            await self._fire_schedules(now)
         if self._tick % TICKS_PER_ROUND == 0:
             await self._round(now, self._tick // TICKS_PER_ROUND)
+
+    async def _fire_schedules(self, now: int) -> None:
+        try:
+            while self._memory.next_schedule_at <= now:
+                await self._store.apply(lambda tx: firing.fire(tx, self._memory, now))
+        except TrafficError as error:
+            log.warning("schedules put off: %s", error.message)
+        except Exception:
+            # The boundary of schedules: leases are watched all the same.
+            log.exception("schedules put off")
 
     async def _look_for_hiccups(self, planned_seconds: float) -> None:
         """Renew all leases if we stood still. Nothing is awaited after that: what the caller

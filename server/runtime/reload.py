@@ -10,7 +10,16 @@ from server.configuration.reading import setting_of, setting_paths, with_setting
 if TYPE_CHECKING:
     from server.settings import Settings
 
-CHANGEABLE = ("queues", "keys.", "leases.", "retry.", "retention.", "storage.", "runners.")
+CHANGEABLE = (
+    "queues",
+    "schedules",
+    "keys.",
+    "leases.",
+    "retry.",
+    "retention.",
+    "storage.",
+    "runners.",
+)
 """Beginnings of settings that are looked up each time they are needed."""
 
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from server.clock import ManualClock
+from server.coordinator import firing, submit
 from server.errors import InvalidInput, NotFound, Refused
 from server.filters import parse_filter
 from server.schedules import MAX_SCHEDULES, Schedule, ScheduledTask, ScheduleWish
@@ -266,6 +267,45 @@ async def test_no_room_for_jobs_skips_the_run(world: World) -> None:
     world.coordinator.accepts_submits_problem = ""
     await world.pass_seconds(60)
     assert len(await jobs(world)) == 1
+
+
+async def test_one_that_is_refused_is_told_and_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(world, name="bad", task=ScheduledTask("bad"))
+    await put(world, name="good")
+    takes = submit.submit
+
+    def refuses(tx: Any, memory: Any, actor: Any, specs: Any, *rest: Any) -> Any:
+        if specs[0].type == "bad":
+            raise Refused("not here")
+        return takes(tx, memory, actor, specs, *rest)
+
+    monkeypatch.setattr(submit, "submit", refuses)
+    await world.pass_seconds(120)
+    assert len(await jobs(world)) == 2
+    events = await world.coordinator.store.reads.events(EventQuery(after=0, limit=1000))
+    left_out = [event.reason for event in events if event.kind == "schedule_skipped"]
+    assert left_out == ["not here", "not here"]
+
+
+async def test_schedules_that_fail_leave_the_other_sweeps_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: Any) -> None:
+        raise RuntimeError("broken")
+
+    await put(world)
+    await world.submit("fib")
+    runner = await world.runner()
+    assigned = await runner.take_one()
+    monkeypatch.setattr(firing, "fire", fails)
+    await world.pass_seconds(70)
+    assert (await world.job(assigned.job)).state == "pending"  # its runner was lost
+    assert "schedules put off" in caplog.text
+    monkeypatch.undo()
+    await world.pass_seconds(60)
+    assert (await look(world)).fired == 1
 
 
 # what operators do --------------------------------------------------------------------------------
