@@ -131,10 +131,9 @@ class GroupCommit:
         tx = self._tx
         began = time.perf_counter()
         try:
-            self._db.execute("BEGIN IMMEDIATE")
             verdicts = [self._run(one) for one in batch]
             events = tx.write_pending()
-            self._db.execute("COMMIT")
+            tx.db.commit()
         except BaseException:
             self._abandon()
             raise
@@ -147,8 +146,7 @@ class GroupCommit:
         try:
             value = one.operation(tx)
         except Exception as error:
-            # SQLite gave up the whole transaction (disk full), or it is not for us to blame.
-            if writer.is_broken or not self._db.in_transaction:
+            if writer.is_lost:
                 raise
             writer.undo_operation()
             tx.rewind(mark)

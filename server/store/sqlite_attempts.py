@@ -120,7 +120,7 @@ class AttemptOps(JobOps):
         found = [hot[ids[uuid]] for uuid in uuids if uuid in ids]
         missing = [uuid for uuid in uuids if uuid not in ids]
         if missing:
-            rows = self.db.execute(_BY_UUIDS, (json_texts(missing),)).fetchall()
+            rows = self.db.read(_BY_UUIDS, (json_texts(missing),)).fetchall()
             found += [attempt_of(row) for row in rows]
         return {attempt.uuid: (job, attempt) for job, attempt in self._with_jobs(found)}
 
@@ -156,12 +156,12 @@ class AttemptOps(JobOps):
         return [(jobs[attempt.job], attempt) for attempt in attempts if attempt.job in jobs]
 
     def outcome(self, attempt_id: int) -> Outcome | None:
-        row = self.db.execute(_OUTCOME, (attempt_id,)).fetchone()
+        row = self.db.read(_OUTCOME, (attempt_id,)).fetchone()
         return None if row is None else outcome_of(row[0], row[1], row[2:])
 
     def progress(self, attempt_id: int) -> Progress | None:
         sql = "SELECT current, total, text FROM progress WHERE attempt = ?"
-        row = self.db.execute(sql, (attempt_id,)).fetchone()
+        row = self.db.read(sql, (attempt_id,)).fetchone()
         return None if row is None else progress_of(*row)
 
     def set_progress(self, attempt_id: int, progress: Progress | None, *, at: int) -> None:

@@ -78,7 +78,7 @@ class TxBase:
         """Rows of a statement whose only value is a set of ids."""
         if not ids:
             return []
-        return self.db.execute(sql, (json_ids(ids),)).fetchall()
+        return self.db.read(sql, (json_ids(ids),)).fetchall()
 
     def facet(self, cls: int, submitter: int) -> int:
         """The number of a class and submitter together."""

@@ -161,15 +161,15 @@ class JobOps(TxBase):
             return self.memory.jobs[live]
         row = self.db.look(_BY_UUID, (uuid,)).fetchone()
         if row is None or self.db.is_waiting(("jobs", row[0])):
-            row = self.db.execute(_BY_UUID, (uuid,)).fetchone()
+            row = self.db.read(_BY_UUID, (uuid,)).fetchone()
         return None if row is None else job_of(row)
 
     def jobs_by_prefix(self, prefix: str, limit: int) -> list[Job]:
         bounds = (prefix, prefix + "\U0010ffff", limit)
-        return [job_of(row) for row in self.db.execute(_BY_PREFIX, bounds)]
+        return [job_of(row) for row in self.db.read(_BY_PREFIX, bounds)]
 
     def details(self, job_id: int) -> JobDetails:
-        row = self.db.execute(_DETAILS_ONE, (job_id,)).fetchone()
+        row = self.db.read(_DETAILS_ONE, (job_id,)).fetchone()
         if row is None:
             raise KeyError(job_id)
         return details_of(row, self.memory.submitters[row[2]])
@@ -192,17 +192,17 @@ class JobOps(TxBase):
         if not classes or limit <= 0:
             return []
         if len(classes) == 1:  # mostly so, and a third cheaper
-            rows = self.db.execute(_CLAIMABLE_IN_ONE, (classes[0], limit)).fetchall()
+            rows = self.db.read(_CLAIMABLE_IN_ONE, (classes[0], limit)).fetchall()
         else:
-            rows = self.db.execute(_CLAIMABLE, (json_ids(classes), limit)).fetchall()
+            rows = self.db.read(_CLAIMABLE, (json_ids(classes), limit)).fetchall()
             rows.sort(key=itemgetter(_RANK, 0))
         return [(job_of(row), task_of(row[_WIDTH:])) for row in rows]
 
     def due(self, now: int, limit: int) -> list[Job]:
-        return [job_of(row) for row in self.db.execute(_DUE, (now, limit))]
+        return [job_of(row) for row in self.db.read(_DUE, (now, limit))]
 
     def past_deadline(self, now: int, limit: int) -> list[Job]:
-        return [job_of(row) for row in self.db.execute(_PAST_DEADLINE, (now, limit))]
+        return [job_of(row) for row in self.db.read(_PAST_DEADLINE, (now, limit))]
 
 
 def _but_for_id_and_params(new: NewJob) -> tuple[Row, Row]:

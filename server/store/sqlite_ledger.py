@@ -123,7 +123,7 @@ class LedgerOps(TxBase):
     # repeated requests -----------------------------------------------------------------
 
     def idempotent(self, owner: str, key: str) -> IdempotentAnswer | None:
-        row = self.db.execute(
+        row = self.db.read(
             "SELECT fingerprint, jobs FROM idempotency WHERE owner = ? AND key = ?", (owner, key)
         ).fetchone()
         return None if row is None else IdempotentAnswer(row[0], ids_of(row[1]))
@@ -155,7 +155,7 @@ class LedgerOps(TxBase):
         )
 
     def tombstone(self, uuid: str) -> Tombstone | None:
-        row = self.db.execute(
+        row = self.db.read(
             "SELECT uuid, job, type, deleted_at, deleted_by FROM tombstones WHERE uuid = ?",
             (uuid,),
         ).fetchone()

@@ -91,7 +91,7 @@ class OutputOps(TxBase):
             " (SELECT generation FROM streams WHERE attempt = ? AND stream = ?) ORDER BY offset"
         )
         code = STREAM_CODE[stream]
-        rows = self.db.execute(sql, (attempt_id, code, attempt_id, code))
+        rows = self.db.read(sql, (attempt_id, code, attempt_id, code))
         return b"".join(row[0] for row in rows)
 
     def _put_chunk(self, attempt_id: int, chunk: Chunk) -> None:

@@ -163,7 +163,7 @@ class RegistryOps(TxBase):
         self.memory.put_session(session)
 
     def _session(self, where: str, *values: int | str) -> Session | None:
-        row = self.db.execute(SELECT_SESSIONS + where, values).fetchone()
+        row = self.db.read(SELECT_SESSIONS + where, values).fetchone()
         return None if row is None else Session(*row)
 
 

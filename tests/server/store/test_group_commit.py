@@ -251,3 +251,43 @@ async def test_a_programming_error_reaches_the_caller(world: World) -> None:
     with pytest.raises(Oops):
         await world.run(fail)
     assert world.commits == []
+
+
+async def test_who_only_looks_begins_no_transaction(world: World) -> None:
+    (job,) = await world.submit(1)
+    store = world.store
+    assert isinstance(store, SqliteStore)
+    assert store._db is not None
+    asked: list[str] = []
+    store._db.set_trace_callback(asked.append)
+
+    def look(tx: Tx) -> None:
+        assert tx.job(job.id) == job
+        assert tx.due(world.now, 5) == tx.past_deadline(world.now, 5) == []
+        assert tx.details(job.id).owner == "ci"
+        assert [one for one, _ in tx.claimable([job.cls], 1)] == [job]
+
+    await asyncio.gather(store.apply(look), store.apply(look))
+    assert asked
+    assert {statement.split()[0] for statement in asked} == {"SELECT"}
+
+
+async def test_a_database_that_is_locked_is_told_as_busy_and_fails_nobody_else(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "jobs.db"
+    store = SqliteStore(path, clock=ManualClock())
+    await store.open()
+    assert store._db is not None
+    store._db.execute("PRAGMA busy_timeout = 20")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    submitted, looked = await asyncio.gather(
+        store.apply(submit_with_event), store.apply(lambda tx: tx.job(1)), return_exceptions=True
+    )
+    assert isinstance(submitted, Busy)
+    assert looked is None
+    other.execute("ROLLBACK")
+    other.close()
+    assert await store.apply(submit_with_event) == 1
+    await store.close()
