@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.protocols.native_v2.box import say_hello
 from tests.protocols.runpack.peer import FREE, Peer
+from tests.protocols.treadmill import world as treadmill
 from tests.protocols.world import a_world, key_of
 
 if TYPE_CHECKING:
@@ -122,3 +123,36 @@ async def test_nothing_said_makes_it_stumble(tmp_path: Path) -> None:
                 )
                 assert answer.status_code < 500, (path, body, answer.text)
         assert (await runner.submit({"still": "here"}))["status"] == "pending"
+
+
+async def test_nothing_said_to_treadmills_rest_makes_it_stumble(tmp_path: Path) -> None:
+    random = Random(21)
+    good = {
+        "init_spec": {"type": "image", "image_id": "ab" * 32},
+        "ssh_keys": ["ssh-ed25519 AAAA me@host"],
+        "restart_policy": {"remaining_restart_count": 1},
+        "parameters": {"a": {"value": "b", "secret": True}},
+        "tag_config": "arm",
+        "override_timeout": "1h 1m",
+    }
+    login = {"user_identifier": "sam", "password": "x"}
+    async with treadmill.a_world(tmp_path) as world:
+        for path, sound in (("/jobs/new", good), ("/tokens/login", login)):
+            for _ in range(BODIES_PER_ROUTE):
+                answer = await world.rest("POST", path, spoiled(random, sound))
+                assert answer.status_code < 500, answer.text
+        for path in (
+            "/jobs/%00/status",
+            "/jobs/%ff%fe/status",
+            "/jobs/a%2Fb/status",
+            "//jobs",
+            "/",
+        ):
+            assert (await world.rest("GET", path)).status_code in (400, 404)
+        for query in ("work=%00", "conn=idle", "&&&", "work=idle&work=busy", "x" * 5_000, "=" * 50):
+            assert (await world.rest("GET", f"/supervisors?{query}")).status_code < 500
+        for job_id, status in (await world.rest("GET", "/jobs")).json()["jobs"].items():
+            assert (
+                status == (await world.rest("GET", f"/jobs/{job_id}/status")).json()["job_status"]
+            )
+        assert (await world.state(await world.enqueue()))["type"] == "queued"

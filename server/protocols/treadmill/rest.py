@@ -114,7 +114,7 @@ class RestApp:
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        path = tuple(scope["path"].removeprefix(PREFIX).strip("/").split("/"))
+        path = tuple(scope["path"].removeprefix(f"{PREFIX}/").split("/"))
         if path == ("tokens", "login"):
             return await _refuse_login(scope, receive)
         if len(path) == 3 and path[0] == "supervisors" and path[2] == "connect":

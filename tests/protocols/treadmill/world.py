@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -99,8 +100,12 @@ class World:
         self, method: str, path: str, body: Any = None, *, token: str = ADMIN
     ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token_of(token)}"}
-        options: dict[str, Any] = {} if body is None else {"json": body}
-        return await self.http.request(method, f"/api/v1{path}", headers=headers, **options)
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body)
+        url = f"/api/v1{path}"
+        return await self.http.request(method, url, headers=headers, content=content)
 
     async def enqueue(self, **wishes: Any) -> str:
         """Submit over Treadmill's REST; the job's id."""
