@@ -65,6 +65,8 @@ class TrafficLightConnector:
         self._link = Link(address)
         self._calls = TrafficLightCalls(self._link)
         self._callers = Callers(self._link.url)
+        self.port = 0
+        """Where it listens; 0: nowhere yet."""
         self._listen = listen
         self._listener = Listener(listen.host, listen.port, self._take)
         self._function_name = function_name
@@ -90,9 +92,9 @@ class TrafficLightConnector:
         self._supervisor = supervisor
         try:
             async with asyncio.timeout(None) as self._give_up:
-                port = await self._listener.open()
-                self._tell_place(port)
-                async with beside(self._introduce_and_beat(supervisor, port)):
+                self.port = await self._listener.open()
+                self._tell_place()
+                async with beside(self._introduce_and_beat(supervisor)):
                     await self._report(supervisor)
             if not self._is_known:
                 raise NeverReached(f"{self._link.url} was never reached")
@@ -167,8 +169,8 @@ class TrafficLightConnector:
 
     # being there -----------------------------------------------------------------------------
 
-    async def _introduce_and_beat(self, supervisor: Supervisor, port: int) -> None:
-        await self._introduce(supervisor, port)
+    async def _introduce_and_beat(self, supervisor: Supervisor) -> None:
+        await self._introduce(supervisor)
         while not self._is_parked:
             await self._drained_within(BEAT_SECONDS)
             is_last = self._is_draining
@@ -189,12 +191,12 @@ class TrafficLightConnector:
             async with asyncio.timeout(seconds):
                 await self._drained.wait()
 
-    async def _introduce(self, supervisor: Supervisor, port: int) -> None:
+    async def _introduce(self, supervisor: Supervisor) -> None:
         """Say hello until it was heard. Jobs may be brought before its answer is here."""
         backoff = Backoff()
         while not self._is_draining:
             try:
-                await self._calls.hello(capacity=supervisor.slots, port=port)
+                await self._calls.hello(capacity=supervisor.slots, port=self.port)
                 self._is_known = True
                 log.info("serving %s with %d slots", self._link.url, supervisor.slots)
                 return
@@ -267,8 +269,8 @@ class TrafficLightConnector:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _tell_place(self, port: int) -> None:
-        place = self._listen._replace(port=port)
+    def _tell_place(self) -> None:
+        place = self._listen._replace(port=self.port)
         log.info("listening on %s for jobs of %s", place, self._link.url)
         if place.is_loopback and not is_loopback(self._link.url):
             log.warning("%s can be reached from this box only; the coordinator is elsewhere", place)
