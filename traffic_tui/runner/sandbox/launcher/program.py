@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
-from typing import TYPE_CHECKING, Any
 
 from traffic_tui.runner.sandbox.launcher import syscalls
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a program waits for us, and typing takes long to import
+    import signal
     from collections.abc import Mapping
+    from typing import Any
+else:
+    import _signal as signal  # likewise: without its enums
 
 KEPT_CAPABILITIES = frozenset({0, 1, 3, 4, 5, 6, 7, 10})
 """chown, dac_override, fowner, fsetid, kill, setgid, setuid, net_bind_service: what installing

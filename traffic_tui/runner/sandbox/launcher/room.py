@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-from typing import TYPE_CHECKING, Any
 
 from traffic_tui.runner.sandbox.launcher import syscalls
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a program waits for us, and typing takes long to import
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
 SPACES = (
     syscalls.NEW_MOUNTS

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import marshal
 import os
-import signal
 import sys
-from typing import TYPE_CHECKING, Any
 
 from traffic_tui.runner.sandbox.launcher import program, room, syscalls
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a program waits for us, and typing takes long to import
+    import signal
     from collections.abc import Callable, Mapping
+    from typing import Any
+else:
+    import _signal as signal  # likewise: without its enums
 
 PASSED_ON = (
     signal.SIGTERM,
