@@ -49,12 +49,18 @@ class Service:
 
 
 @contextmanager
-def service(*, durability: str = "full", folder: Path | None = None) -> Iterator[Service]:
-    """Start ``traffic-tui serve`` on a free port; end it afterwards."""
+def service(
+    *, durability: str = "full", folder: Path | None = None, more: str = ""
+) -> Iterator[Service]:
+    """Start ``traffic-tui serve`` on a free port; end it afterwards.
+
+    Args:
+        more: tables of a protocol, for its configuration.
+    """
     with tempfile.TemporaryDirectory(prefix="traffic-bench-") as made:
         base = folder or Path(made)
         config = base / "bench.toml"
-        config.write_text(CONFIGURATION.format(durability=durability))
+        config.write_text(CONFIGURATION.format(durability=durability) + more)
         data = base / "data"
         command = [sys.executable, "-m", "traffic_tui", "serve", "--port", "0"]
         command += ["--config", str(config), "--data-dir", str(data)]
