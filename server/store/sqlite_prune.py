@@ -180,7 +180,7 @@ class PruneOps(TxBase):
             schedule
             for schedule in schedules.values()
             if 0 < schedule.deleted_at < before
-            and not self.db.execute(
+            and not self.db.read(
                 "SELECT 1 FROM job_details WHERE schedule > 0 AND schedule = ? LIMIT 1",
                 (schedule.id,),
             ).fetchone()
