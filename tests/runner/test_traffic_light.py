@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
@@ -27,7 +31,6 @@ from traffic_tui.runner.options import AgentOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping
-    from pathlib import Path
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -36,6 +39,7 @@ CODE = ("/api/native-v1/runner/capacity/update", "/api/native-v1/job/update")
 README = ("/api/native-v1/runner/update",)
 OK = (200, {"ok": True})
 HERE = ListenAddress("127.0.0.1", 0)
+EXAMPLE = Path(__file__).parents[2] / "examples" / "traffic-light-runner"
 
 
 @dataclass
@@ -162,9 +166,10 @@ async def test_ranges_are_done_and_told(
 
 
 async def test_a_boot_has_a_nonce_of_its_own(original: Original) -> None:
-    for boot in (1, 2):
+    for _ in range(2):
+        original.port = 0
         async with serve(original.url, Crawler()):
-            await until(lambda wanted=boot: len(original.nonces) == wanted)
+            await until(lambda: original.port)
     assert len(set(original.nonces)) == 2
 
 
@@ -416,3 +421,30 @@ async def test_the_agent_serves_our_own_coordinator(tmp_path: Path) -> None:
                 assert late["late_writes"] == []
     finally:
         await service.kill()
+
+
+async def test_the_example_fetches_ranges(original: Original, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "TRAFFIC_TUI_URL": original.url,
+        "LISTEN": "127.0.0.1:0",
+        "XDG_DATA_HOME": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    with subprocess.Popen(  # noqa: ASYNC220  (it returns at once)
+        [sys.executable, str(EXAMPLE / "crawler.py")],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        await until(lambda: original.port)
+        await original.bring("j1", 1_700_000_000_000_000, 1_700_000_059_999_999)
+        await until(lambda: "completed" in original.words.get("j1", ()))
+        process.terminate()
+        await until(lambda: process.poll() is not None)
+        assert process.stdout is not None
+        assert process.stdout.read() == (
+            "fetched 2023-11-14T22:13:20.000+00:00 to 2023-11-14T22:14:19.999+00:00\n"
+        )
+    assert process.returncode == 0

@@ -71,14 +71,20 @@ def run(
     name: str = "",
     capacity: int | None = None,
     data_dir: Path | None = None,
+    listen: str | None = None,
 ) -> None:
     """Serve a coordinator with one's own handlers until a signal ends it.
+
+    Args:
+        listen: ``HOST:PORT`` where Traffic Light brings its jobs; for that protocol alone.
 
     Raises:
         SystemExit: with the agent's exit code, where that is not 0.
     """
     log_for_people()
-    options = AgentOptions(url, name, capacity, key=key, protocol=protocol, data_dir=data_dir)
+    options = AgentOptions(
+        url, name, capacity, key=key, protocol=protocol, data_dir=data_dir, listen=listen
+    )
     try:
         options.check()
         code = _serve(options, registry)
