@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from datetime import UTC, datetime
 
 from traffic_tui.runner import ExecutionRequest, Registry, run
@@ -15,11 +16,12 @@ registry = Registry()
 async def crawl(request: ExecutionRequest) -> None:
     """Fetch everything from ``cursor_from`` to ``cursor_to``, both in microseconds, both included.
 
-    A range may come again, whole, when it was lost on the way: what is stored twice must not matter.
+    A range may come again, whole, when it was lost on the way: storing twice must not matter.
     """
     first, last = request.params["cursor_from"], request.params["cursor_to"]
     await asyncio.sleep(0.1)  # here the posts of that time would be fetched, and stored
-    print(f"fetched {moment(first)} to {moment(last)}", flush=True)
+    sys.stdout.write(f"fetched {moment(first)} to {moment(last)}\n")
+    sys.stdout.flush()
 
 
 def moment(cursor: int) -> str:
