@@ -47,7 +47,11 @@ class HttpSchedules:
     async def cron_due(
         self, expression: str, *, time_zone: str = "UTC", count: int = 5
     ) -> DueTimesView:
-        params: dict[str, str | int] = {"expression": expression, "time_zone": time_zone, "count": count}
+        params: dict[str, str | int] = {
+            "expression": expression,
+            "time_zone": time_zone,
+            "count": count,
+        }
         return await self._transport.call("GET", "/cron", DueTimesView, params=params)
 
     async def _one(self, method: str, path: str, body: Request | None = None) -> ScheduleView:
