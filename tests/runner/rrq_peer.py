@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from traffic_tui.runner.registry import Registry
 
 ANSWER_SECONDS = 15.0
+BUSY = "Runner busy: too many in-flight requests"
+CANCELLED = ("error", "Job cancelled", "cancelled")
 _ids = itertools.count(1)
 
 
@@ -62,6 +64,11 @@ def request(function_name: str = "echo", **fields: Any) -> dict[str, Any]:
 def in_seconds(seconds: float) -> str:
     """A deadline so far from now."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+def error(answer: dict[str, Any]) -> tuple[str, str, str | None]:
+    """Status, message and type of an answer that is no success."""
+    return answer["status"], answer["error"]["message"], answer["error"]["type"]
 
 
 class Peer:

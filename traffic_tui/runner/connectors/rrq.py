@@ -6,17 +6,15 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from server.wire import rrq
 from traffic_tui.runner.connectors import rrq_answers
 from traffic_tui.runner.connectors.rrq_connection import RrqConnection
 from traffic_tui.runner.connectors.rrq_in_flight import InFlight, Taken
+from traffic_tui.runner.connectors.rrq_requests import is_too_late, order_of
 from traffic_tui.runner.errors import JobError, RunnerError
 from traffic_tui.runner.process_output import ProcessOutput
-from traffic_tui.runner.request import ExecutionContext
-from traffic_tui.runner.seam import StartOrder
 from traffic_tui.runner.tcp_socket import TcpSocket
 
 if TYPE_CHECKING:
@@ -34,8 +32,6 @@ CANCEL_GRACE_SECONDS = 5.0
 """Between a cancel and insisting; a handler that ignores both is answered for 5 s later."""
 FLUSH_SECONDS = 2.0
 """At the end, how long orchestrators may take to read what they were answered."""
-LONGEST_SECONDS = 366 * 86_400.0
-"""A deadline further away is none."""
 
 
 class RrqConnector:
@@ -147,7 +143,7 @@ class RrqConnector:
         if refusal is not None:
             connection.send(refusal)
             return
-        order = self._order(request)
+        order = order_of(request, f"{next(self._numbers)}")
         self._in_flight.add(
             Taken(order.key, request.job_id, request.request_id, request.function_name, connection)
         )
@@ -188,24 +184,9 @@ class RrqConnector:
             return rrq_answers.unsupported_version(*ids)
         if self._is_draining or self._in_flight.count(connection) >= self._max_in_flight:
             return rrq_answers.busy(*ids)
-        deadline = _utc(request.context.deadline)
-        if deadline is not None and deadline <= datetime.now(UTC):
+        if is_too_late(request):
             return rrq_answers.too_late(*ids)
         return None
-
-    def _order(self, request: ReceivedRequest) -> StartOrder:
-        is_old = request.protocol_version == rrq.OLD_PROTOCOL_VERSION
-        return StartOrder(
-            request.request_id,
-            request.job_id,
-            request.function_name,
-            request.kwargs if is_old else request.params,
-            _seconds_to(_utc(request.context.deadline)),
-            _context(request.context),
-            request.args,
-            request.kwargs,
-            f"{next(self._numbers)}",
-        )
 
     def _stop(self, execution_ids: Iterable[str], *, kill: bool = False) -> None:
         assert self._supervisor is not None
@@ -268,27 +249,3 @@ class RrqConnector:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-
-
-def _context(context: rrq.Context) -> ExecutionContext:
-    return ExecutionContext(
-        context.attempt,
-        context.queue_name,
-        _utc(context.enqueue_time),
-        _utc(context.deadline),
-        context.trace_context,
-        context.correlation_context,
-        context.worker_id,
-    )
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    """The time with a zone: one that came without is UTC."""
-    return time if time is None or time.tzinfo is not None else time.replace(tzinfo=UTC)
-
-
-def _seconds_to(deadline: datetime | None) -> float | None:
-    if deadline is None:
-        return None
-    seconds = (deadline - datetime.now(UTC)).total_seconds()
-    return None if seconds > LONGEST_SECONDS else max(0.0, seconds)
