@@ -28,6 +28,8 @@ MAX_REQUIRES = 64
 DEFAULT_UNIQUE_SECONDS = 21_600.0
 """How long a unique key answers where its submitter does not say: 6 hours, as with RRQ."""
 
+MAX_RANGES = 100
+"""Jobs over a cursor range in one submit: each has its first pieces made at once."""
 RANGE_TYPE = "range"
 """Type of a job with a range that says no other."""
 
@@ -39,10 +41,13 @@ def job_specs(requests: Sequence[SubmitRequest], settings: Settings) -> list[Job
 
     Raises:
         InvalidInput: a job's parameters are no sound JSON, or one of its maps is too large.
-        TooLarge: more than ``MAX_BATCH`` jobs at once.
+        TooLarge: more than ``MAX_BATCH`` jobs at once, or more than ``MAX_RANGES`` ranges.
     """
     if len(requests) > MAX_BATCH:
         raise TooLarge(f"{len(requests)} jobs in one list, at most {MAX_BATCH} are accepted")
+    ranges = sum(request.range is not None for request in requests)
+    if ranges > MAX_RANGES:
+        raise TooLarge(f"{ranges} ranges in one list, at most {MAX_RANGES} are accepted")
     return [_job_spec(request, settings, index) for index, request in enumerate(requests)]
 
 

@@ -15,8 +15,8 @@ from server.coordinator.reports import Report
 from server.coordinator.results import Acted
 from server.coordinator.sessions import known_runner
 from server.coordinator.submit import ensure_queue, insert
+from server.coordinator.successors import fresh_job
 from server.errors import DiskFull, NotFound, Refused
-from server.ids import new_uuid
 from server.model import ACTIVE_STATES, FINAL_STATES, MAX_PRIORITY, Job, JobDetails, Outcome
 from server.placement import matches_type, missing_label
 from server.secret_parameters import hide
@@ -272,55 +272,26 @@ def resubmit(
             f"job {old.id} is {old.state}: it can be resubmitted once it has ended",
             code=f"is_{old.state}",
         )
+    details = tx.details(job_id)
+    _release_key(tx, old, details)
     if is_parent(tx, old):
         return range_acts.resubmit(tx, memory, actor, old, params, reason, now)
     piece = tx.piece(job_id)
     if piece is not None and old.state != "completed":
         return range_acts.resubmit_piece(tx, memory, actor, old, piece, params, reason, now)
-    details = tx.details(job_id)
     job_class = tx.job_class(old.cls)
     if job_class.pin:
         job_class = tx.intern_class(job_class.queue, job_class.type, job_class.requires, 0)
-    if details.cache_key is not None:
-        answers = tx.cached(details.cache_key)
-        if answers is not None and answers.job == old.id:  # not a later job's
-            tx.release_cached(details.cache_key)
-    job = Job(
-        id=0,
-        uuid=new_uuid(),
-        cls=job_class.id,
-        state="pending",
-        rank=old.rank,
-        since=now,
-        created_at=now,
-        run_at=0,
-        attempt=0,
-        attempts=0,
-        tries=0,
-        max_attempts=old.max_attempts,
-        losses=0,
-        wanted="run",
-        deadline=0,
-        target=0,
-    )
+    job = fresh_job(old, cls=job_class.id, now=now)
     shown, extra = details.params, details.extra
     if params is not None:
         shown, extra = hide(params, details.extra)
-    fresh = JobDetails(
+    fresh = details._replace(
         params=shown,
-        owner=details.owner,
-        origin=details.origin,
-        namespace=details.namespace,
-        timeout_ms=details.timeout_ms,
-        retry=details.retry,
+        extra=extra,
         cache_key=details.cache_key if params is None else None,
         parent=0 if piece else details.parent,  # its part of the range is covered
         resubmit_of=old.id,
-        trace_context=details.trace_context,
-        extra=extra,
-        correlation=details.correlation,
-        cache_ttl_ms=details.cache_ttl_ms,
-        schedule=details.schedule,
     )
     made = insert(tx, memory, actor, [NewJob(job, fresh)], now, reason=reason)[0]
     tx.append(
@@ -332,6 +303,15 @@ def resubmit(
         data=msgspec.json.encode({"as": made.id, "params_changed": params is not None}),
     )
     return Acted(made)
+
+
+def _release_key(tx: Tx, old: Job, details: JobDetails) -> None:
+    """A job that is made anew answers for its cache key no longer."""
+    if details.cache_key is None:
+        return
+    answers = tx.cached(details.cache_key)
+    if answers is not None and answers.job == old.id:  # not a later job's
+        tx.release_cached(details.cache_key)
 
 
 def set_priority(

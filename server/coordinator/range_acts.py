@@ -24,6 +24,7 @@ from server.coordinator.successors import fresh_job
 from server.errors import Refused
 from server.model import NOBODY, WAITING_STATES, Job
 from server.ranges import Range, Span, subtract
+from server.secret_parameters import hide
 from server.store.base import Change, NewJob
 
 if TYPE_CHECKING:
@@ -105,13 +106,14 @@ def resubmit(
     if params is not None:
         check_range_params(params)
     job_class = tx.job_class(old.cls)
-    is_same_work = params is None or params == details.params
     job = fresh_job(old, cls=job_class.id, now=now)._replace(state="in_progress")
-    inherited = details._replace(
-        params=details.params if params is None else params, cache_key=None, resubmit_of=old.id
-    )
+    inherited = details._replace(resubmit_of=old.id)
+    if params is not None:
+        shown, extra = hide(params, details.extra)
+        inherited = inherited._replace(params=shown, extra=extra, cache_key=None)
     made = insert(tx, memory, actor, [NewJob(job, inherited)], now, reason=reason)[0]
     alike = alike_key(job_class.type, details.namespace, inherited.params)
+    is_same_work = alike == kept.alike
     known: list[Span] = []
     others: list[int] = []
     if is_same_work and old.state != "completed":

@@ -9,6 +9,7 @@ from server.coordinator.range_texts import alike_key, check_range_params
 from server.coordinator.ranges import begin, floor_of, gaps_of, is_going_on
 from server.errors import InvalidInput, Refused
 from server.ranges import Span, normalised, overlap, subtract
+from server.secret_parameters import hide
 from server.store.base import KeptRange
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class RangeIntake:
         self._memory = memory
         self._now = now
         self._whole = whole
-        self._alike = alike_key(spec.type, spec.namespace, spec.params)
+        shown, _ = hide(spec.params, spec.extra)
+        self._alike = alike_key(spec.type, spec.namespace, shown)
         self._taken = NOTHING_TAKEN
         if spec.range_policy == "missing":
             self._taken = taken_by_others(tx, self._alike, spec.queue, whole)
@@ -106,7 +108,7 @@ def taken_by_others(tx: Tx, alike: str, queue: str, whole: Range) -> Taken:
             taken += common
             others.append(kept.job)
         if not subtract(whole, common):
-            return Taken(taken, others, job)
+            return Taken(normalised(taken), others, job)
     return Taken(normalised(taken), others, None)
 
 

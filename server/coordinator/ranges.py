@@ -19,6 +19,7 @@ from server.events import Notice
 from server.ids import new_uuid
 from server.model import FINAL_STATES, NOBODY, Job
 from server.ranges import Range, Span, cut_front, in_words, subtract
+from server.secret_parameters import hide
 from server.store.base import Change, NewJob, Piece
 
 if TYPE_CHECKING:
@@ -207,10 +208,12 @@ def make_pieces(
     cls = tx.intern_class(parent_class.queue, parent_class.type, parent_class.requires, 0).id
     details = tx.details(job.id)
     inherited = details._replace(cache_key=None, parent=job.id, resubmit_of=resubmit_of)
-    given = details.params if params is None else params
+    if params is not None:
+        shown, extra = hide(params, details.extra)
+        inherited = inherited._replace(params=shown, extra=extra)
     fresh = [
         NewJob(_piece_job(job, cls, now), inherited._replace(params=with_ends), may_exist=False)
-        for with_ends in piece_params(given, ranges)
+        for with_ends in piece_params(inherited.params, ranges)
     ]
     made = tx.insert_jobs(fresh)
     tx.add_pieces(

@@ -162,6 +162,57 @@ async def test_resubmitting_with_other_parameters_does_all() -> None:
             await world.coordinator.resubmit(SAM, job.id, params=b"[1]")
 
 
+async def test_resubmitting_looks_anew_at_what_was_left_to_others() -> None:
+    async with a_world(settings=range_settings()) as world:
+        runner = await world.runner(types=("range",), capacity=1)
+        other = (await submit_range(world, 0, 1_999, max_attempts=1)).job
+        second = (await submit_range(world, 0, 3_999, range_policy="missing", max_attempts=1)).job
+        bad = await runner.take_one()
+        await runner.end(bad.attempt.uuid, FAILED)
+        await world.coordinator.stop_job(SAM, other.id)
+        await world.coordinator.stop_job(SAM, second.id)
+        again = await world.coordinator.resubmit(SAM, second.id)
+        assert again.warning == ""
+        assert covers_exactly(await run_all(world, runner), Range(0, 3_999))
+        assert (await world.job(again.job)).state == "completed"
+
+
+async def test_resubmitting_passes_the_cache_key_on() -> None:
+    async with a_world(settings=range_settings()) as world:
+        job = (await submit_range(world, 0, 0, cache_key="k")).job
+        await world.coordinator.stop_job(SAM, job.id)
+        again = (await world.coordinator.resubmit(SAM, job.id)).job
+        found = await world.coordinator.cached_job("k")
+        assert found is not None
+        assert found.id == again.id
+
+
+async def test_the_same_parameters_written_otherwise_are_the_same_work() -> None:
+    async with a_world(settings=range_settings()) as world:
+        job = (await submit_range(world, 0, 1_999, params=b'{"a":1,"b":2}')).job
+        runner = await world.runner(types=("range",), capacity=1)
+        first = await runner.take_one()
+        await runner.end(first.attempt.uuid)
+        await world.coordinator.stop_job(SAM, job.id)
+        await world.coordinator.resubmit(SAM, job.id, params=b'{ "b": 2, "a": 1 }')
+        assert await run_all(world, runner) == [Range(1_000, 1_999)]
+
+
+async def test_secret_parameters_reach_the_pieces_and_nobody_else() -> None:
+    secret = b'{"parameters":{"token":{"value":"hush","secret":true}}}'
+    async with a_world(settings=range_settings()) as world:
+        job = (await submit_range(world, 0, 999, params=secret)).job
+        runner = await world.runner(types=("range",))
+        taken = await runner.take_one()
+        assert msgspec.json.decode(taken.task.params) == {
+            "parameters": {"token": {"value": "hush", "secret": True}},
+            "cursor_from": 0,
+            "cursor_to": 999,
+        }
+        for one in (job, taken.job):
+            assert b"hush" not in (await world.detail(one)).details.params
+
+
 async def test_a_spent_piece_can_be_resubmitted_while_the_whole_goes_on() -> None:
     async with a_world(settings=range_settings()) as world:
         job = (await submit_range(world, 0, 1_999, max_attempts=1)).job
