@@ -301,6 +301,15 @@ ACTIONS: tuple[Action, ...] = (
         undo="the same key turns it back",
         footer=2,
     ),
+    Action(
+        "explain_schedule",
+        ("e",),
+        "when",
+        "When the schedule is due next, and what else is known of it.",
+        _on("schedules"),
+        "when",
+        footer=3,
+    ),
     # finding, choosing, ordering
     Action("filter", ("/",), "filter", "Filter the list.", _LISTS, "filter", footer=7),
     Action(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from traffic_tui.screens import wording
 from traffic_tui.screens.fleet_screen import FleetScreen
 from traffic_tui.screens.rows import schedule_rows
+from traffic_tui.screens.schedule_words import schedule_note, schedule_words
+from traffic_tui.screens.text_dialog import TextDialog
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.order import SCHEDULE_ORDERS
 from traffic_tui.state.schedule_columns import is_failing, schedule_state
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from traffic_tui.state.glyphs import Role
     from traffic_tui.state.order import SortOrder
     from traffic_tui.widgets.line_table import RowKey
+
+
+DUE_TIMES = 8
+"""Shown in the dialog of a schedule."""
 
 
 class SchedulesScreen(FleetScreen["ScheduleView"]):
@@ -51,7 +57,7 @@ class SchedulesScreen(FleetScreen["ScheduleView"]):
         schedule = self.cursor_view()
         if schedule is None:
             return "", "plain"
-        words = wording.schedule_note(schedule, self.desk.context)
+        words = schedule_note(schedule, self.desk.context)
         return words, "warn" if self.is_problem(schedule) else "plain"
 
     def open_row(self, key: RowKey) -> None:
@@ -70,3 +76,13 @@ class SchedulesScreen(FleetScreen["ScheduleView"]):
         self.put(view.name, view)
         words = "paused: it makes no more jobs" if view.paused_at else "on, from its next due time"
         self.say(f"{clean(view.name)}: {words}; p turns it back")
+
+    def do_explain_schedule(self) -> None:
+        if schedule := self.cursor_view():
+            self.act(self._explain(schedule))
+
+    async def _explain(self, schedule: ScheduleView) -> None:
+        due = await self.desk.client.schedule_due(schedule.name, count=DUE_TIMES)
+        lines = schedule_words(schedule, due.due, self.desk.context)
+        title = f"When {clean(schedule.name)}?"
+        await self.ask(TextDialog(title, lines, glyphs=self.desk.context.glyphs))

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from server.model import ACTIVE_STATES, FINAL_STATES
 from traffic_tui.state.event_columns import event_words
-from traffic_tui.state.formats import clean, count, day_and_time, duration, share
+from traffic_tui.state.formats import clean, day_and_time, duration, share
 from traffic_tui.state.glyphs import JOB_MARKS
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         RunnerView,
         VerdictView,
     )
-    from server.wire.schedules import ScheduleView
     from traffic_tui.state.row_context import RowContext
 
 
@@ -373,20 +372,6 @@ def queue_note(queue: QueueView, context: RowContext) -> str:
     facts += [f"{queue.active} running", f"{queue.failed} failed", f"{queue.completed} done"]
     if queue.limit is not None and queue.active >= queue.limit:
         facts.append("at its limit")
-    return f"{name}: {', '.join(facts)}"
-
-
-def schedule_note(schedule: ScheduleView, context: RowContext) -> str:
-    """One line on a schedule."""
-    name = clean(schedule.name)
-    if schedule.paused_at:
-        since = duration(context.now - schedule.paused_at)
-        reason = f': "{clean(schedule.pause_reason)}"' if schedule.pause_reason else ""
-        return f"{name}: paused by {clean(schedule.paused_by)} {since} ago{reason}"
-    facts = [f"{clean(schedule.cron)} {clean(schedule.time_zone)}"]
-    facts.append(f"{count(schedule.fired)} jobs made, {count(schedule.skipped)} left out")
-    if schedule.last_job is not None:
-        facts.append(f"last {schedule.last_job.number} {JOB_MARKS[schedule.last_job.state].word}")
     return f"{name}: {', '.join(facts)}"
 
 

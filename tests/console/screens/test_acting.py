@@ -342,6 +342,17 @@ async def test_a_schedule_is_paused_and_resumed_and_leads_to_its_jobs() -> None:
         await seat.sees("Jobs  schedule:")
 
 
+async def test_a_schedule_says_when_it_is_due() -> None:
+    async with console(lab()) as seat:
+        await go(seat, "schedules")
+        await seat.sees("nightly")
+        await seat.press("e")
+        await seat.dialog("When every-minute?", "23:13:20  in 1h00", "the run is left out")
+        await seat.press("escape")
+        await seat.press("G", "e")
+        await seat.dialog("When first-of-month?", "audit [red]", "would be due")
+
+
 async def test_schedules_are_only_looked_at_with_a_read_only_key() -> None:
     async with console(lab(), read_only=True) as seat:
         await go(seat, "schedules")

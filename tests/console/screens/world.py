@@ -37,7 +37,7 @@ from server.wire.operator import (
     SubmittedView,
     VerdictView,
 )
-from server.wire.schedules import ScheduledJobView, SchedulesView, ScheduleView
+from server.wire.schedules import DueTimesView, ScheduledJobView, SchedulesView, ScheduleView
 from traffic_tui.client.base import Client, ClientError, KeepAlive, OutputPart, Unreachable
 
 if TYPE_CHECKING:
@@ -512,6 +512,10 @@ class World:
     async def schedules(self) -> SchedulesView:
         self._called("schedules")
         return SchedulesView(schedules=list(self.all_schedules.values()))
+
+    async def schedule_due(self, name: str, *, count: int = 5) -> DueTimesView:
+        self._called("schedule_due", name, count)
+        return DueTimesView(due=[NOW + number * 60 * MINUTE for number in range(1, count + 1)])
 
     async def pause_schedule(self, name: str, *, reason: str = "") -> ScheduleView:
         self._called("pause_schedule", name)
