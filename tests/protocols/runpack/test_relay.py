@@ -162,9 +162,9 @@ async def test_jobs_of_elsewhere_are_told_where_a_runner_here_does_them(tmp_path
         assert await poll(world, timeout=1) == []
         waiting = asyncio.create_task(poll(world))
         await world.coordinator.submit(CI, [JobSpec(type="something_else")])
-        [(job, _)] = await world.coordinator.submit(CI, [JobSpec(type="hello_world")])
+        [submitted] = await world.coordinator.submit(CI, [JobSpec(type="hello_world")])
         [message] = await waiting
-        assert json.loads(message["message"])["job_id"] == job.uuid
+        assert json.loads(message["message"])["job_id"] == submitted.job.uuid
 
 
 async def test_a_flood_is_cut_to_few_messages(tmp_path: Path) -> None:
