@@ -287,7 +287,9 @@ def main() -> int:
         idle = idle_percent(at)
     p50, p99 = percentile(taken, 0.5), percentile(taken, 0.99)
     for name, drained in (("rrq's runner", with_theirs), ("our runner", with_ours)):
-        print(f"{name}: {drained.per_second:,.0f} jobs/s, coordinator {drained.cores:.2f} cores")
+        micros = drained.cores / drained.per_second * 1e6
+        print(f"{name}: {drained.per_second:,.0f} jobs/s", end=", ")
+        print(f"coordinator {drained.cores:.2f} cores, {micros:.0f} us CPU a job")
     words = f"{MEASURED_RRQ:,.0f}/s as measured before" if beside is None else f"{beside:,.0f}/s"
     ahead = with_theirs.per_second / (beside or MEASURED_RRQ)
     print(f"rrq's orchestrator, synced: {words}; ahead {ahead:.1f} times")

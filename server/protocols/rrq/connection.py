@@ -48,13 +48,16 @@ class Connection(asyncio.Protocol):
         for frame in early:
             on_frame(frame)
 
-    def write(self, frame: bytes) -> bool:
-        """Send a frame. False: the connection had ended before, so nothing was sent."""
+    @property
+    def is_open(self) -> bool:
+        """Whether what is written now is sent at all."""
         transport = self._transport
-        if self.loss or transport is None or transport.is_closing():
-            return False
-        transport.write(frame)
-        return True
+        return not (self.loss or transport is None or transport.is_closing())
+
+    def write(self, *frames: bytes) -> None:
+        """Send frames, together: each one sent by itself costs a system call."""
+        if frames and self.is_open and self._transport is not None:
+            self._transport.writelines(frames)
 
     def close(self, reason: str) -> None:
         """End it now, whatever is still to be written."""

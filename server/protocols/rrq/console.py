@@ -56,7 +56,7 @@ class Console:
 
     def before_request(self) -> None:
         """A request is about to be sent: what was printed until now is none of its."""
-        if self._process is not None:
+        if self._process is not None and not len(self._table):
             self._process.read_now()
 
     def before_end(self) -> None:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 CONFIRM_SECONDS = 0.005
 """How long an answer is waited for before a request is reported as begun: most no-op jobs need no
 report of their own that way."""
+GATHER_SECONDS = 0.005
+"""How long further answers are waited for while the runner has more than enough to do."""
 IDLE_SECONDS = 10.0
 """How often a runner with nothing to say is noted as heard: its connection stands."""
 RETRY_SECONDS = 0.2
@@ -114,6 +116,8 @@ class Courier:
                 return
             if not self._connection.loss:
                 await self._wait()
+            if 0 < len(self._reports) < len(self._table) // 2:
+                await asyncio.sleep(GATHER_SECONDS)
 
     def stop_placing(self) -> None:
         """Take no more jobs; what is in flight may end."""
@@ -186,8 +190,11 @@ class Courier:
 
     def _obey(self, told: Told) -> None:
         self._put_off = []
-        for assigned in told.assign:
-            self._take(assigned)
+        if self._connection.is_open:  # else nothing is sent, and it all goes back uncharged
+            frames: list[bytes] = []
+            for assigned in told.assign:
+                self._take(assigned, frames)
+            self._connection.write(*frames)
         for order in told.stop:
             self._stop(order)
 
@@ -214,8 +221,8 @@ class Courier:
 
     # jobs out ------------------------------------------------------------------------------------
 
-    def _take(self, assigned: Assigned) -> None:
-        """Send a job, or put it off while there is too much company for it."""
+    def _take(self, assigned: Assigned, frames: list[bytes]) -> None:
+        """Add a job to what is sent, or put it off while there is too much company for it."""
         if assigned.attempt.uuid in self._table:
             return
         company = self._group.suspects.company_of(assigned.job.id)
@@ -234,8 +241,7 @@ class Courier:
             self._report(assigned.attempt.uuid, problem.outcome)
             return
         self.console.before_request()
-        if not self._connection.write(frame):
-            return  # never sent: it goes back uncharged with the session
+        frames.append(frame)
         entry = self._table.add(assigned, company)
         self._ladder.watch(entry, timeout_ms / 1000)
         self._has_unconfirmed = True
