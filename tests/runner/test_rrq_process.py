@@ -103,7 +103,7 @@ async def test_a_signal_lets_what_runs_end_and_the_code_is_0(tmp_path: Path) -> 
     with script(tmp_path, "run_tcp(registry)", "--tcp-socket", f"127.0.0.1:{port}") as running:
         await running.says(f"listening on 127.0.0.1:{port} for RRQ, with handlers for: big, block")
         async with peer(port) as asks:
-            asks.request("hold", params={"seconds": 1})
+            asks.request("hold", params={"seconds": 2.5})
             await running.says("holding")
             running.signal(signal.SIGTERM)
             await running.says("draining: 1 jobs run on")

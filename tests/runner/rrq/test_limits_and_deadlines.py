@@ -67,17 +67,17 @@ async def test_a_deadline_to_come_changes_nothing(asks: Peer) -> None:
 
 async def test_a_deadline_that_is_hit_cancels(jobs: Jobs, asks: Peer) -> None:
     begin = asyncio.get_running_loop().time()
-    answer = await asks.call("hold", deadline=in_seconds(0.5))
+    answer = await asks.call("hold", deadline=in_seconds(1))
     assert error(answer) == ("timeout", "Job execution timed out", "timeout")
-    assert 0.4 < asyncio.get_running_loop().time() - begin < 5
+    assert 0.8 < asyncio.get_running_loop().time() - begin < 8
     assert jobs.cancelled == [answer["request_id"]]
 
 
 async def test_a_handler_that_fails_while_it_is_ended_timed_out(jobs: Jobs, asks: Peer) -> None:
-    answer = await asks.call("clumsy", deadline=in_seconds(0.1))
+    answer = await asks.call("clumsy", deadline=in_seconds(1))
     assert error(answer) == ("timeout", "Job execution timed out", "timeout")
 
 
 async def test_a_handler_that_blocks_beyond_its_deadline_has_succeeded(asks: Peer) -> None:
-    answer = await asks.call("block", params={"seconds": 0.3}, deadline=in_seconds(0.1))
+    answer = await asks.call("block", params={"seconds": 1.2}, deadline=in_seconds(1))
     assert (answer["status"], answer["result"]) == ("success", "blocked")
