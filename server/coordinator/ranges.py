@@ -171,10 +171,10 @@ def is_going_on(job: Job, kept: KeptRange) -> bool:
 
 
 def fill(tx: Tx, memory: Memory, job: Job, kept: KeptRange, now: int) -> KeptRange:
-    """Make pieces up to what may be open at once, when half of that or less is."""
+    """Make pieces up to what may be open at once, when a quarter of that is missing."""
     ahead = max(LEAST_AHEAD, PIECES_AHEAD // max(1, len(tx.open_ranges())))
     is_open = len(tx.open_pieces(job.id))
-    if kept.cut >= kept.range.high or is_open > ahead // 2:
+    if kept.cut >= kept.range.high or is_open > ahead - ahead // 4:
         return kept
     cut = cut_front(
         Range(kept.cut + 1, kept.range.high),
