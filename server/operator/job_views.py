@@ -25,6 +25,8 @@ from server.wire.operator import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from server.coordinator.results import LeaseView
     from server.model import Outcome, Progress, Surroundings
     from server.store.base import AttemptRow, JobDetail, JobRow
@@ -56,7 +58,13 @@ def job_full_view(
         parent=job_ref(detail.parent),
         range=range_ends(detail),
         coverage=coverage,
+        trace_context=_map(details.trace_context),
+        correlation=_map(details.correlation),
     )
+
+
+def _map(carried: Mapping[str, str] | None) -> dict[str, str] | None:
+    return None if carried is None else dict(carried)
 
 
 def _facts(row: JobRow) -> dict[str, Any]:

@@ -294,6 +294,9 @@ class JobFullView(JobView):
     """The stretch of a cursor it is over, ends included; of a piece, its part of it."""
     coverage: CoverageView | None = None
     """How far its range is; null: it is not done in pieces."""
+    trace_context: dict[str, str] | None = None
+    correlation: dict[str, str] | None = None
+    """Both as its submitter sent them."""
 
 
 class SegmentView(View):

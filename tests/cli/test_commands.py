@@ -112,7 +112,10 @@ def test_a_job_put_off_that_there_is_once_and_that_carries_something(traffic: Tr
     carried = ("--trace-parent", parent, "--correlation", "tenant=42", "--run-at", "10m")
     first = number(traffic(*once, *carried, "-o", "name"))
     assert number(traffic(*once, "-o", "name")) == first
-    assert document(traffic("jobs", "show", first, "--json"))["job"]["state"] == "scheduled"
+    shown = document(traffic("jobs", "show", first, "--json"))["job"]
+    assert (shown["state"], shown["correlation"]) == ("scheduled", {"tenant": "42"})
+    assert shown["trace_context"] == {"traceparent": parent}
+    assert parent in traffic("jobs", "show", first).out
     bad = traffic("jobs", "submit", "paint", "--trace-parent", "00-1-2-3")
     assert (bad.code, "traceparent has the form" in bad.err) == (EXIT_FAILED, True)
     bare = traffic("jobs", "submit", "paint", "--correlation", "tenant")

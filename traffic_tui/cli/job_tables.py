@@ -116,6 +116,7 @@ def job_facts(detail: JobDetailView, look: Look) -> list[Fact]:
         *range_facts(job, look),
         *_place_facts(job, look),
         *_limit_facts(job),
+        *_carried_facts(job),
         *_process_facts(detail),
         *_outcome_facts(job),
         *_lineage_facts(detail),
@@ -154,6 +155,15 @@ def _limit_facts(job: JobFullView) -> list[Fact]:
         f"{job.max_attempts} tries" if job.max_attempts > 1 else "",
     ]
     return [Fact("limits", span(", ".join(part for part in limits if part)))]
+
+
+def _carried_facts(job: JobFullView) -> list[Fact]:
+    trace = (job.trace_context or {}).get("traceparent", "")
+    carried = " ".join(f"{key}={value}" for key, value in (job.correlation or {}).items())
+    return [
+        Fact("trace", span(trace)),
+        Fact("carries", span(carried)),
+    ]
 
 
 def _process_facts(detail: JobDetailView) -> list[Fact]:
