@@ -303,3 +303,21 @@ def test_a_shell_is_offered_nothing_and_told_nothing_where_nobody_is(
     assert completion.queues("") == []
     assert completion.job_types("f") == ["fib"]
     assert capfd.readouterr() == ("", "")
+
+
+def test_limits_of_a_command(traffic: Traffic) -> None:
+    limits = ["--limit", "memory=64MiB", "--limit", "pids=10", "--limit", "cpu=0.5"]
+    said = traffic("jobs", "start", "command", *limits, "--json", "--", "true")
+    shown = document(traffic("jobs", "status", str(document(said)["job"]["number"]), "--json"))
+    assert shown["job"]["params"] == {
+        "argv": ["true"],
+        "limits": {"memory": "64MiB", "pids": 10, "cpu": 0.5},
+    }
+    for wrong, words in (
+        ("ram=1", "there is no limit 'ram'; there are memory, pids, cpu, io, wall"),
+        ("pids=many", "--limit pids has to be a whole number"),
+        ("pids", "NAME=VALUE"),
+    ):
+        refused = traffic("jobs", "start", "command", "--limit", wrong, "--", "true")
+        assert refused.code == 2
+        assert words in refused.err

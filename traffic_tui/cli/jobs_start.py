@@ -10,7 +10,7 @@ import typer
 from traffic_tui.cli.command import group
 from traffic_tui.cli.failures import WrongUsage
 from traffic_tui.cli.submission import Order, submitting
-from traffic_tui.cli.typed import duration_of
+from traffic_tui.cli.typed import assignments_of, duration_of
 
 app = group("Start a job of a built-in type.", "jobs start wait 30 --follow")
 
@@ -75,11 +75,49 @@ def wait(
     app,
     "command",
     "jobs start command --follow -- sh -c 'echo hello; sleep 1'",
+    "jobs start command --limit memory=64MiB --limit wall=30s -- make test",
 )
 def command(
     arguments: Annotated[
         list[str], typer.Argument(metavar="-- ARGV...", help="The program and its arguments.")
     ],
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit", metavar="NAME=VALUE", help="Less than its runner allows; repeat it."
+        ),
+    ] = None,
 ) -> Order:
-    """Run a program on a runner that allows it."""
-    return _order("command", argv=arguments)
+    """Run a program on a runner that allows it.
+
+    Limits are memory, pids, cpu (share of a core), io (bytes a second) and wall (time).
+    """
+    limits = _limits(limit or [])
+    return _order("command", argv=arguments, **({"limits": limits} if limits else {}))
+
+
+def _limits(items: list[str]) -> dict[str, object]:
+    """Limits as a job's parameters have them; each is looked at before anything is sent."""
+    from server.configuration.limit_kinds import LIMIT_KINDS
+
+    found: dict[str, object] = {}
+    for name, text in assignments_of(items, "--limit", "limit").items():
+        kind = LIMIT_KINDS.get(name)
+        if kind is None:
+            raise WrongUsage(f"there is no limit {name!r}; there are {', '.join(LIMIT_KINDS)}")
+        value = _number_or_text(text)
+        try:
+            kind.read(value)
+        except ValueError as error:
+            raise WrongUsage(f"--limit {name} {error}") from None
+        found[name] = value
+    return found
+
+
+def _number_or_text(text: str) -> int | float | str:
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
