@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from server.errors import Refused
 from server.protocols.rrq.external import ExternalRunner
 from server.protocols.rrq.group import DEFAULT_PACE, Group
 from server.protocols.rrq.guard import Guard
@@ -50,7 +52,7 @@ class RrqService:
         pace: Pace = DEFAULT_PACE,
     ) -> None:
         self._coordinator = coordinator
-        self._groups = [
+        self.groups = [
             Group(name, group, coordinator, pace)
             for name, group in settings.protocols.rrq.runners.items()
         ]
@@ -61,15 +63,23 @@ class RrqService:
         self._upkeep = Upkeep(self.name)
 
     async def start(self) -> None:
-        """Settle what an earlier coordinator left, then begin with every group."""
+        """Settle what an earlier coordinator left, then begin with every group.
+
+        Raises:
+            Refused: processes cannot be looked after on this system.
+        """
+        if not hasattr(os, "pidfd_open") and any(
+            group.settings.mode == "managed" for group in self.groups
+        ):
+            raise Refused('managed runners need Linux; start them yourself, with mode = "external"')
         await self._house.leftovers.end_all()
         await self._close_old_sessions()
-        for group in self._groups:
+        for group in self.groups:
             self._begin(group)
 
     async def stop(self) -> None:
         """End all runners within bounds; what did not end by itself is queued again."""
-        couriers = [courier for group in self._groups for courier in group.couriers]
+        couriers = [courier for group in self.groups for courier in group.couriers]
         for courier in couriers:
             courier.stop_placing()
         if not await _all_idle(couriers, FINISH_SECONDS):

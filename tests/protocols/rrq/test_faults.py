@@ -15,6 +15,10 @@ from tests.protocols.rrq.world import SAM, a_world, dialled, eventually, setting
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
+    from server.coordinator import Said, Told
+
 
 async def test_every_field_is_sent_with_explicit_nulls(tmp_path: Path) -> None:
     """A1.2: version, ids, bare handler, the queue's whole key, a deadline."""
@@ -466,3 +470,78 @@ async def test_after_a_restart_what_ran_is_queued_again_uncharged(tmp_path: Path
             runner.answer(again)
             found = await world.ended(job)
             assert (found.job.state, found.job.tries, found.job.losses) == ("completed", 1, 0)
+
+
+async def test_a_connection_found_dead_before_the_request_is_written_charges_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends between the commit that hands the job out and the moment it would be sent."""
+    async with (
+        a_double() as runner,
+        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
+    ):
+        await world.connected("py/0")
+        exchange = world.coordinator.exchange
+        cut: list[str] = []
+
+        async def cut_off(session_id: int, said: Said) -> Told:
+            told = await exchange(session_id, said)
+            if told.assign and not cut:
+                cut.append(told.assign[0].attempt.uuid)
+                runner.connections[0].close()
+                await eventually(
+                    lambda: not any(one.takes_jobs for one in world.couriers("py")), "it is lost"
+                )
+            return told
+
+        monkeypatch.setattr(world.coordinator, "exchange", cut_off)
+        job = await world.one("py#x")
+        sent = await runner.request()
+        assert sent.id not in cut
+        runner.answer(sent)
+        found = await world.ended(job)
+        assert (found.job.tries, found.job.losses, found.job.attempts) == (1, 0, 2)
+
+
+async def test_a_connection_is_used_again_and_made_anew_when_it_was_closed(
+    tmp_path: Path,
+) -> None:
+    async with (
+        a_double() as runner,
+        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
+    ):
+        seen = []
+        for _ in range(3):
+            job = await world.one("py#x")
+            sent = await runner.request()
+            runner.answer(sent)
+            await world.result(job)
+            seen.append(sent.over)
+        assert seen[0] is seen[1] is seen[2]
+        seen[0].close()
+        job = await world.one("py#x")
+        sent = await runner.request()
+        assert sent.over is not seen[0]
+        runner.answer(sent)
+        found = await world.ended(job)
+        assert (found.job.tries, found.job.losses) == (1, 0)
+
+
+async def test_what_is_given_up_keeps_its_slot_until_it_is_heard_of(tmp_path: Path) -> None:
+    async with (
+        a_double() as runner,
+        a_world(tmp_path, settings_with(py=dialled(runner.address, max_in_flight=3))) as world,
+    ):
+        silent, other = await world.submit("py#x", "py#x", timeout_ms=300)
+        sent = {one.payload["job_id"]: one for one in await runner.requests_for(2)}
+        long = await world.one("py#long", timeout_ms=60_000)
+        runner.answer(sent[other.uuid])
+        kept = await runner.request()
+        assert (await world.ended(silent)).job.state == "failed"
+        known = world.runner("py/0")
+        assert known is not None
+        assert world.coordinator.busy(known.id) == 2
+        runner.answer(sent[silent.uuid])
+        await eventually(lambda: world.coordinator.busy(known.id) == 1, "its slot is free")
+        runner.answer(kept)
+        await world.result(long)

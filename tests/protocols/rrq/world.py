@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from server.coordinator.results import JobSnapshot
     from server.model import Attempt, Job, Outcome, Runner, Stream
+    from server.protocols.rrq.courier import Courier
 
 ROOT = Path(__file__).parents[3]
 SECONDS = 20.0
@@ -138,6 +139,11 @@ class World:
         await eventually(
             lambda: all(self.is_connected(name) for name in names), f"{names} are connected"
         )
+
+    def couriers(self, group: str) -> list[Courier]:
+        """Those of the connected runners of a group."""
+        [found] = [one for one in self.service.groups if one.name == group]
+        return found.couriers
 
     def log(self, name: str) -> list[str]:
         """What a runner's own log says."""
