@@ -106,6 +106,8 @@ class Desk:
         if not self.has(line):
             return
         self._line, self.is_aligned = None, False
+        for job in list(self.jobs.values()):
+            await self._hearing.store_console(job)
         if self._is_stopping():
             return
         async with self._lock:
@@ -168,7 +170,7 @@ class Desk:
         self.drop(job)
 
     def drop(self, job: Held) -> None:
-        """It is no concern of this supervisor any more."""
+        """Let go of a job: it is no concern of this supervisor any more."""
         self.jobs.pop(job.id, None)
         self._hearing.ended(job.id)
         self.wake()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from server.errors import NotFound
 from server.model import Progress
+from server.protocols.treadmill.console import ConsoleIntake
 from server.protocols.treadmill.held import RANKS, phase_of
 from server.protocols.treadmill.outcomes import (
     LIVES_ON,
@@ -80,6 +81,8 @@ class Hearing:
             await self._about_none_of_its_own(wire_id, event)
             return
         try:
+            if not isinstance(event, ConsoleLog):
+                await self.store_console(job)
             await self._about(job, event)
         except NotFound:
             self._desk.drop(job)  # deleted while it ran
@@ -161,10 +164,24 @@ class Hearing:
 
     async def _console(self, job: Held, log: ConsoleLog) -> None:
         for piece in console_pieces(log):
-            if not piece or job.is_given_up:
-                continue
-            add = partial(self._desk.coordinator.add_output, job.id, "console", piece)
-            await self._desk.persist(add)
+            if piece and not job.is_given_up:
+                await self._intake(job).add(piece)
+
+    async def store_console(self, job: Held) -> None:
+        """Bring what was heard of a job's output into the store."""
+        if job.console is not None:
+            with contextlib.suppress(NotFound):  # deleted, and its output with it
+                await job.console.flush()
+
+    def _intake(self, job: Held) -> ConsoleIntake:
+        if job.console is None:
+            desk, add = self._desk, self._desk.coordinator.add_output
+
+            async def write(data: bytes) -> None:
+                await desk.persist(lambda: add(job.id, "console", data))
+
+            job.console = ConsoleIntake(write)
+        return job.console
 
     async def _about_none_of_its_own(self, wire_id: str, event: JobHappening) -> None:
         """Words about a job that is not on this supervisor, as far as we know."""

@@ -10,6 +10,7 @@ from server.wire.treadmill import STAGES
 
 if TYPE_CHECKING:
     from server.model import Attempt, Job
+    from server.protocols.treadmill.console import ConsoleIntake
     from server.protocols.treadmill.outcomes import Declared
     from server.wire.treadmill import JobState
 
@@ -35,6 +36,8 @@ class Held:
     is_killed: bool = False
     """Whether it was told again to stop, with emphasis."""
     was_missed: bool = False
+    console: ConsoleIntake | None = None
+    """Its output on the way into the store."""
 
     @property
     def id(self) -> str:
