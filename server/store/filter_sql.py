@@ -214,6 +214,16 @@ class FilterSql:
     # errors ----------------------------------------------------------------------------
 
     def _error(self, pattern: Pattern) -> Test:
+        return any_of([self._attempt_error(pattern), self._range_error(pattern)])
+
+    def _range_error(self, pattern: Pattern) -> Test:
+        """What fits why a range failed, which no attempt of it tells; it is written as folded."""
+        condition, value = folded_test("problem", pattern)
+        sql = f"SELECT job FROM ranges WHERE problem <> '' AND {condition}"
+        source = self._sized(sql, (value,))
+        return Test(f"j.id IN ({sql})", (value,), source) if source.size else NEVER
+
+    def _attempt_error(self, pattern: Pattern) -> Test:
         condition, value = folded_test("folded", pattern)
         of_causes = f"SELECT id FROM causes WHERE {condition}"
         found = self._db.execute(f"{of_causes} LIMIT {SIZE_CAP}", (value,)).fetchall()

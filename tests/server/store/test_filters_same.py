@@ -97,6 +97,7 @@ def some_jobs(seed: int) -> list[dict[str, Any]]:
             "is_second": random.random() < 0.3,
             "schedule": random.choice((0, 0, 1, 2)),
             "parent": random.choice((0, 0, 0, 1, 2, 7)),
+            "problem": random.choice(("", "not covered: 1 to 52", "given up after 10 tiles")),
             "range": random.choice((None, None, None, (0, 9, 0, 3), (5, 5, 0, 0), (0, 3, 4, 0))),
         }
         for _ in range(JOBS)
@@ -169,7 +170,8 @@ def put(tx: Tx, number: int, facts: dict[str, Any], now: int) -> None:
         low, high, left_out, covered = facts["range"]
         is_open = state in ACTIVE_STATES
         whole = Range(low, high)
-        tx.put_range(KeptRange(job.id, whole, low - 1, covered, left_out, 0, "", is_open, ""))
+        problem = "" if is_open else facts["problem"]
+        tx.put_range(KeptRange(job.id, whole, low - 1, covered, left_out, 0, "", is_open, problem))
         return
     if facts["runner"] == 0 and state not in ACTIVE_STATES:
         tx.save([Change(job, job._replace(state=state, since=since))])
