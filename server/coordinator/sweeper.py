@@ -68,10 +68,8 @@ class Sweeper:
         self._tick += 1
         await self._look_for_hiccups(TICK_SECONDS)
         now = self._memory.clock.now_ms()
-        while (
-            await self._store.apply(lambda tx: sweep.fall_due(tx, self._memory, now)) == sweep.BATCH
-        ):
-            pass
+        while self._store.first_due <= now:
+            await self._store.apply(lambda tx: sweep.fall_due(tx, self._memory, now))
         if self._memory.next_schedule_at <= now:
             await self._fire_schedules(now)
         if self._tick % TICKS_PER_ROUND == 0:
@@ -111,13 +109,18 @@ class Sweeper:
         )
 
     async def _round(self, now: int, number: int) -> None:
+        """Look at everything; what memory knows to be nothing is not asked of the store."""
         memory, apply = self._memory, self._store.apply
         may_expire = memory.clock.monotonic() >= self._calm_until
-        await apply(lambda tx: sweep.watch_attempts(tx, memory, now, may_expire=may_expire))
+        if memory.live_count:
+            await apply(lambda tx: sweep.watch_attempts(tx, memory, now, may_expire=may_expire))
         await self._watch_leases(now)
-        await apply(lambda tx: sweep.expire_waiting(tx, memory, now))
-        await apply(lambda tx: sweep.watch_drains(tx, memory, self._told_drained, now))
-        await apply(lambda tx: sweep.announce_waiting(tx, memory))
+        if self._store.first_deadline <= now:
+            await apply(lambda tx: sweep.expire_waiting(tx, memory, now))
+        if self._told_drained or any(one.draining_since for one in memory.runners.values()):
+            await apply(lambda tx: sweep.watch_drains(tx, memory, self._told_drained, now))
+        if memory.presences:
+            await apply(lambda tx: sweep.announce_waiting(tx, memory))
         if number % ROUNDS_PER_LAST_SEEN == 0:
             await self._write_last_seen()
         if number % ROUNDS_PER_RETENTION == 0:

@@ -109,6 +109,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         cycle.transport = cast("asyncio.Transport", self._answers)
         super()._start_asgi_task(cycle, app)
 
+    def on_response_complete(self) -> None:
+        self._answers.flush()  # the connection may be closed, or change hands, from here on
+        super().on_response_complete()
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(
             400,

@@ -39,6 +39,18 @@ class _Uvicorn(uvicorn.Server):
         super().__init__(config)
         self.servers = []
         self.is_serving = asyncio.Event()
+        self._is_told_to_end = asyncio.Event()
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._is_told_to_end.set()
+
+    async def main_loop(self) -> None:
+        """Once a second for the date in answers, not ten times to see whether it is to end."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._is_told_to_end.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -92,7 +104,7 @@ class HttpServer:
         self._is_stopping = True
         if self._task is None:
             return
-        self._server.should_exit = True
+        self._server.end()
         await asyncio.wait([self._task], timeout=GRACE_SECONDS + 1)
         if not self._task.done():
             self._server.force_exit = True

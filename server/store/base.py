@@ -681,6 +681,16 @@ class Store(Protocol):
     @property
     def reads(self) -> Reads: ...
 
+    @property
+    def first_due(self) -> int:
+        """No scheduled job is due before that, in epoch milliseconds. It may be too early."""
+        ...
+
+    @property
+    def first_deadline(self) -> int:
+        """No waiting job has a deadline before that. It may be too early."""
+        ...
+
     async def open(self) -> None:
         """Open, lock and migrate. Raises StoreError in words when that cannot be."""
         ...

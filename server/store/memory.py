@@ -84,6 +84,10 @@ class Memory:
         name the job in every call."""
         self.streams: dict[int, dict[int, StreamState]] = {}
         """Output streams of live attempts, by stream code; an attempt may be missing."""
+        self.first_due = 0
+        """No scheduled job is due before; too early a time costs a look, a rollback nothing."""
+        self.first_deadline = 0
+        """No waiting job has a deadline before."""
         self.last_attempt_at_opening = 0
         """Later attempts have no output but what came in since."""
 
@@ -163,6 +167,13 @@ class Memory:
         place = (at // 60_000, kind, key)
         self.put(self.activity, place, self.activity.get(place, 0) + by)
         self.dirty_activity.add(place)
+
+    def note_waiting(self, job: Job) -> None:
+        """A job waits: it may be the first to fall due, or to be past its deadline."""
+        if job.run_at:
+            self.first_due = min(self.first_due, job.run_at)
+        if job.deadline:
+            self.first_deadline = min(self.first_deadline, job.deadline)
 
     # live attempts ---------------------------------------------------------------------
 

@@ -56,7 +56,16 @@ class SqliteStore:
         self._lock: FolderLock | None = None
         self._db: sqlite3.Connection | None = None
         self._commits: GroupCommit | None = None
+        self._memory = Memory()
         self._listeners: list[Callable[[Committed], None]] = []
+
+    @property
+    def first_due(self) -> int:
+        return self._memory.first_due
+
+    @property
+    def first_deadline(self) -> int:
+        return self._memory.first_deadline
 
     async def open(self) -> None:
         """Lock, open, migrate, load. Leaves nothing open where it fails."""
@@ -77,7 +86,7 @@ class SqliteStore:
             self._lock.acquire()
         self._db = db = _connect(self.path, self._durability)
         self.backup = migrate(db, self.path)
-        memory = Memory()
+        self._memory = memory = Memory()
         load(db, memory, self._clock.now_ms())
         self._commits = GroupCommit(db, SqliteTx(db, memory), self._max_waiting)
         for listener in self._listeners:

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from server.errors import Refused
-from server.model import JOB_STATES, Job
+from server.model import Job
 from server.store.codes import (
     DETAIL_COLUMNS,
     JOB_COLUMNS,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from server.store.base import NewJob
     from server.store.codes import Row
 
+NEVER: Final = 2**63 - 1
 _WIDTH: Final = len(Job._fields)
 _RANK: Final = Job._fields.index("rank")
 _INSERT_JOBS: Final = (
@@ -77,6 +78,10 @@ _DUE: Final = _SELECT + "WHERE state = 0 AND run_at <= ? ORDER BY run_at, id LIM
 _PAST_DEADLINE: Final = (
     _SELECT + "WHERE state < 2 AND deadline > 0 AND deadline <= ? ORDER BY deadline, id LIMIT ?"
 )
+_FIRST_DUE: Final = f"SELECT coalesce(min(run_at), {NEVER}) FROM jobs WHERE state = 0"
+_FIRST_DEADLINE: Final = (
+    f"SELECT coalesce(min(deadline), {NEVER}) FROM jobs WHERE state < 2 AND deadline > 0"
+)
 _DETAILS_ONE: Final = f"SELECT {DETAIL_COLUMNS} FROM job_details WHERE job = ?"
 _TASK_ONE: Final = f"SELECT {_TASK} FROM job_details WHERE job = ?"
 _TASKS: Final = (
@@ -110,7 +115,7 @@ class JobOps(TxBase):
         self.db.later(_INSERT_JOB, ("jobs", number), row)
         row = (*_detail_row(detail, submitter), detail.params, number)
         self.db.later(_INSERT_DETAIL, ("job_details", number), row)
-        self._count_arrivals(job.cls, STATE_CODE[job.state], 1, job.created_at)
+        self._count_arrivals(job, 1)
         return Job(number, *job[1:])
 
     def _insert_jobs_alike(self, first: int, jobs: Sequence[NewJob]) -> None:
@@ -121,13 +126,15 @@ class JobOps(TxBase):
         self.db.execute(_INSERT_JOBS, (*row, first, json_texts([one.job.uuid for one in jobs])))
         params = json_texts([str(one.details.params, "utf-8") for one in jobs])
         self.db.execute(_INSERT_DETAILS, (*_detail_row(detail, submitter), first, params))
-        self._count_arrivals(job.cls, STATE_CODE[job.state], len(jobs), job.created_at)
+        self._count_arrivals(job, len(jobs))
 
-    def _count_arrivals(self, cls: int, state: int, number: int, at: int) -> None:
-        self.memory.bump(cls, state, number)
-        self.memory.note_activity(ARRIVED, cls, at, number)
-        if JOB_STATES[state] == "pending":
-            self.ready.append(cls)
+    def _count_arrivals(self, job: Job, number: int) -> None:
+        """Count jobs that are like this one but for ids."""
+        self.memory.bump(job.cls, STATE_CODE[job.state], number)
+        self.memory.note_activity(ARRIVED, job.cls, job.created_at, number)
+        self.memory.note_waiting(job)
+        if job.state == "pending":
+            self.ready.append(job.cls)
 
     def _submitter(self, owner: str, origin: str, namespace: str) -> int:
         key = (owner, origin, namespace)
@@ -199,10 +206,16 @@ class JobOps(TxBase):
         return [(job_of(row), task_of(row[_WIDTH:])) for row in rows]
 
     def due(self, now: int, limit: int) -> list[Job]:
-        return [job_of(row) for row in self.db.read(_DUE, (now, limit))]
+        rows = self.db.read(_DUE, (now, limit)).fetchall()
+        if not rows:
+            self.memory.first_due = self.db.look(_FIRST_DUE).fetchone()[0]
+        return [job_of(row) for row in rows]
 
     def past_deadline(self, now: int, limit: int) -> list[Job]:
-        return [job_of(row) for row in self.db.read(_PAST_DEADLINE, (now, limit))]
+        rows = self.db.read(_PAST_DEADLINE, (now, limit)).fetchall()
+        if not rows:
+            self.memory.first_deadline = self.db.look(_FIRST_DEADLINE).fetchone()[0]
+        return [job_of(row) for row in rows]
 
 
 def _but_for_id_and_params(new: NewJob) -> tuple[Row, Row]:

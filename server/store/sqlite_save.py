@@ -12,7 +12,7 @@ from operator import itemgetter, ne
 from typing import TYPE_CHECKING, Any, Final
 
 from server.filters import folded_error
-from server.model import FINAL_STATES, Attempt, Job
+from server.model import FINAL_STATES, WAITING_STATES, Attempt, Job
 from server.store.codes import ATTEMPT_CODE, OUTCOME_CODE, STATE_CODE, WANTED_CODE
 from server.store.memory import ARRIVED, DONE, FAILED, LEFT
 from server.store.sqlite_base import TxBase
@@ -172,6 +172,8 @@ class SaveOps(TxBase):
     def _count_job(self, before: Job, job: Job, counts: _Counts) -> None:
         counts.count(before.cls, before.state, -1)
         counts.count(job.cls, job.state, 1)
+        if job.state in WAITING_STATES:
+            self.memory.note_waiting(job)
         if job.state == "pending":
             self.ready.append(job.cls)
         elif job.state in FINAL_STATES and before.state not in FINAL_STATES:

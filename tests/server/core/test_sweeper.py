@@ -13,7 +13,7 @@ from server.errors import DiskFull, Refused
 from tests.server.core.world import LEASE_SECONDS, SAM, World, a_world
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from server.coordinator.memory import Memory
     from server.store.base import Tx
@@ -123,3 +123,41 @@ async def test_offers_to_others_go_last_until_they_are_over(world: World) -> Non
     assert book.order([first, second], 2, 1.0) == [second, first]
     assert book.order([first, second], 1, 1.0) == [first, second]
     assert book.order([first, second], 2, 1.0 + OFFER_SECONDS) == [first, second]
+
+
+async def test_an_idle_coordinator_asks_nothing_of_the_store(world: World) -> None:
+    await world.submit("fib")
+    await world.submit("fib", run_at=world.clock.now_ms() + 3_600_000)
+    await world.pass_seconds(2)
+    asked = 0
+
+    class Watched:
+        def __getattr__(self, name: str) -> object:
+            return getattr(store, name)
+
+        def apply(self, operation: Callable[[Tx], object]) -> object:
+            nonlocal asked
+            asked += 1
+            return store.apply(operation)
+
+    sweeper = world.coordinator._sweeper
+    store, sweeper._store = sweeper._store, Watched()  # type: ignore[assignment]
+    await world.pass_seconds(30)
+    assert asked == 0
+
+
+async def test_jobs_that_wait_are_seen_in_time_whenever_they_came(world: World) -> None:
+    """What is looked for next is known in memory: it has to follow every change."""
+    now = world.clock.now_ms()
+    (late,) = await world.submit("fib", run_at=now + 60_000)
+    await world.pass_seconds(2)
+    (early,) = await world.submit("fib", run_at=now + 10_000)
+    (short,) = await world.submit("fib", deadline=now + 20_000)
+    await world.pass_seconds(10)
+    assert (await world.job(early)).state == "pending"
+    assert (await world.job(short)).state == "pending"
+    await world.pass_seconds(10)
+    assert (await world.job(short)).state == "expired"
+    assert (await world.job(late)).state == "scheduled"
+    await world.pass_seconds(45)
+    assert (await world.job(late)).state == "pending"
