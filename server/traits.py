@@ -30,6 +30,8 @@ class Traits:
     """Error text of an attempt whose lease ran out."""
     first_attempt_has_job_id: bool = False
     """Whether a job's first attempt bears the job's own id, as its wire knows but one id."""
+    reports_phases: bool = False
+    """Whether its attempts have phases, so that a runner is shown with that of its newest one."""
     asks_about_offers: bool = False
     """Whether the protocol itself finds out what became of an unconfirmed attempt. Otherwise it
     goes back after ``leases.offer_timeout``."""
@@ -96,6 +98,7 @@ TREADMILL = Traits(
     max_losses=0,
     lost_message="the supervisor did not come back within its lease",
     first_attempt_has_job_id=True,
+    reports_phases=True,
     asks_about_offers=True,
 )
 

@@ -10,8 +10,10 @@ from server.coordinator.reports import Report, note_late_write
 from server.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from server.events import EventKind
-    from server.model import Attempt, Job, Stream
+    from server.model import Attempt, Job, Runner, Stream
     from server.store.base import Tx
 
 
@@ -31,6 +33,21 @@ class AttemptCalls(Calls):
     async def recorded_on(self, runner_id: int) -> list[tuple[Job, Attempt]]:
         """The attempts that hold a slot of a runner."""
         return await self._apply(lambda tx: tx.live_attempts(runner=runner_id))
+
+    async def phases(self, runners: Iterable[Runner]) -> dict[int, str]:
+        """The phase of the newest attempt of each runner whose kind has phases."""
+        asked = [one.id for one in runners if self._memory.traits_of(one.protocol).reports_phases]
+        if not asked:
+            return {}
+
+        def look(tx: Tx) -> dict[int, str]:
+            found: dict[int, str] = {}
+            for runner_id in asked:
+                for _, attempt in tx.live_attempts(runner=runner_id):
+                    found[runner_id] = attempt.phase
+            return found
+
+        return await self._apply(look)
 
     async def note_phase(self, attempt_uuid: str, phase: str) -> bool:
         """An attempt runs, and is in this phase. False: it no longer counts."""

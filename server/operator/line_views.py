@@ -64,6 +64,7 @@ def runner_view(
     busy: int,
     work: RunnerWork | None,
     fault: str = "",
+    phase: str = "",
 ) -> RunnerView:
     """A runner; ``work`` None: it never did anything."""
     return RunnerView(
@@ -88,6 +89,7 @@ def runner_view(
         drain_deadline=runner.drain_deadline,
         drain_reason=runner.drain_reason,
         drained_by=runner.drained_by,
+        phase=phase,
         fault=fault,
     )
 

@@ -67,6 +67,7 @@ class RunnerCalls(OperatorParts):
     async def _runner_views(self, runners: list[Runner]) -> list[RunnerView]:
         work = await self.reads.runner_work(self.coordinator.clock.now_ms())
         silence_ms = await self.longest_silence_ms()
+        phases = await self.coordinator.phases(runners)
         return [
             runner_view(
                 runner,
@@ -75,6 +76,7 @@ class RunnerCalls(OperatorParts):
                 self.coordinator.busy(runner.id),
                 work.get(runner.id),
                 self.coordinator.fault(runner.id),
+                phases.get(runner.id, ""),
             )
             for runner in runners
         ]

@@ -396,6 +396,8 @@ class RunnerView(View):
     drain_deadline: int
     drain_reason: str
     drained_by: str
+    phase: str = ""
+    """Where its newest attempt is, in its protocol's own word; empty: none, or it has no phases."""
     fault: str = ""
     """Why work could not be brought to it the last time; empty: nothing is wrong."""
 

@@ -57,6 +57,7 @@ def runner_facts(runner: RunnerView, look: Look) -> list[Fact]:
         Fact("fault", span(runner.fault, "warn")),
         Fact("kind", span(runner.protocol)),
         Fact("slots", span(f"{runner.busy} of {runner.capacity} busy")),
+        Fact("phase", span(runner.phase)),
         Fact("can", span(_abilities(runner.can))),
         Fact("types", span(", ".join(runner.types))),
         Fact("labels", span(labels_text(runner.labels))),

@@ -89,6 +89,9 @@ def _slots(runner: RunnerView, context: RowContext, width: int) -> Cell:
         return Cell(f"{runner.busy} of {runner.capacity}")
     figures = f"{runner.busy}/{runner.capacity}"
     is_wide = width >= _SLOTS.wide_width
+    if runner.phase and runner.capacity == 1:  # of one slot a bar tells nothing
+        room = max(0, width - len(figures) - 1)
+        return Cell(f"{clean(runner.phase)[:room]:<{room}} {figures}")
     room = max(0, min(8 if is_wide else 4, width - len(figures) - 1))
     filled = runner.busy / runner.capacity if runner.capacity > 0 else 0.0
     drawn = bar(filled, room, context.glyphs)

@@ -190,6 +190,20 @@ def test_slots_of_a_runner_without_any() -> None:
     assert cell.text.endswith("0/0")
 
 
+@pytest.mark.parametrize(
+    ("phase", "width", "text"),
+    [
+        ("booting", 14, "booting    1/1"),
+        ("fetching_image", 14, "fetching_i 1/1"),
+        ("ready", 11, "ready   1/1"),
+        ("a\x1b[31m\u202eb", 14, "a[31mb     1/1"),
+    ],
+)
+def test_the_only_slot_of_a_runner_with_phases(phase: str, width: int, text: str) -> None:
+    runner = runner_view("a", capacity=1, busy=1, phase=phase)
+    assert runner_cell(runner, "slots", RowContext(NOW), width).text == text
+
+
 def test_queue_cells() -> None:
     paused = queue_view("gpu", paused_at=NOW - MINUTE, paused_by="sam", pause_reason="bad fan")
     cell = queue_cell(paused, "state", RowContext(NOW), 40)
