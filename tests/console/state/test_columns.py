@@ -196,7 +196,7 @@ def test_slots_of_a_runner_without_any() -> None:
         ("booting", 14, "booting    1/1"),
         ("fetching_image", 14, "fetching_i 1/1"),
         ("ready", 11, "ready   1/1"),
-        ("a\x1b[31m\u202eb", 14, "a[31mb     1/1"),
+        ("a\x1b[31m\u202eb", 14, "ab         1/1"),
     ],
 )
 def test_the_only_slot_of_a_runner_with_phases(phase: str, width: int, text: str) -> None:
