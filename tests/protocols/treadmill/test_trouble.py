@@ -317,6 +317,7 @@ async def test_supervisors_are_seen_before_they_come_and_after_they_went(tmp_pat
             job_id = await running(world, double)
             [row] = (await world.operator("GET", "/jobs")).json()["jobs"]
             assert (row["phase"], row["runner"]["name"]) == ("ready", "bench-1")
+            assert (await world.runner("bench-1"))["phase"] == "ready"
             state = await world.state(job_id)
             assert state["ssh_endpoints"] == [{"host": "bench", "port": 2222}]
             await double.state(job_id, "terminated")
