@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING
 
 from server.errors import Refused
@@ -16,20 +16,24 @@ from server.protocols.rrq.managed import House, ManagedRunner, environment_witho
 from server.protocols.rrq.names import member_name
 from server.protocols.rrq.ports import PortPlan
 from server.protocols.service import Upkeep
+from server.settings import SecretSource
 from server.traits import RRQ
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from server.coordinator import Coordinator
     from server.protocols.rrq.courier import Courier
     from server.protocols.rrq.ladder import Pace
-    from server.settings import KeySettings, Settings
+    from server.settings import Settings
 
 FINISH_SECONDS = 0.4
 """What runs when the coordinator stops has so long to end by itself,"""
 CANCEL_SECONDS = 0.2
 """and then so long to end because it was asked to."""
+CLIENT_KEY_VARIABLE = "TRAFFIC_TUI_KEY"
+"""Whoever starts a coordinator from a shell may have it set for the command line."""
 LOOK_SECONDS = 0.02
 RESTARTED = "the coordinator was restarted"
 
@@ -57,9 +61,8 @@ class RrqService:
             for name, group in settings.protocols.rrq.runners.items()
         ]
         self._guard = Guard()
-        self._house = House(
-            self._guard, Leftovers(folder), environment_without(_secret_variables(settings.keys))
-        )
+        secrets = {CLIENT_KEY_VARIABLE, *secret_variables(settings)}
+        self._house = House(self._guard, Leftovers(folder), environment_without(secrets))
         self._upkeep = Upkeep(self.name)
 
     async def start(self) -> None:
@@ -123,5 +126,13 @@ async def _all_idle(couriers: list[Courier], seconds: float) -> bool:
     return True
 
 
-def _secret_variables(keys: KeySettings) -> set[str]:
-    return {getattr(keys, field.name).env for field in fields(keys)}
+def secret_variables(settings: object) -> Iterator[str]:
+    """Names of variables that hold our secrets, wherever in the settings they are named."""
+    if isinstance(settings, SecretSource):
+        yield settings.env
+    elif is_dataclass(settings):
+        for field in fields(settings):
+            yield from secret_variables(getattr(settings, field.name))
+    elif isinstance(settings, tuple):
+        for entry in settings:
+            yield from secret_variables(entry)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from server.model import RetryPolicy
 from server.protocols.rrq.ladder import Pace
+from server.runtime import CoordinatorThread
+from server.settings import ServerSettings
+from server.wire.operator import SubmitRequest
 from tests.protocols.rrq.world import (
     SAM,
     a_world,
@@ -299,3 +305,35 @@ async def test_a_job_is_reassigned_to_the_other_process(tmp_path: Path) -> None:
         found = await world.ended(job)
         assert found.runner is not None
         assert (found.job.state, found.runner.name, found.job.losses) == ("completed", to, 0)
+
+
+async def test_no_descriptor_and_no_task_is_left(tmp_path: Path) -> None:
+    descriptors, tasks = psutil.Process().num_fds(), len(asyncio.all_tasks())
+    settings = settings_with(py=real_group(pool_size=2))
+    async with a_world(tmp_path, settings) as world:
+        await world.connected("py/0", "py/1")
+        os.kill(runner_pids(world, "py/0")[0], signal.SIGKILL)
+        await world.result(await world.one("py#noop"))
+    assert len(asyncio.all_tasks()) == tasks
+    await eventually(
+        lambda: psutil.Process().num_fds() <= descriptors + 1, "all is closed again"
+    )  # one may be a thread's of the store's readers
+
+
+async def test_runners_work_for_a_coordinator_on_a_thread_of_its_own(tmp_path: Path) -> None:
+    """As it lives beside a console."""
+    settings = replace(settings_with(py=real_group()), server=ServerSettings(port=0))
+    thread = CoordinatorThread(settings, tmp_path / "data", on_crash=lambda error: None)
+    thread.start()
+    try:
+        api = thread.server.operator
+        [job] = await thread.call(api.submit(SAM, [SubmitRequest(type="py#noop")]))
+        async with asyncio.timeout(20):
+            while (await thread.call(api.job(SAM, job.id))).job.state != "completed":  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        view = await thread.call(api.runner(SAM, "py/0"))
+        assert view.log[0].text.startswith("started as process ")
+        pid = int(view.log[0].text.split()[3])
+    finally:
+        assert thread.stop()
+    assert not is_alive(pid)
