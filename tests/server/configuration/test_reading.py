@@ -116,7 +116,7 @@ def test_values_reach_their_settings() -> None:
         ("[agent]\nallow_command = 'yes'", "c.toml:2:1", "has to be true or false, not 'yes'"),
         ("[[runners.labels]]\nmatch = 1", "c.toml:1:1", "rule 1 needs exactly match"),
         ("[runners]\nlabels = 1", "c.toml:2:1", "written as [[runners.labels]]"),
-        ("[protocols.rrq.runners.python]\nmode = 1", "c.toml:1:1", "is not built in this version"),
+        ("[protocols.rrq.runners.python]\nmode = 1", "c.toml:2:1", "has to be one of 'managed'"),
         ("[protocols.native-v1]\nwebhook = 'http://a.example/'", "c.toml:2:1", "host is {ip}"),
         ("[protocols.native-v1]\nwebhook = 'http://{ip}@a.example/'", "c.toml:2:1", "is {ip}"),
         ("[protocols.native-v1]\nwebhook = 'http://{ip.x}/'", "c.toml:2:1", "host is {ip}"),
