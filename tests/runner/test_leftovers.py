@@ -15,6 +15,8 @@ import pytest
 
 from tests.runner.recording import until
 from tests.runner.sandboxes import opened_sandbox
+from traffic_tui.runner.guard_process import end_group_tree
+from traffic_tui.runner.sandbox.cgroups.agent_groups import remove_empty
 from traffic_tui.runner.sandbox.leftovers import GroupRecord
 from traffic_tui.runner.sandbox.sandbox import Sandbox, SandboxOptions
 
@@ -81,6 +83,8 @@ class Parent:
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
+        for group in self.groups:
+            end_group_tree(str(group))
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -138,6 +142,18 @@ async def test_what_a_living_agent_runs_is_left_alone(parent: Parent, tmp_path: 
     sandbox.close()
     assert parent.alive() == alive
     assert all(group.exists() for group in parent.groups)
+
+
+def test_empty_groups_of_agents_that_are_no_more_are_removed(tmp_path: Path) -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    empty = tmp_path / f"traffic-tui-{process.pid}-a" / "1"
+    living = tmp_path / f"traffic-tui-{os.getpid()}-b"
+    other = tmp_path / "traffic-tui-x"
+    for folder in (empty, living, other):
+        folder.mkdir(parents=True)
+    remove_empty(tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [living.name, other.name]
 
 
 def test_a_damaged_record_ends_nothing_else(tmp_path: Path) -> None:

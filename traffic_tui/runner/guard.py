@@ -54,9 +54,11 @@ class Guard:
 
     def watch_control_groups(self, paths: list[str]) -> None:
         """End everything in these, should the agent die, and remove them."""
-        self._control_groups = list(paths)
         for path in paths:
+            self._control_groups.append(path)
             self._tell(f"={path}\n")
+        if paths:
+            self.ready()  # they are there from now on, so somebody has to be who removes them
 
     def marked(self, env: Mapping[str, str]) -> dict[str, str]:
         """The environment with the mark in it."""

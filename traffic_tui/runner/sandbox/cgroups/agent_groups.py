@@ -6,16 +6,16 @@ import contextlib
 import logging
 import os
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from traffic_tui.runner.guard_process import end_group_tree
+from traffic_tui.runner.guard_process import end_group_tree, remove_tree
 from traffic_tui.runner.sandbox.cgroups.delegation import Delegation
 from traffic_tui.runner.sandbox.cgroups.hierarchies import USED, find_hierarchies
 from traffic_tui.runner.sandbox.cgroups.job_group import Folder, JobGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from traffic_tui.runner.sandbox.cgroups.hierarchies import Hierarchy, Version
 
@@ -89,6 +89,7 @@ class AgentGroups:
         self._delegations.clear()
 
     def _open(self, hierarchy: Hierarchy) -> None:
+        remove_empty(hierarchy.place)
         path: Path = hierarchy.place / self.name
         given = hierarchy.controllers
         if hierarchy.version == 2 and given:
@@ -102,3 +103,15 @@ class AgentGroups:
         if hierarchy.version == 2 and given:
             wanted = " ".join(f"+{name}" for name in sorted(given & set(USED)))
             (path / "cgroup.subtree_control").write_text(wanted)
+
+
+def remove_empty(place: Path) -> None:
+    """Remove groups of agents that are no more where nothing runs in them.
+
+    An agent that was killed with its guard, and whose data folder is gone, leaves such ones.
+    Nothing is ended here: a group with a process in it cannot be removed.
+    """
+    for group in place.glob(f"{PREFIX}[0-9]*-*"):
+        process = group.name.removeprefix(PREFIX).split("-")[0]
+        if process.isdigit() and not Path(f"/proc/{process}").exists():
+            remove_tree(str(group))
