@@ -32,6 +32,7 @@ BENCHMARKS = (
     Benchmark("store_lifecycle", "9 us a job to submit, 18 us to drain"),
     Benchmark("console_rows", "one changed row among 100,000 under 1 ms", has_quick=False),
     Benchmark("console_output", "200,000 lines/s taken in, memory bounded", has_quick=False),
+    Benchmark("console_idle", "a console that nobody uses: under 1% of a core"),
     Benchmark("cli_start", "--help under 300 ms", has_quick=False),
 )
 

@@ -3,7 +3,8 @@
     python -m benchmarks.console_idle [--quick]
 
 Method: the console with its own coordinator, on a pseudo terminal of 160 by 50, in a process of
-its own: on its first-run screen, and with 1,000 jobs in the list that wait in vain. It is left
+its own: on its first-run screen, and with 1,000 jobs in the list that wait in vain, for longer
+than the minute in which ages are told in seconds and every line changes with each. It is left
 alone for a while, then its CPU time (user and system, all threads) is read at both ends of a
 stretch in which nobody presses a key. What it paints is read away.
 
@@ -41,6 +42,7 @@ WAITING = 1_000
 COLUMNS, LINES = 160, 50
 SETTLE_SECONDS = 8.0
 """Start, first load, and the first notes of what is in view."""
+MINUTE_SECONDS = 62.0
 
 
 @contextmanager
@@ -87,10 +89,10 @@ def cpu_seconds(pid: int) -> float:
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
 
 
-def idle_percent(folder: Path, seconds: float) -> float:
+def idle_percent(folder: Path, settle_seconds: float, seconds: float) -> float:
     """Percent of one core that a console on these data takes."""
     with console(folder) as (pid, terminal):
-        assert read_away(terminal, SETTLE_SECONDS), "the console painted nothing"
+        assert read_away(terminal, settle_seconds), "the console painted nothing"
         before, began = cpu_seconds(pid), time.monotonic()
         read_away(terminal, seconds)
         return (cpu_seconds(pid) - before) / (time.monotonic() - began) * 100
@@ -104,10 +106,12 @@ def main() -> int:
     is_met = True
     for name, jobs in (("first-run screen", 0), (f"{WAITING:,} waiting jobs listed", WAITING)):
         with tempfile.TemporaryDirectory(prefix="traffic-bench-") as made:
+            settle_seconds = SETTLE_SECONDS
             if jobs:
+                settle_seconds += MINUTE_SECONDS
                 with service(folder=Path(made)) as at:
                     asyncio.run(submit(at, jobs))
-            percent = idle_percent(Path(made) / "data", seconds)
+            percent = idle_percent(Path(made) / "data", settle_seconds, seconds)
         is_met = is_met and percent < MAX_PERCENT
         verdict = "met" if percent < MAX_PERCENT else "MISSED"
         print(f"{name:<28} {percent:>6.2f} % of a core, budget {MAX_PERCENT:g} %: {verdict}")

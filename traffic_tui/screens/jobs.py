@@ -183,7 +183,7 @@ class JobsScreen(ListScreen["JobView"]):
         elif changes.jobs and self.filter_text:
             self._catch_up.is_outdated = True
         if self.is_current:
-            self._catch_up.step(self._in_view())
+            self._catch_up.step(self._in_view() if self._catch_up.rows else ())
             if self.has_preview and self._preview.number in changes.output:
                 self._follow_preview()
 
