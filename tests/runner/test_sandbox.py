@@ -229,3 +229,32 @@ async def test_being_stopped_while_the_room_is_built_is_not_missed(
         outcome = await bench.connector.ended()
     assert outcome.status == "cancelled"
     assert outcome.signal in (None, 15)
+
+
+async def test_it_cannot_look_into_what_looks_after_it(bench: Bench) -> None:
+    code = (
+        "import os\n"
+        "for what in ('environ', 'fd/0', 'mem', 'maps'):\n"
+        "    try: open('/proc/1/' + what).read(1); print('read', what)\n"
+        "    except OSError: pass\n"
+        "print(sorted(set(map(int, os.listdir('/proc/self/fd'))) - {3}))\n"
+        "print(open('/proc/self/cgroup').read().count(':/traffic'))\n"
+    )
+    env = {"TRAFFIC_TUI_UNUSED": "x"}
+    text = await bench.python(code, env=env)
+    descriptors, groups = text.splitlines()
+    progress = int(descriptors.strip("[]").split(",")[-1])
+    assert descriptors in ("[0, 1, 2]", f"[0, 1, 2, {progress}]")
+    assert groups == "0"
+
+
+@pytest.mark.parametrize(
+    "home", ["/tmp/../../home/x", "/../..", "/lib/x", "/usr/x", "relative", "", "/", "/tmp/mine"]
+)
+async def test_no_home_leads_out_of_the_room(bench: Bench, home: str) -> None:
+    """The variable comes with the job, and a folder is made for it before the room is closed."""
+    outcome = await bench.run("sh", "-c", 'cd "$HOME" && pwd', env={"HOME": home})
+    assert outcome.error is None or outcome.error.type == "exit_status"
+    if home == "/tmp/mine":
+        assert bench.connector.text("stdout") == "/tmp/mine\n"
+    assert not os.path.exists("/home/x")  # noqa: PTH110

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
     from traffic_tui.runner.sandbox.plan import Step
 
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+SYSTEM_FOLDERS = tuple(f"/{name}" for name in SYSTEM)
 PROGRAMS = ("/usr", "/opt", "/nix/store", "/gnu/store")
 SETTINGS = (
     "alternatives",
-    "bash.bashrc",
     "ca-certificates",
     "crypto-policies",
     "fonts",
@@ -33,8 +34,6 @@ SETTINGS = (
     "os-release",
     "perl",
     "pki",
-    "profile",
-    "profile.d",
     "protocols",
     "python3",
     "python3.11",
@@ -73,8 +72,7 @@ def furniture(
     """
     size = "" if temporary_bytes is None else f",size={temporary_bytes}"
     steps: list[Step] = [*_system(), ("tmpfs", f"mode=1777{size}", TEMPORARY)]
-    if _is_missing(home, [*PROGRAMS, TEMPORARY]):
-        steps.append(("tmpfs", f"mode=700{size}", home))
+    steps += _home(os.path.normpath(home) if home else "", size)
     steps += [("show", path, path) for path in (*_interpreter(), *shown)]
     steps += [("share", path, path) for path in shared]
     given = (*shown, *shared)
@@ -84,7 +82,7 @@ def furniture(
 
 def visible(path: str, given: Sequence[str]) -> bool:
     """Whether a path of the host is seen at the same place in a room that also has ``given``."""
-    roots = [*PROGRAMS, *(f"/{name}" for name in SYSTEM), *_interpreter(), *given]
+    roots = [*PROGRAMS, *SYSTEM_FOLDERS, *_interpreter(), *given]
     return _is_in_any(path, roots)
 
 
@@ -106,8 +104,7 @@ def _system() -> Iterator[Step]:
     for path in PROGRAMS:
         if Path(path).is_dir():
             yield ("show", path, path)
-    for name in SYSTEM:
-        path = f"/{name}"
+    for path in SYSTEM_FOLDERS:
         if Path(path).is_symlink():
             yield ("link", str(Path(path).readlink()), path)
         elif Path(path).is_dir():
@@ -118,6 +115,15 @@ def _interpreter() -> list[str]:
     """Where our own Python is, if not in /usr: commands are often written in it."""
     folders = [str(Path(folder).resolve()) for folder in {sys.prefix, sys.base_prefix}]
     return sorted(folder for folder in folders if _is_missing(folder, PROGRAMS))
+
+
+def _home(home: str, size: str) -> list[Step]:
+    """An empty folder of its own, so that programs can keep something there."""
+    if _lies_in(home, TEMPORARY):
+        return [("folder", "", home)]
+    if _is_missing(home, [*PROGRAMS, *SYSTEM_FOLDERS]):
+        return [("tmpfs", f"mode=700{size}", home)]
+    return []
 
 
 def _is_missing(path: str, roots: Sequence[str]) -> bool:

@@ -121,6 +121,8 @@ def _take(step: Sequence[Any], copies: Mapping[str, int]) -> None:
     """One step of furnishing."""
     kind, what, path = step
     target = STAGE + path
+    if not (os.path.realpath(os.path.dirname(target)) + "/").startswith(STAGE + "/"):  # noqa: PTH120
+        raise OSError(f"{path} leads out of the room")
     if kind == "folder":
         os.makedirs(target, exist_ok=True)  # noqa: PTH103  (pathlib takes long to import)
         return
