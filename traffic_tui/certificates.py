@@ -32,6 +32,7 @@ BACKDATED = timedelta(minutes=5)
 """Clocks of two boxes differ."""
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _OURS = ("ca", "server")
 
 
@@ -196,9 +197,12 @@ def _alternative_name(host: str) -> x509.GeneralName:
     except ValueError:
         pass
     try:
-        return x509.DNSName(host.encode("idna").decode("ascii"))
-    except ValueError as error:
-        raise CertificateProblem(f"{host[:80]!r} is no name of a host: {error}") from None
+        name = host.encode("idna").decode("ascii")
+    except ValueError:
+        name = ""
+    if not _HOST_NAME.fullmatch(name):
+        raise CertificateProblem(f"{host[:80]!r} is no name of a host, and no address")
+    return x509.DNSName(name)
 
 
 def _new_key() -> ec.EllipticCurvePrivateKey:

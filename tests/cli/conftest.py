@@ -89,10 +89,12 @@ class World:
         """Options that lead to this coordinator."""
         return ["--data-dir", str(self.data)]
 
-    def serve(self, port: int = 0) -> subprocess.Popen[bytes]:
+    def serve(self, *options: str, port: int = 0) -> subprocess.Popen[bytes]:
         """Start the coordinator and wait until it is ready."""
         with (self.folder / "serve.err").open("ab") as errors:
-            process = spawn(["serve", *self.here, "--port", str(port)], self.folder, stderr=errors)
+            process = spawn(
+                ["serve", *self.here, "--port", str(port), *options], self.folder, stderr=errors
+            )
         self.processes.append(process)
         assert process.stdout is not None
         line = process.stdout.readline().decode().split()

@@ -76,7 +76,7 @@ def test_following_output_over_a_killed_coordinator_loses_and_repeats_nothing(
     coordinator = world.processes[0]
     coordinator.kill()
     coordinator.wait(10)
-    world.serve(port)
+    world.serve(port=port)
     out = first + tail.stdout.read()
     assert tail.wait(10) == EXIT_DONE
     assert out.decode() == "".join(f"line {number}\n" for number in range(1, LINES + 1))
@@ -215,7 +215,7 @@ def test_following_events_over_a_killed_coordinator_prints_each_once(
     port = int(world.url.rpartition(":")[2])
     world.processes[0].kill()
     world.processes[0].wait(10)
-    world.serve(port)
+    world.serve(port=port)
     traffic("jobs", "submit", "paint")
     last = traffic("events", "-n", "1", "-o", "name").out.encode()
     assert last.strip()

@@ -87,10 +87,10 @@ async def test_endless_work_is_stopped_at_once(
 async def test_evaluation(supervisor: Supervisor, connector: RecordingConnector) -> None:
     supervisor.start(order("eval", {"expression": "2x * 3y", "args": {"x": 1, "y": 2.5}}))
     assert (await connector.ended()).result == 15.0
-    supervisor.start(order("eval", {"expression": "2x"}, request_id="a2"))
+    supervisor.start(order("eval", {"expression": "1 / 0"}, request_id="a2"))
     outcome = await connector.ended("a2")
     assert outcome.error is not None
-    assert "no value was given for x" in outcome.error.message
+    assert "it divides by zero" in outcome.error.message
 
 
 class Receiver:
@@ -152,6 +152,9 @@ async def test_a_post_that_does_not_get_through_is_a_failure(
         ("fib", {"n": 7, "\x1b[31m": 1}, "there is no parameter"),
         ("eval", {"expression": ""}, "empty"),
         ("eval", {"expression": 7}, "a text is needed"),
+        ("eval", {"expression": "2x"}, "no value was given for x"),
+        ("eval", {"expression": "1 +"}, "no complete expression"),
+        ("eval", {"expression": "(1"}, "not closed"),
         ("eval", {"expression": "x" * 4001}, "characters"),
         ("eval", {"expression": "x", "args": [1]}, "no object"),
         ("eval", {"expression": "x", "args": {"x": "1"}}, "not a number"),

@@ -17,7 +17,14 @@ MAX_CHARACTERS = 4_000
 
 
 def check(params: object) -> None:
-    _read(params)
+    """All but what the numbers themselves lead to."""
+    from traffic_tui.runner.jobs import expression
+
+    text_given, values = _read(params)
+    try:
+        expression.check(text_given, values)
+    except ValueError as error:
+        raise ValueError(_words(text_given, error)) from None
 
 
 async def run(request: ExecutionRequest) -> float | ExecutionOutcome:
@@ -27,8 +34,13 @@ async def run(request: ExecutionRequest) -> float | ExecutionOutcome:
     try:
         return evaluate(expression, values)
     except ValueError as error:
-        words = f"the expression {plain(expression, 100)!r} cannot be evaluated: {error}"
-        return ExecutionOutcome.failure(request.job_id, request.request_id, words, "expression")
+        return ExecutionOutcome.failure(
+            request.job_id, request.request_id, _words(expression, error), "expression"
+        )
+
+
+def _words(expression: str, error: ValueError) -> str:
+    return f"the expression {plain(expression, 100)!r} cannot be evaluated: {error}"
 
 
 def _read(params: object) -> tuple[str, dict[str, float]]:

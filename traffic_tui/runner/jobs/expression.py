@@ -21,6 +21,8 @@ MAX_CHARACTERS = 4_000
 MAX_DEPTH = 50
 """How deep brackets may be nested."""
 MAX_TOKENS = 400
+INCOMPLETE = "it is no complete expression; look at its operators"
+TOO_DEEP = "it is too long or nested too deeply"
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -54,11 +56,7 @@ class Token(NamedTuple):
 
 def evaluate(expression: str, values: Mapping[str, float]) -> float:
     """The value of ``expression``. Raises ValueError in words, whatever is wrong."""
-    tokens = tokenize(expression)
-    names = _names(tokens)
-    missing = sorted(name for name in names if name not in values)
-    if missing:
-        raise ValueError(f"no value was given for {', '.join(missing)}")
+    tokens, names = _read(expression, values)
     evaluator = SimpleEval(
         operators=_OPERATORS,
         functions={},
@@ -71,12 +69,33 @@ def evaluate(expression: str, values: Mapping[str, float]) -> float:
     except OverflowError:
         raise ValueError("a number on the way is too large") from None
     except (SyntaxError, InvalidExpression):
-        raise ValueError("it is no complete expression; look at its operators") from None
+        raise ValueError(INCOMPLETE) from None
     except (RecursionError, MemoryError):
-        raise ValueError("it is too long or nested too deeply") from None
+        raise ValueError(TOO_DEEP) from None
     if not isinstance(value, float) or not math.isfinite(value):
         raise ValueError("its value is not a real, finite number")
     return value
+
+
+def check(expression: str, values: Mapping[str, float]) -> None:
+    """Raise ValueError in words where ``expression`` makes no sense, whatever its value may be."""
+    tokens, names = _read(expression, values)
+    try:
+        SimpleEval.parse(_rewritten(tokens, names))
+    except (SyntaxError, InvalidExpression):
+        raise ValueError(INCOMPLETE) from None
+    except (RecursionError, MemoryError):
+        raise ValueError(TOO_DEEP) from None
+
+
+def _read(expression: str, values: Mapping[str, float]) -> tuple[list[Token], dict[str, str]]:
+    """The parts of an expression, and our names of its names, all of which have a value."""
+    tokens = tokenize(expression)
+    names = _names(tokens)
+    missing = sorted(name for name in names if name not in values)
+    if missing:
+        raise ValueError(f"no value was given for {', '.join(missing)}")
+    return tokens, names
 
 
 def tokenize(expression: str) -> list[Token]:
