@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from server.wire.operator import JobDetailView, LineageView, UsageView
+from tests.console.screens.seeing import lab
+from tests.console.screens.world import attempt
+from traffic_tui.cli.job_tables import job_facts
 from traffic_tui.cli.tables import Column, Fact, Look, lay_out, sheet, span
 from traffic_tui.state.formats import cells
 from traffic_tui.state.glyphs import ASCII, JOB_MARKS, Span
@@ -58,3 +62,22 @@ def test_states_have_glyphs_on_terminals_only() -> None:
 
 def test_a_sheet_has_its_values_below_each_other() -> None:
     assert texts(sheet([Fact("a", span("1")), Fact("long", span("2"))])) == ["a     1", "long  2"]
+
+
+def test_what_was_around_a_job_and_what_it_used() -> None:
+    one = lab().all_jobs[52118]
+    lineage = LineageView(resubmitted_from=None, resubmitted_as=[])
+    usage = UsageView(cpu_seconds=1.234, peak_memory_bytes=56 * 1024**2, io_bytes=3 * 1024**2)
+    isolation = "not isolated: switched off; memory 64 MiB by cgroup v1"
+    newest = attempt(1, one, isolation=isolation, usage=usage)
+    facts = {
+        fact.name: fact.value
+        for fact in job_facts(
+            JobDetailView(job=one, attempts=[newest], events=[], lineage=lineage), Look()
+        )
+    }
+    assert facts["isolation"] == Span(isolation, "warn")
+    assert facts["used"].text == "processor 1.2 s, memory 56 MB at most, disk 3.0 MB"
+    plain = JobDetailView(job=one, attempts=[attempt(1, one)], events=[], lineage=lineage)
+    without = [fact.name for fact in job_facts(plain, Look())]
+    assert "isolation" not in without and "used" not in without

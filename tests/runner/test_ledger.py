@@ -177,13 +177,11 @@ def test_what_is_around_a_process_is_told_once_and_again_with_the_end(ledger: Le
     ledger.tells_surroundings = True
     ledger.begin("a")
     ledger.update("a", ISOLATED)
-    assert ledger.has_news
     first = draft(ledger)
     assert [(report.state, report.isolation) for report in first.sync.reports] == [
         ("running", "isolated: pid")
     ]
     ledger.heard(first, answer())
-    assert not ledger.has_news
     assert draft(ledger, 2).sync.reports == []
     ledger.update("a", USED)
     (final,) = draft(ledger, 3).sync.reports
