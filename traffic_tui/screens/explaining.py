@@ -19,6 +19,8 @@ LONGEST_NAME = 24
 def explanation(explained: ExplainView, detail: JobDetailView, context: RowContext) -> list[str]:
     """What explains the job's state. What runners think of it matters only while it waits."""
     job = detail.job
+    if job.coverage is not None:
+        return _of_range(explained)
     if job.state in FINAL_STATES:
         return _ending(detail, context)
     if job.state in ACTIVE_STATES:
@@ -26,10 +28,21 @@ def explanation(explained: ExplainView, detail: JobDetailView, context: RowConte
     return _waiting(explained, job, context)
 
 
+def _of_range(explained: ExplainView) -> list[str]:
+    """What is done of a range and what it waits for, a line each."""
+    return [*clean(explained.summary, 2_000).split("; "), *_advice(explained)]
+
+
 def _waiting(explained: ExplainView, job: JobFullView, context: RowContext) -> list[str]:
     lines = [clean(explained.summary)]
     if job.state == "scheduled":
         return [*lines, f"due at {_at(job.times.due, context)}"]
+    return [*lines, *_advice(explained)]
+
+
+def _advice(explained: ExplainView) -> list[str]:
+    """What would start it, and what each runner thinks of it."""
+    lines: list[str] = []
     if explained.suggestion:
         lines += ["", f"to start it: {clean(explained.suggestion)}"]
     if explained.reasons:

@@ -76,7 +76,14 @@ def _ask(jobs: Sequence[JobView], can: str | None) -> Choice:
         return Choice("y", words, "ask")
     if not _can_stop(can):
         return Choice("y", "", "ask")
+    if len(jobs) == 1 and is_range(jobs[0]):
+        return Choice("y", "stop what waits, ask what runs; kill it after 10s", "ask")
     return Choice("y", f"ask {_it(jobs)} to stop; kill {_it(jobs)} after 10s", "ask")
+
+
+def is_range(job: JobView) -> bool:
+    """Whether a job is done in pieces: it is somewhere without ever having been tried."""
+    return not job.attempts and job.progress is not None
 
 
 def _it(jobs: Sequence[JobView]) -> str:
@@ -145,6 +152,9 @@ def resubmit_question(jobs: Sequence[JobView], now: int) -> Question:
             else f"{running} of them have not ended: they and their copies will run"
         )
     words = "run it again as a new job" if len(jobs) == 1 else "run each again as a new job"
+    if len(jobs) == 1 and is_range(jobs[0]):
+        is_done = jobs[0].state == "completed"
+        words = "do all of it again" if is_done else "do what is missing, as a new job"
     return Question(f"Resubmit {named(jobs)}?", tuple(facts), (Choice("y", words, "yes"),))
 
 

@@ -38,6 +38,7 @@ _WARN = frozenset(
         "runner_draining",
         "late_write",
         "output_truncated",
+        "piece_spent",
         "queue_paused",
         "schedule_paused",
         "schedule_skipped",

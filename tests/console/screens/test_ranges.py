@@ -14,6 +14,7 @@ from tests.console.screens.world import World, job, queue, runner
 from traffic_tui.screens.job import PIECES_SECONDS, JobScreen
 
 if TYPE_CHECKING:
+    from server.model import JobState
     from server.ranges import SegmentState
     from server.wire.operator import JobFullView
     from tests.console.screens.seeing import Seat
@@ -171,6 +172,39 @@ async def test_p_says_that_a_job_is_not_done_in_pieces() -> None:
         await seat.sees("Jobs / 52150", "done ")
         await seat.press("p")
         await seat.sees("this job is not done in pieces")
+
+
+async def test_e_says_what_a_range_waits_for() -> None:
+    async with console(posts()) as seat:
+        await at_range(seat)
+        await seat.press("e")
+        await seat.dialog("4 pieces running", "17 waiting for a runner", "crawl-1")
+        assert "lease" not in seat.text.split("Why")[-1]
+
+
+async def test_stopping_a_range_says_what_becomes_of_its_pieces() -> None:
+    async with console(posts()) as seat:
+        await at_range(seat)
+        await seat.press("s")
+        await seat.dialog("Stop job 52140", "stop what waits, ask what runs")
+        await seat.press("y")
+        await seat.asks("stop")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("failed", "do what is missing"), ("completed", "do all of it again")],
+)
+async def test_resubmitting_a_range_says_what_will_be_done(state: JobState, words: str) -> None:
+    world = posts()
+    world.add(range_job(52180, state=state))
+    async with console(world) as seat:
+        await seat.press(":")
+        await seat.type("52180")
+        await seat.press("enter")
+        await seat.sees("Jobs / 52180 range", "p lists them")
+        await seat.press("r")
+        await seat.dialog("Resubmit job 52180", words)
 
 
 async def test_the_list_shows_how_far_a_range_is() -> None:
