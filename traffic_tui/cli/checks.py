@@ -20,6 +20,7 @@ GOOD_SQLITE = (3, 40, 0)
 
 def check_everything(flags: StartFlags, where: Where) -> list[Finding]:
     """All findings, so that one look says everything."""
+    from traffic_tui.cli.checks_certificates import certificate_findings
     from traffic_tui.cli.checks_coordinator import coordinator_findings
     from traffic_tui.cli.checks_data import data_findings
     from traffic_tui.cli.checks_isolation import isolation_findings
@@ -32,6 +33,7 @@ def check_everything(flags: StartFlags, where: Where) -> list[Finding]:
         findings += data_findings(start)
         findings += coordinator_findings(start, where)
         findings += isolation_findings(start.settings.agent)
+        findings += certificate_findings(start.settings.protocols.workernator, where)
     return [*findings, terminal_finding(), clock_finding()]
 
 

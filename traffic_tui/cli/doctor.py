@@ -11,6 +11,8 @@ from traffic_tui.cli.command import local, standalone
 from traffic_tui.cli.failures import EXIT_FAILED
 from traffic_tui.cli.options import (
     CaOption,
+    CertificateKeyOption,
+    CertificateOption,
     FormatOption,
     JsonOption,
     KeyFileOption,
@@ -39,8 +41,10 @@ def doctor(
     url: UrlOption = None,
     key_file: KeyFileOption = None,
     ca: CaOption = None,
+    certificate: CertificateOption = None,
+    certificate_key: CertificateKeyOption = None,
 ) -> None:
-    """Check this box: versions, configuration, data, coordinator, isolation, disk, terminal, clock.
+    """Check this box: versions, configuration, data, coordinator, isolation, certificates, clock.
 
     Exits with 1 if something is bad.
     """
@@ -48,7 +52,8 @@ def doctor(
     from traffic_tui.cli.settings import StartFlags
 
     flags = StartFlags(config, data_dir)
-    findings = check_everything(flags, Where(url, key_file, ca, data_dir))
+    where = Where(url, key_file, ca, data_dir, certificate, certificate_key)
+    findings = check_everything(flags, where)
     print_findings(Printer.for_stdout("json" if as_json else output), findings)
     if any(finding.verdict == "bad" for finding in findings):
         raise typer.Exit(EXIT_FAILED)
