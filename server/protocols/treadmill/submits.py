@@ -79,18 +79,8 @@ def job_spec(
     Raises:
         InvalidInput: it makes no sense.
     """
-    image = ImageJob(ssh_keys=job.ssh_keys)
-    is_resumed, pin = isinstance(job.init_spec, ResumeInit), 0
-    if isinstance(job.init_spec, ImageInit):
-        image.image_id = image_id(job.init_spec.image_id)
-    elif older is not None and is_resumed:
-        image.resume_job = older.job.uuid
-        pin = (
-            older.attempt.runner if older.attempt else 0
-        )  # what it left lies there and nowhere else
-    elif older is not None:
-        image.image_id = _image_of(older)
-    params = msgspec.to_builtins(image)
+    is_resumed = isinstance(job.init_spec, ResumeInit)
+    params = msgspec.to_builtins(_image_job(job, older))
     params["parameters"] = msgspec.to_builtins(job.parameters)
     requires = dict.fromkeys(tags_of(job.tag_config), "*")
     if not holder.is_admin:
@@ -100,13 +90,29 @@ def job_spec(
         type=JOB_TYPE,
         params=msgspec.json.encode(params),
         requires=requires,
-        pin=pin,
+        pin=_pin(older) if is_resumed else 0,
         timeout_ms=_timeout(job, settings),
         deadline=now_ms + settings.queue_timeout_ms,
         max_attempts=1,
         retry=RetryPolicy(max_losses=0, restarts=restarts),
         resubmit_of=older.job.id if older else 0,
     )
+
+
+def _image_job(job: NewJob, older: JobSnapshot | None) -> ImageJob:
+    image = ImageJob(ssh_keys=job.ssh_keys)
+    if isinstance(job.init_spec, ImageInit):
+        image.image_id = image_id(job.init_spec.image_id)
+    elif older is not None and isinstance(job.init_spec, ResumeInit):
+        image.resume_job = older.job.uuid
+    elif older is not None:
+        image.image_id = _image_of(older)
+    return image
+
+
+def _pin(older: JobSnapshot | None) -> int:
+    """What a job left lies on its own supervisor and nowhere else."""
+    return older.attempt.runner if older and older.attempt else 0
 
 
 def _timeout(job: NewJob, settings: TreadmillSettings) -> int:
