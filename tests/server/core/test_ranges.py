@@ -600,11 +600,15 @@ STEPS = ("take", "succeed", "fail", "retry", "lose", "reboot", "stop piece", "re
     low=st.integers(-5, 5),
     size=st.integers(1, 12_500),
     steps=st.lists(st.sampled_from(STEPS), max_size=40),
+    ahead=st.sampled_from((3, 8, 2_048)),
 )
 def test_whatever_happens_no_unit_is_done_twice_at_a_time_or_forgotten(
-    low: int, size: int, steps: list[str]
+    low: int, size: int, steps: list[str], ahead: int
 ) -> None:
-    asyncio.run(_whatever_happens(Range(low, low + size - 1), steps))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(range_calls, "PIECES_AHEAD", ahead)
+        patch.setattr(range_calls, "LEAST_AHEAD", 3)
+        asyncio.run(_whatever_happens(Range(low, low + size - 1), steps))
 
 
 async def _whatever_happens(whole: Range, steps: list[str]) -> None:
