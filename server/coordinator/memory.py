@@ -234,6 +234,11 @@ class Memory:
 
     # notices ---------------------------------------------------------------------------------
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody would hear a notice; whoever comes later reads how things are first."""
+        return self._bus.subscriber_count > 0
+
     def notify(self, notice: Notice) -> None:
         """Tell of a change that is no fact to keep; the same one is told once a tick."""
         if not self._bus.subscriber_count:

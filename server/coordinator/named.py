@@ -193,9 +193,10 @@ def _held(tx: Tx, runner: Runner, job_uuid: str) -> tuple[Job, Attempt] | None:
     job = tx.job_by_uuid(job_uuid)
     if job is None or not job.attempt:
         return None
-    found = tx.attempts([job.attempt])[job.attempt]
-    is_held = found[1].runner == runner.id and found[1].state in ("running", "ending")
-    return found if is_held else None
+    attempt = tx.live_attempt(job.attempt)
+    if attempt is None or attempt.runner != runner.id or attempt.state not in ("running", "ending"):
+        return None
+    return job, attempt
 
 
 def _late(

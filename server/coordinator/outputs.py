@@ -78,11 +78,12 @@ class OutputIntake:
     def _heard(self, job: Job, attempt: Attempt, size: int) -> None:
         if self._notes_heard:
             self._tx.set_progress(attempt.id, None, at=self._now)
-        notice = Notice("output", job=job.id, attempt=attempt.id, runner=attempt.runner)
+        memory = self._memory
 
         def committed() -> None:
-            self._memory.output_bytes += size
-            self._memory.notify(notice)
+            memory.output_bytes += size
+            if memory.is_watched:
+                memory.notify(Notice("output", job.id, attempt.id, attempt.runner))
 
         self._tx.after_commit(committed)
 

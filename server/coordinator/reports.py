@@ -59,6 +59,8 @@ class Report:
     def progress(self, job: Job, attempt: Attempt, progress: Progress | None) -> None:
         """Progress, or (None) a word that the runner is busy with it."""
         self._tx.set_progress(attempt.id, progress, at=self._now)
+        if not self._memory.is_watched:
+            return
         notice = Notice("progress", job=job.id, attempt=attempt.id, runner=attempt.runner)
         self._tx.after_commit(lambda: self._memory.notify(notice))
 

@@ -225,6 +225,10 @@ class Tx(Protocol):
         """Attempts by row id, each with its job."""
         ...
 
+    def live_attempt(self, attempt_id: int) -> Attempt | None:
+        """An attempt that holds a slot; None: it has ended, or there is none."""
+        ...
+
     def attempts_by_uuid(self, uuids: Collection[str]) -> dict[str, tuple[Job, Attempt]]: ...
 
     def attempts_of(self, job_id: int) -> list[Attempt]:

@@ -167,22 +167,25 @@ class GroupCommit:
         callbacks, ready = tx.callbacks, set(tx.ready)
         tx.memory.settle()
         tx.reset()
-        for call in callbacks:
-            self._call(call)
+        for call in callbacks:  # one of the hottest loops, so its boundary stands in it
+            try:
+                call()
+            except Exception as error:
+                self._report(error)
         if events or ready:
             committed = Committed(events, ready, seconds)
             for listener in self._listeners:
-                self._call(listener, committed)
+                try:
+                    listener(committed)
+                except Exception as error:
+                    self._report(error)
         _answer(verdicts)
 
-    def _call(self, call: Callable[..., None], *values: Any) -> None:
-        """Run somebody's code after the commit; its failure is reported, and stops nobody."""
-        try:
-            call(*values)
-        except Exception as error:
-            self._loop.call_exception_handler(
-                {"message": "A call after a commit failed.", "exception": error}
-            )
+    def _report(self, error: Exception) -> None:
+        """Somebody's code after a commit failed: that is told, and stops nobody."""
+        self._loop.call_exception_handler(
+            {"message": "A call after a commit failed.", "exception": error}
+        )
 
 
 def _answer(verdicts: Sequence[_Verdict]) -> None:

@@ -115,6 +115,9 @@ class AttemptOps(JobOps):
         found += [attempt_of(row) for row in self.rows_in(_BY_IDS, missing)]
         return {attempt.id: (job, attempt) for job, attempt in self._with_jobs(found)}
 
+    def live_attempt(self, attempt_id: int) -> Attempt | None:
+        return self.memory.attempts.get(attempt_id)
+
     def attempts_by_uuid(self, uuids: Collection[str]) -> dict[str, tuple[Job, Attempt]]:
         ids, hot = self.memory.attempt_uuids, self.memory.attempts
         found = [hot[ids[uuid]] for uuid in uuids if uuid in ids]
