@@ -2,7 +2,8 @@
 
 Its status is the truth about now, our record the truth about what was wanted. Events of jobs that
 ended while it was offline may still be on their way when it says that it is idle, so a job that
-was seen running is dropped by the second such answer, not by the first.
+was seen running is missed at the first such answer; it is dropped at the second, or when nothing
+was heard of it for a moment.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from server.wire.treadmill import Idle
 
-Act: TypeAlias = Literal["start", "stop", "adopt", "ask_again", "drop", "free", "trust"]
+Act: TypeAlias = Literal["start", "stop", "adopt", "miss", "drop", "free", "trust"]
 
 
 class Recorded(NamedTuple):
@@ -64,4 +65,4 @@ def _about(job: Recorded, ongoing: str | None, is_doubtful: bool) -> Move:
         return Move("start" if ongoing is None else "drop", job.id)
     if ongoing is None and is_doubtful:
         return Move("trust", job.id)
-    return Move("drop" if job.was_missed else "ask_again", job.id)
+    return Move("drop" if job.was_missed else "miss", job.id)

@@ -156,9 +156,8 @@ class Desk:
             job.sent_at = None  # it did not arrive: it is sent again
         elif move.act == "adopt":
             await self._hearing.adopted(job, reported)
-        elif move.act == "ask_again":
-            job.was_missed = True
-            self.telling.ask_later()
+        elif move.act == "miss":
+            job.missed_at = self.now
         elif move.act in ("drop", "free"):
             await self.finish(job, dropped("the supervisor no longer has the job"))
         elif move.act == "trust":

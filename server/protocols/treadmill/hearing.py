@@ -99,7 +99,7 @@ class Hearing:
 
     async def _state(self, job: Held, state: JobState, words: str = "") -> None:
         desk, rank = self._desk, RANKS[state.state]
-        job.was_missed = False
+        job.missed_at = None
         if state.state == "terminated":
             await desk.finish(job, await self._end_of(job))
             return

@@ -35,7 +35,8 @@ class Held:
     stop_sent_at: float | None = None
     is_killed: bool = False
     """Whether it was told again to stop, with emphasis."""
-    was_missed: bool = False
+    missed_at: float | None = None
+    """When the supervisor said that it does not have it."""
     console: ConsoleIntake | None = None
     """Its output on the way into the store."""
 
@@ -61,7 +62,8 @@ class Held:
         return not self.is_seen and self.sent_at is not None and self.sent_at > at
 
     def recorded(self) -> Recorded:
-        return Recorded(self.id, self.is_seen, self.is_given_up, self.was_missed)
+        was_missed = self.missed_at is not None
+        return Recorded(self.id, self.is_seen, self.is_given_up, was_missed)
 
     def follow(self, job: Job, attempt: Attempt) -> None:
         """The store knows more, for example that it is to stop."""
@@ -69,8 +71,8 @@ class Held:
 
     def forget_what_was_sent(self) -> None:
         """A new connection: nothing that was sent before counts."""
-        self.sent_at = self.stop_sent_at = None
-        self.was_missed = self.is_killed = False
+        self.sent_at = self.stop_sent_at = self.missed_at = None
+        self.is_killed = False
 
 
 def held(job: Job, attempt: Attempt) -> Held:

@@ -14,6 +14,7 @@ from server.errors import InvalidInput
 from server.model import Outcome
 from server.protocols.treadmill.held import held
 from server.protocols.treadmill.jobs import resumed_job, start_message
+from server.protocols.treadmill.outcomes import dropped
 from server.wire.treadmill import (
     StartJobMessage,
     StatusQuestion,
@@ -33,7 +34,8 @@ STOP_AGAIN_SECONDS = 15.0
 ANSWER_SECONDS = 10.0
 """A supervisor that does not say what it is at within this is cut off, to come again."""
 SETTLE_SECONDS = 2.0
-"""Between the two times that a supervisor has to say that it does not have a job."""
+"""For how long the end of a job may still be on its way after its supervisor says that it does
+not have it; and before a supervisor is asked about something that does not fit."""
 REST_SECONDS = 1.0
 """After an error that ended a job: its supervisor may still be clearing up."""
 
@@ -100,7 +102,7 @@ class Telling:
         self._remember(self._question.asked_at + ANSWER_SECONDS)
 
     def ask_later(self) -> None:
-        """Ask once more after what may be on its way has come."""
+        """Something does not fit: ask what it is at, but not at every word of it."""
         self._ask_at = min(self._ask_at, self._desk.now + SETTLE_SECONDS)
         self._desk.wake()
 
@@ -143,6 +145,12 @@ class Telling:
             await self._start(job)
 
     async def _see_to(self, job: Held) -> None:
+        if job.missed_at is not None:
+            gone_at = job.missed_at + SETTLE_SECONDS
+            if self._desk.now >= gone_at:
+                await self._desk.finish(job, dropped("the supervisor no longer has the job"))
+                return
+            self._remember(gone_at)
         if job.is_given_up or job.is_stopping:
             self._see_to_stop(job)
         elif not job.is_seen:

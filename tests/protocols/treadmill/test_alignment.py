@@ -35,9 +35,9 @@ def at(job_id: str) -> Ongoing:
         ([recorded(is_seen=False)], at(J), [Move("adopt", J)]),
         ([recorded(is_seen=False)], at(K), [Move("drop", J), Move("stop", K)]),
         ([recorded()], at(J), [Move("adopt", J)]),
-        ([recorded()], Idle(), [Move("ask_again", J)]),
+        ([recorded()], Idle(), [Move("miss", J)]),
         ([recorded(was_missed=True)], Idle(), [Move("drop", J)]),
-        ([recorded()], at(K), [Move("ask_again", J), Move("stop", K)]),
+        ([recorded()], at(K), [Move("miss", J), Move("stop", K)]),
         ([recorded(was_missed=True)], at(K), [Move("drop", J), Move("stop", K)]),
         ([recorded(is_given_up=True)], Idle(), [Move("free", J)]),
         ([recorded(is_given_up=True)], at(J), [Move("stop", J)]),
@@ -146,7 +146,6 @@ async def test_a_dropped_job_is_finished_and_made_anew_where_its_policy_allows(
             job_id = await running(world, double, restarts=1)
         async with world.supervisor() as double:
             await double.answer_next(IDLE)
-            await double.answer_next(IDLE)
             assert await world.exit_status(job_id) == "supervisor_dropped_job"
             again = await double.takes()
             assert again["job_id"] != job_id
@@ -184,7 +183,6 @@ async def test_another_job_runs_in_its_place(tmp_path: Path) -> None:
         async with world.supervisor() as double:
             await double.answer_next(ongoing(SECOND, "ready"))
             assert (await double.next("stop_job"))["job_id"] == SECOND
-            await double.answer_next(ongoing(SECOND, "terminating"))
             assert await world.exit_status(job_id) == "supervisor_dropped_job"
 
 

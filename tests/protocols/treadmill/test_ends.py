@@ -150,7 +150,7 @@ async def test_a_stop_without_an_end_is_said_again_and_asked_about(tmp_path: Pat
         clock.advance(15)
         assert (await double.next("stop_job"))["job_id"] == job_id
         await double.answer_next(IDLE)
-        await while_time_passes(clock, double.answer_next(IDLE))
+        await while_time_passes(clock, world.becomes(job_id, "terminated"))
         assert await world.exit_status(job_id) == "job_canceled"
         assert await world.events("kill_requested") != []
 

@@ -208,7 +208,7 @@ async def until(
         raise AssertionError(what if isinstance(what, str) else what()) from None
 
 
-async def while_time_passes(clock: ManualClock, awaited: Coroutine[Any, Any, None]) -> None:
+async def while_time_passes(clock: ManualClock, awaited: Coroutine[Any, Any, object]) -> None:
     """Let the clock run, half a second at a time, until something has happened."""
     task = asyncio.create_task(awaited)
 
