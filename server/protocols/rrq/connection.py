@@ -59,6 +59,16 @@ class Connection(asyncio.Protocol):
         if frames and self.is_open and self._transport is not None:
             self._transport.writelines(frames)
 
+    def read_no_further(self) -> None:
+        """Leave what the runner sends unread for now."""
+        if self.is_open and self._transport is not None:
+            self._transport.pause_reading()
+
+    def read_on(self) -> None:
+        """Read again."""
+        if self.is_open and self._transport is not None:
+            self._transport.resume_reading()
+
     def close(self, reason: str) -> None:
         """End it now, whatever is still to be written."""
         self._end(reason)

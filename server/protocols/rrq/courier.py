@@ -48,6 +48,10 @@ GATHER_SECONDS = 0.005
 IDLE_SECONDS = 10.0
 """How often a runner with nothing to say is noted as heard: its connection stands."""
 RETRY_SECONDS = 0.2
+CLOSE_TRIES = 5
+"""After these a session is left open; the next one of its runner ends it."""
+MAX_UNHEARD_BYTES = 32 * 1024 * 1024
+"""Of results that wait to be stored; above it the runner's answers are left unread."""
 MAX_LATE = 256
 """Answers nobody waits for that are taken into one exchange; more are dropped."""
 MAX_IGNORED = 16
@@ -88,6 +92,8 @@ class Courier:
         self.console = Console(self._table, self._poke)
         self._ladder = Ladder(group, self._table, connection, self._report, end_runner, self._poke)
         self._reports: list[AttemptReport] = []
+        self._unheard: list[AttemptReport] = []
+        """Reports of an exchange that is under way, or that failed."""
         self._late = 0
         self._ignored: list[str] = []
         self._put_off: list[Assigned] = []
@@ -136,13 +142,19 @@ class Courier:
         for entry in lost:
             self._reports.append(AttemptReport(entry.request_id, self._loss_of(entry, lost, loss)))
         self._put_off.clear()
-        try:
-            await self._coordinator.exchange(self._session.id, self._said(0))
-        except UnknownSession:
-            return
-        await self._coordinator.close_session(
-            self._session.id, reason=loss.reason, is_blameless=True
-        )
+        for _ in range(CLOSE_TRIES):
+            try:
+                await self._say(0)
+                await self._coordinator.close_session(
+                    self._session.id, reason=loss.reason, is_blameless=True
+                )
+            except UnknownSession:
+                return
+            except TrafficError as error:
+                logger.warning("%s: put off: %s", self._group.name, error.message)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
 
     def _loss_of(self, entry: InFlight, lost: list[InFlight], loss: Loss) -> Outcome:
         if loss.is_ours:
@@ -157,22 +169,18 @@ class Courier:
 
     async def _exchange(self) -> bool:
         """Say all there is to say, and do what is told. False: the session has ended."""
-        free = self._free()
-        asked = self._group.share_of(self, free)
-        said = self._said(asked)
         try:
             await self._tell_ignored()
             await self._ladder.give_up_what_has_to_be()
-            told = await self._coordinator.exchange(self._session.id, said)
+            free = self._free()
+            asked = self._group.share_of(self, free)
+            told = await self._say(asked)
         except UnknownSession:
             return False
         except TrafficError as error:
             logger.warning("%s: put off: %s", self._group.name, error.message)
-            self._reports = [*said.reports, *self._reports]
-            self.console.put_back(said.output)
             await asyncio.sleep(RETRY_SECONDS)
             return True
-        self.console.taken()
         self._obey(told)
         self._wants_more = len(told.assign) >= asked > 0 and free > asked
         return True
@@ -181,12 +189,21 @@ class Courier:
         while self._ignored:
             await self._coordinator.note_ignored(self._session.runner, self._ignored.pop())
 
-    def _said(self, asked: int) -> Said:
-        reports, self._reports = self._reports, []
-        self._late = 0
+    async def _say(self, asked: int) -> Told:
+        """One exchange. What it could not bring is said again by the next: a repeat is harmless."""
+        reports, output = [*self._unheard, *self._reports], self.console.take()
+        self._unheard, self._reports, self._late = reports, [], 0
         self._has_unconfirmed = False
-        held = self._table.request_ids
-        return Said(held=held, free=asked, reports=reports, output=self.console.take())
+        said = Said(held=self._table.request_ids, free=asked, reports=reports, output=output)
+        try:
+            told = await self._coordinator.exchange(self._session.id, said)
+        except BaseException:
+            self.console.put_back(output)
+            raise
+        self._unheard = []
+        self.console.taken()
+        self._connection.read_on()
+        return told
 
     def _obey(self, told: Told) -> None:
         self._put_off = []
@@ -314,7 +331,13 @@ class Courier:
         self._table.remove(entry)
         self._group.suspects.clear(entry.job)
         self._report(entry.request_id, self._ladder.in_the_light_of(entry, outcome))
+        if self._unheard_bytes() > MAX_UNHEARD_BYTES:
+            self._connection.read_no_further()
         self._ladder.end_what_is_left()
+
+    def _unheard_bytes(self) -> int:
+        waiting = (one.outcome for one in (*self._unheard, *self._reports))
+        return sum(len(outcome.result) for outcome in waiting if outcome is not None)
 
     def _late_came(self, request_id: str, outcome: Outcome) -> None:
         """Nobody waits for it: it goes into the ledger where it names an attempt of ours."""

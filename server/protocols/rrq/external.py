@@ -67,7 +67,7 @@ class ExternalRunner:
             is_ours = bool(ended)
         finally:
             group.leave(courier)
-            reason = connection.loss or "the coordinator is stopping"
+            reason = connection.loss or "the coordinator ended the connection"
             await courier.close(Loss(reason, is_ours=is_ours))
         return courier.has_answered
 

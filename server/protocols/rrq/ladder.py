@@ -98,6 +98,9 @@ class Ladder:
         """Tell the coordinator of attempts that nobody waits for any more."""
         while self._to_give_up:
             entry, outcome = self._to_give_up[0]
+            if entry.request_id not in self._table:  # answered after all
+                self._to_give_up.pop(0)
+                continue
             await self._group.coordinator.give_up(entry.request_id, outcome, reason=outcome.message)
             self._to_give_up.pop(0)
 

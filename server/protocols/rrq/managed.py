@@ -163,7 +163,7 @@ class ManagedRunner:
         courier = self._courier = Courier(group, session, connection, end_runner)
         courier.console.listen_to(process)
         group.join(courier)
-        loss = Loss("the coordinator is stopping", is_ours=True)
+        loss = Loss("the coordinator ended the connection", is_ours=True)
         try:
             await courier.run()
             loss = await self._find_out(started, ended)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from server.errors import Busy
 from server.wire.rrq_frames import MAX_FRAME_BYTES
 from tests.protocols.rrq.double import a_double
 from tests.protocols.rrq.world import SAM, a_world, dialled, eventually, settings_with
@@ -545,3 +546,41 @@ async def test_what_is_given_up_keeps_its_slot_until_it_is_heard_of(tmp_path: Pa
         await eventually(lambda: world.coordinator.busy(known.id) == 1, "its slot is free")
         runner.answer(kept)
         await world.result(long)
+
+
+async def test_what_the_store_does_not_take_is_said_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        a_double() as runner,
+        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
+    ):
+        job = await world.one("py#x")
+        sent = await runner.request()
+        await world.running(job)
+        exchange = world.coordinator.exchange
+        refused: list[int] = []
+
+        async def busy(session_id: int, said: Said) -> Told:
+            if len(refused) < 2 and said.reports:
+                refused.append(len(said.reports))
+                raise Busy("too much at once")
+            return await exchange(session_id, said)
+
+        monkeypatch.setattr(world.coordinator, "exchange", busy)
+        runner.answer(sent, result="kept")
+        assert await world.result(job) == "kept"
+        assert refused == [1, 1]
+
+
+async def test_many_large_answers_are_taken_one_after_the_other(tmp_path: Path) -> None:
+    large = "x" * (15 * 1024 * 1024)
+    async with (
+        a_double() as runner,
+        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
+    ):
+        jobs = await world.submit(*["py#x"] * 5)
+        for sent in await runner.requests_for(5):
+            runner.answer(sent, result=large)
+        for job in jobs:
+            assert await world.result(job) == large
