@@ -276,3 +276,21 @@ async def test_fib_ends_with_its_time() -> None:
         outcome = await bench.connector.ended()
         assert outcome.error is not None
         assert (outcome.status, outcome.error.type) == ("timeout", "wall_limit")
+
+
+async def test_a_system_without_a_launcher_runs_commands_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As anything but Linux is."""
+    monkeypatch.delattr("os.memfd_create")
+    limits = LimitSettings(memory=64 * MIB, pids=20, wall_ms=60_000)
+    sandbox = Sandbox(SandboxOptions("auto", {"command": limits}))
+    sandbox.open()
+    sandbox.forget_groups()
+    async with limited(sandbox) as bench:
+        outcome = await bench.run("sh", "-c", "exit 3")
+        assert outcome.exit_code == 3
+        assert outcome.isolation == (
+            "not isolated: this system has no namespaces, only Linux has; "
+            "memory 64 MiB NOT held; pids 20 NOT held; wall 1m by the agent"
+        )

@@ -18,7 +18,7 @@ from server.model import Usage
 from traffic_tui.runner.guard import Guard
 from traffic_tui.runner.sandbox.news import KILLED, LauncherNews
 from traffic_tui.runner.sandbox.plan import Plan
-from traffic_tui.runner.sandbox.starting import close_all, launcher_start
+from traffic_tui.runner.sandbox.starting import close_all, has_launcher, launcher_start
 from traffic_tui.runner.sandbox.view import TEMPORARY
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class ProcessGroups:
         """Start a child in a session of its own. Raises OSError where that cannot be done."""
         self._guard.ready()
         confinement = launch.confinement
-        if confinement is None:
+        if confinement is None or not has_launcher():
             group = ProcessGroup(self._spawn(launch), self._guard)
         else:
             group = self._confined(launch, confinement)

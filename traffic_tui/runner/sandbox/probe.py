@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traffic_tui.runner.sandbox.plan import Plan
-from traffic_tui.runner.sandbox.starting import close_all, launcher_start
+from traffic_tui.runner.sandbox.starting import close_all, has_launcher, launcher_start
 
 if TYPE_CHECKING:
     from traffic_tui.runner.sandbox.plan import Room
@@ -22,8 +21,8 @@ APPARMOR_SWITCH = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 
 def room_problem(room: Room) -> str | None:
     """Why a program cannot have this room; None: it can."""
-    if sys.platform != "linux" or not hasattr(os, "memfd_create"):
-        return "this system has no namespaces; they are Linux's"
+    if not has_launcher():
+        return "this system has no namespaces, only Linux has"
     plan = Plan(("true",), {"PATH": os.defpath}, "/", rlimits={"RLIMIT_CORE": 0}, room=room)
     try:
         told = _run(plan)

@@ -17,6 +17,7 @@ from traffic_tui.runner.sandbox.leftovers import GroupRecord
 from traffic_tui.runner.sandbox.limits import limit_names
 from traffic_tui.runner.sandbox.plan import Room
 from traffic_tui.runner.sandbox.probe import room_problem
+from traffic_tui.runner.sandbox.starting import has_launcher
 from traffic_tui.runner.sandbox.view import furniture
 
 if TYPE_CHECKING:
@@ -196,6 +197,8 @@ class Sandbox:
         return self._rlimit(name)
 
     def _rlimit(self, name: str) -> str:
+        if not has_launcher():
+            return ""
         if name == "memory":
             return "rlimit, each process"
         if name == "pids" and (self.is_roomy or os.geteuid() != 0):

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 SCRIPT = Path(__file__).parent / "launcher" / "alone.py"
 
 
+def has_launcher() -> bool:
+    """Whether this system has what a launcher needs: only Linux has."""
+    return hasattr(os, "memfd_create")
+
+
 class Start(NamedTuple):
     """What to run, and the descriptors that it inherits beside its pipes."""
 
