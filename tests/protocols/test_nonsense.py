@@ -6,6 +6,7 @@ import json
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from tests.protocols.native_v1 import world as native_v1
 from tests.protocols.native_v2.box import say_hello
 from tests.protocols.runpack.peer import FREE, Peer
 from tests.protocols.treadmill import world as treadmill
@@ -152,7 +153,26 @@ async def test_nothing_said_to_treadmills_rest_makes_it_stumble(tmp_path: Path) 
         for query in ("work=%00", "conn=idle", "&&&", "work=idle&work=busy", "x" * 5_000, "=" * 50):
             assert (await world.rest("GET", f"/supervisors?{query}")).status_code < 500
         for job_id, status in (await world.rest("GET", "/jobs")).json()["jobs"].items():
-            assert (
-                status == (await world.rest("GET", f"/jobs/{job_id}/status")).json()["job_status"]
-            )
+            assert status["state"] == await world.state(job_id)
         assert (await world.state(await world.enqueue()))["type"] == "queued"
+
+
+async def test_nothing_said_by_traffic_light_runners_makes_it_stumble(tmp_path: Path) -> None:
+    random = Random(22)
+    hello = {"nonce": "a", "capacity": 1, "port": 9, "callback_url": "http://127.0.0.1:9/"}
+    async with native_v1.a_world(tmp_path) as world:
+        [job] = await world.submit()
+        update = {"nonce": "a", "capacity": "5", "job_id": job.uuid, "status": "running"}
+        calls: list[tuple[str, Any]] = [
+            ("runner/hello", hello),
+            ("runner/update", update),
+            ("runner/capacity/update", {"nonce": "a", "capacity": 5}),
+            ("job/update", update),
+        ]
+        for call, sound in calls:
+            for _ in range(BODIES_PER_ROUTE):
+                body = json.dumps(spoiled(random, sound)).encode()
+                answer = await world.post(call, body)
+                assert answer.status_code < 500, (call, body, answer.text)
+                assert answer.json().keys() <= {"ok", "error", "message"}
+        assert (await world.post("runner/hello", {"nonce": "sound"})).json() == {"ok": True}

@@ -31,7 +31,7 @@ def job_status(snapshot: JobSnapshot, supervisor: Supervisor | None, now_ms: int
     Args:
         supervisor: the one its newest attempt went to.
     """
-    job, attempt = snapshot.job, snapshot.attempt
+    job = snapshot.job
     is_out = supervisor is not None and job.state not in WAITING_STATES
     state = {
         **_state(snapshot),
@@ -41,8 +41,7 @@ def job_status(snapshot: JobSnapshot, supervisor: Supervisor | None, now_ms: int
         "ssh_host_keys": None,
         "result": _result(snapshot, supervisor) if job.state in FINAL_STATES else None,
     }
-    as_of = max(job.since, attempt.ended_at if attempt else 0)
-    return {"state": state, "as_of": timestamp(as_of or now_ms)}
+    return {"state": state, "as_of": timestamp(now_ms)}
 
 
 def _state(snapshot: JobSnapshot) -> dict[str, Any]:
