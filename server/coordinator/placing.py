@@ -39,6 +39,12 @@ def place(tx: Tx, memory: Memory, protocol: str, now: int) -> list[Placed]:
     return _Placing(tx, memory, protocol, now).run()
 
 
+def _is_open(tx: Tx, session: Session) -> bool:
+    """Memory follows the commit: a session may have ended by an operation just before."""
+    now = tx.session(session.id)
+    return now is not None and not now.ended_at
+
+
 class _Placing:
     """One look at what waits and who has room."""
 
@@ -46,7 +52,9 @@ class _Placing:
         self._tx = tx
         self._memory = memory
         self._now = now
-        self._sessions = {runner.id: session for runner, session in memory.pool(protocol)}
+        self._sessions = {
+            runner.id: session for runner, session in memory.pool(protocol) if _is_open(tx, session)
+        }
         self._busy: dict[int, int] = {}
         self._lines: dict[str, Line] = {}
         self._takers: dict[int, list[Runner]] = {}

@@ -84,14 +84,18 @@ class Original:
             self.messages[body["job_id"]] = body.get("message", "")
         return OK
 
-    async def bring(self, job_id: str | int, first: int = 1, last: int = 9) -> httpx.Response:
+    async def bring(
+        self, job_id: str | int, first: int = 1, last: int = 9, **headers: str
+    ) -> httpx.Response:
         """Call the runner's webhook, with the values this source writes."""
         cursors: dict[str, Any] = {"cursor_from": first, "cursor_to": last}
         if self.source == "code":
             cursors = {name: str(value) for name, value in cursors.items()}
         async with httpx.AsyncClient() as http:
             return await http.post(
-                f"http://127.0.0.1:{self.port}{WEBHOOK_PATH}", json={"job_id": job_id, **cursors}
+                f"http://127.0.0.1:{self.port}{WEBHOOK_PATH}",
+                json={"job_id": job_id, **cursors},
+                headers={name.replace("_", "-"): value for name, value in headers.items()},
             )
 
 
@@ -171,6 +175,18 @@ async def test_a_boot_has_a_nonce_of_its_own(original: Original) -> None:
         async with serve(original.url, Crawler()):
             await until(lambda: original.port)
     assert len(set(original.nonces)) == 2
+
+
+async def test_what_was_on_its_way_to_the_boot_before_is_not_taken(original: Original) -> None:
+    crawler = Crawler()
+    async with serve(original.url, crawler):
+        await until(lambda: original.port)
+        old = await original.bring("j1", x_traffic_light_nonce="the boot before")
+        assert (old.status_code, old.json()["error"]) == (409, True)
+        mine = await original.bring("j2", x_traffic_light_nonce=original.nonces[0])
+        assert mine.status_code == 200
+        await until(lambda: crawler.ranges)
+    assert len(crawler.ranges) == 1
 
 
 async def test_running_is_said_while_it_runs(original: Original) -> None:

@@ -17,6 +17,7 @@ from traffic_tui.runner.connectors.traffic_light_listener import (
     MAX_HEAD,
     WEBHOOK_PATH,
     Answer,
+    Call,
     Listener,
 )
 from traffic_tui.runner.errors import RunnerError
@@ -32,10 +33,10 @@ class Taken:
         self.bodies: list[bytes] = []
         self.port = 0
 
-    async def take(self, caller: str, body: bytes) -> Answer:
-        assert caller == "127.0.0.1"
-        self.bodies.append(body)
-        if body == b"a fault":
+    async def take(self, call: Call) -> Answer:
+        assert (call.caller, call.life) == ("127.0.0.1", "")
+        self.bodies.append(call.body)
+        if call.body == b"a fault":
             raise ZeroDivisionError
         return Answer(200)
 

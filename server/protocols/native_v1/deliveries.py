@@ -87,8 +87,12 @@ class Deliveries:
         await self._coordinator.not_taken(assigned.attempt.uuid, Outcome("lost", words))
 
     async def _call(self, placed: Placed, body: bytes) -> Refusal | None:
+        if self._coordinator.session(placed.session.uuid) is None:
+            return Refusal("it was started anew", False)  # the new life knows nothing of it
         try:
             url = webhook_url(placed.runner, self._settings)
         except Forbidden as error:
             return Refusal(error.message, False)
-        return await self._webhooks.call(placed.runner.identity, url, body)
+        return await self._webhooks.call(
+            placed.runner.identity, url, body, life=placed.session.nonce
+        )

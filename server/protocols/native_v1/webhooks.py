@@ -27,6 +27,7 @@ used that the other side closes at this moment."""
 MAX_ANSWER = 64 * 1024
 DRAIN_SECONDS = 0.2
 """What of an answer has not come by then is not waited for; the connection is closed."""
+NONCE_HEADER = "x-traffic-light-nonce"
 HEADERS = {"content-type": "application/json", "user-agent": "traffic-tui"}
 
 
@@ -60,13 +61,18 @@ class Webhooks:
         self._trusted = ssl.create_default_context()
         self._pools: OrderedDict[str, Pool] = OrderedDict()
 
-    async def call(self, identity: str, url: str, body: bytes) -> Refusal | None:
-        """Send a job to the runner of that identity; None: it took it."""
+    async def call(self, identity: str, url: str, body: bytes, *, life: str) -> Refusal | None:
+        """Send a job to the runner of that identity; None: it took it.
+
+        Args:
+            life: the nonce of the boot it is meant for. A runner that looks at it does not take
+                what was on its way to the life before.
+        """
         async with self._turns:
             pool = self._pool(identity)
             pool.in_use += 1
             try:
-                refusal = await self._outcome(pool, url, body)
+                refusal = await self._outcome(pool, url, body, life)
             finally:
                 pool.in_use -= 1
             await self.tidy()
@@ -97,10 +103,10 @@ class Webhooks:
         self._pools.move_to_end(identity)
         return pool
 
-    async def _outcome(self, pool: Pool, url: str, body: bytes) -> Refusal | None:
+    async def _outcome(self, pool: Pool, url: str, body: bytes, life: str) -> Refusal | None:
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                status = await _status(pool.client, url, body)
+                status = await _status(pool.client, url, body, life)
         except TimeoutError:
             return Refusal(f"no answer within {self._timeout_seconds:g}s", False)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -110,8 +116,9 @@ class Webhooks:
         return None if 200 <= status <= 299 else Refusal(f"answered {status}", False)
 
 
-async def _status(client: httpx.AsyncClient, url: str, body: bytes) -> int:
-    async with client.stream("POST", url, content=body) as response:
+async def _status(client: httpx.AsyncClient, url: str, body: bytes, life: str) -> int:
+    headers = {NONCE_HEADER: life} if life.isascii() and life.isprintable() else {}
+    async with client.stream("POST", url, content=body, headers=headers) as response:
         await _drain(response)
         return response.status_code
 

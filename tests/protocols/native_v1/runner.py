@@ -48,12 +48,14 @@ class Runner:
         self.style = style
         self.port = 0
         self.answer = status(200)
+        self.checks_life = False
+        """Whether it looks, as our own runner does, for which boot a job is meant."""
         self.jobs: list[dict[str, Any]] = []
         self.heads: list[bytes] = []
         """First lines and headers of all webhooks."""
         self._news = asyncio.Condition()
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     @property
     def identity(self) -> str:
@@ -84,27 +86,39 @@ class Runner:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def die(self) -> None:
-        """No longer listen, and cut what is open."""
+        """No longer listen, cut what is open, and be busy with nothing more."""
         server, self._server = self._server, None
         if server is not None:
             server.close()
-        for writer in list(self._open):
+        for writer, task in list(self._open.items()):
             writer.transport.abort()
+            if task is not asyncio.current_task():
+                task.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+        if self._server is None:  # it came in while this runner died
+            writer.close()
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[writer] = task
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 await self._take(head, await reader.readexactly(_length(head)), writer)
         except (asyncio.IncompleteReadError, OSError):
             return  # the other side hung up, or a knock
+        except asyncio.CancelledError:
+            return  # it died
         finally:
-            self._open.discard(writer)
+            self._open.pop(writer, None)
             writer.close()
 
     async def _take(self, head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
         assert head.startswith(WEBHOOK), head
+        if self.checks_life and f"x-traffic-light-nonce: {self.nonce}\r\n".encode() not in head:
+            await status(409)({}, writer)
+            return
         async with self._news:
             self.jobs.append(json.loads(body))
             self.heads.append(head)

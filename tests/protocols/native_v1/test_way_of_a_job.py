@@ -26,6 +26,7 @@ async def test_a_runner_written_to_the_code(tmp_path: Path) -> None:
             "cursor_to": "1700000099999999",
         }
         assert b"content-type: application/json" in runner.heads[0].lower()
+        assert b"x-traffic-light-nonce: boot-1" in runner.heads[0].lower()
         await world.becomes(job, "in_progress")  # the yes is the start
         await runner.say("running", brought)
         await runner.say("completed", brought)

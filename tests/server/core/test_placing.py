@@ -298,6 +298,18 @@ async def test_a_faulty_runner_gets_nothing_until_its_pause_is_over(world: World
     assert world.coordinator.runner_state(runner) == "lost"
 
 
+async def test_nothing_is_placed_with_a_life_that_ends_in_the_same_commit(world: World) -> None:
+    await joins(world, "lab", capacity=1)
+    (job,) = await world.submit("fib")
+    _, placed = await asyncio.gather(
+        joins(world, "lab", capacity=1, nonce="boot-2"), world.coordinator.place(POOL)
+    )
+    assert placed == []
+    placed = await world.coordinator.place(POOL)
+    assert [one.session.nonce for one in placed] == ["boot-2"]
+    assert (await world.job(job)).state == "claimed"
+
+
 async def test_a_pinned_job_waits_for_its_runner(world: World) -> None:
     await joins(world, "a", capacity=1)
     await joins(world, "b", capacity=1)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from server.model import Stream
     from traffic_tui.runner.connectors.link import Address
     from traffic_tui.runner.connectors.traffic_light_jobs import Brought, Report
+    from traffic_tui.runner.connectors.traffic_light_listener import Call
     from traffic_tui.runner.listen_address import ListenAddress
     from traffic_tui.runner.registry import Registry
     from traffic_tui.runner.seam import JobUpdate
@@ -134,12 +135,14 @@ class TrafficLightConnector:
 
     # being brought jobs ----------------------------------------------------------------------
 
-    async def _take(self, caller: str, body: bytes) -> Answer:
+    async def _take(self, call: Call) -> Answer:
         """A webhook came."""
-        if not await self._callers.admit(caller):
+        if not await self._callers.admit(call.caller):
             return Answer(403, "jobs are taken from this runner's coordinator only")
+        if call.life not in ("", self._calls.nonce):
+            return Answer(409, "this job was meant for a boot of this runner that is over")
         try:
-            job = brought(json.loads(body))
+            job = brought(json.loads(call.body))
         except (ValueError, RecursionError) as error:
             return Answer(400, f"this is no job: {plain(error)}")
         return self._start(job)

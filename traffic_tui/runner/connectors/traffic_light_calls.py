@@ -25,22 +25,22 @@ class TrafficLightCalls:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._nonce = secrets.token_hex(16)
+        self.nonce = secrets.token_hex(16)
         self._chosen: dict[tuple[str, ...], int] = {}
 
     async def hello(self, *, capacity: int, port: int) -> None:
         """This boot is there, and listens on that port. The original calls port 3000 whatever is
         said here."""
-        fields = _json({"nonce": self._nonce, "capacity": capacity, "port": port})
+        fields = _json({"nonce": self.nonce, "capacity": capacity, "port": port})
         await self._link.call("POST", f"{PREFIX}/runner/hello", fields)
 
     async def capacity(self, slots: int) -> None:
         """So many jobs at once; a sign of life as well."""
-        await self._post(CAPACITY_PATHS, {"nonce": self._nonce, "capacity": slots})
+        await self._post(CAPACITY_PATHS, {"nonce": self.nonce, "capacity": slots})
 
     async def job(self, report: Report) -> None:
         """Where a job stands. Why is our own addition; others do not look at it."""
-        fields = {"job_id": report.job_id, "status": report.word, "nonce": self._nonce}
+        fields = {"job_id": report.job_id, "status": report.word, "nonce": self.nonce}
         if report.message:
             fields["message"] = report.message
         await self._post(JOB_PATHS, fields)

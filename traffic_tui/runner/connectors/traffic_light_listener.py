@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WEBHOOK_PATH = "/internal/traffic-light/job/create"
+NONCE_HEADER = b"x-traffic-light-nonce"
+"""Our own coordinator says for which boot a job is meant; the original does not."""
 MAX_HEAD = 16 * 1024
 MAX_BODY = 64 * 1024
 MAX_CONNECTIONS = 64
@@ -44,12 +46,20 @@ class Answer(NamedTuple):
         return json.dumps(told).encode()
 
 
-class Listener:
-    """Listens until closed, and hands each job to ``take``, with the address it came from."""
+class Call(NamedTuple):
+    """A job as it was sent."""
 
-    def __init__(
-        self, host: str, port: int, take: Callable[[str, bytes], Awaitable[Answer]]
-    ) -> None:
+    caller: str
+    """Address it came from."""
+    life: str
+    """The nonce of the boot it is meant for; empty: it does not say."""
+    body: bytes
+
+
+class Listener:
+    """Listens until closed, and hands each job to ``take``."""
+
+    def __init__(self, host: str, port: int, take: Callable[[Call], Awaitable[Answer]]) -> None:
         self._host = host
         self._port = port
         self._take = take
@@ -113,7 +123,7 @@ class Connection:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        take: Callable[[str, bytes], Awaitable[Answer]],
+        take: Callable[[Call], Awaitable[Answer]],
         heard: Callable[[asyncio.StreamWriter], None],
     ) -> None:
         self._reader = reader
@@ -162,7 +172,9 @@ class Connection:
             if len(body) > MAX_BODY:
                 return Answer(413, f"a job has at most {MAX_BODY} bytes")
         peer = self._writer.get_extra_info("peername")
-        return await self._take(str(peer[0]) if peer else "", bytes(body))
+        life = next((value for name, value in request.headers if name == NONCE_HEADER), b"")
+        caller = str(peer[0]) if peer else ""
+        return await self._take(Call(caller, life.decode("latin-1"), bytes(body)))
 
     async def _next_event(self) -> object:
         while True:
