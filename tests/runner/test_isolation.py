@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from server.settings import LimitSettings
 from tests.runner.agents import agent
 from tests.runner.double import Double, serving
 from tests.runner.recording import until
-from traffic_tui.runner.sandbox.sandbox import SandboxOptions
+from tests.runner.sandboxes import opened_sandbox
+from traffic_tui.runner.sandbox.sandbox import Asked, SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -144,6 +146,14 @@ def test_require_refuses_limits_that_nothing_holds() -> None:
     assert ran.stdout.startswith(
         "refused: isolation is required, but limits of command cannot be held here: cpu; "
     )
+
+
+async def test_require_takes_no_job_whose_limits_nothing_holds() -> None:
+    sandbox = opened_sandbox(isolation="require")
+    sandbox.forget_groups()
+    with pytest.raises(OSError, match="isolation is required, but nothing holds cpu"):
+        sandbox.confine("job", LimitSettings(cpu=0.5), Asked({}))
+    sandbox.close()
 
 
 async def test_an_agent_says_at_its_start_how_commands_run(

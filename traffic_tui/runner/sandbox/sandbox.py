@@ -132,8 +132,17 @@ class Sandbox:
         return [*rooms, *self._groups.problems]
 
     def confine(self, job: str, limits: LimitSettings, asked: Asked) -> Confinement:
-        """What goes around one program. Raises OSError where its group cannot be made."""
+        """What goes around one program.
+
+        Raises:
+            OSError: its group cannot be made, or what is required cannot be held.
+        """
         group, held, rlimits = self._limited(limits)
+        missing = [name for name in limit_names(limits) if name not in held]
+        if missing and self.options.isolation == "require":
+            if group is not None:
+                group.discard()
+            raise OSError(f"isolation is required, but nothing holds {', '.join(missing)}")
         room = self._room(job, asked, limits) if self.is_roomy else None
         shared = (*self.options.share, *asked.share) if self.is_roomy else ()
         words = confinement_words(self.why_not, shared, limits, held)

@@ -77,6 +77,11 @@ class JobGroup:
         for folder in self._folders:
             end_group(str(folder.path))
 
+    def discard(self) -> None:
+        """Take the groups away that nothing has been in."""
+        for folder in self._folders:
+            _remove(folder.path)
+
     async def remove(self) -> bool:
         """Kill what is left and take the groups away; False: the kernel did not let us."""
         loop = asyncio.get_running_loop()
