@@ -16,7 +16,7 @@ from server.placement import Candidate, fits
 from server.schedules import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from server.bus import Bus
     from server.clock import Clock
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from server.settings import Settings
     from server.store.base import Change, StoredKey, Tx
     from server.traits import Traits
+
+MOST_VERDICTS = 10_000
+"""Classes of which it is remembered whether a runner fits: clients make up as many as they like."""
 
 
 @dataclass(slots=True)
@@ -78,7 +81,8 @@ class Memory:
         self._runner_ids: dict[str, int] = {}
         self._live: dict[int, int] = {}
         self._busy: dict[int, int] = {}
-        self._fits: dict[tuple[int, int], bool] = {}
+        self._fits: dict[int, dict[int, bool]] = {}
+        """By runner, by class."""
         self._pools: dict[str, set[int]] = {protocol: set() for protocol in self.to_place}
         """Open sessions of protocols that bring work to their runners."""
         self._random = random.Random()  # noqa: S311  # spreads retries, guards nothing
@@ -100,9 +104,14 @@ class Memory:
     def put_runner(self, runner: Runner) -> None:
         self.runners[runner.id] = runner
         self._runner_ids[runner.uuid] = runner.id
-        stale = [pair for pair in self._fits if pair[0] == runner.id]
-        for pair in stale:
-            del self._fits[pair]
+        self._fits.pop(runner.id, None)
+
+    def keep_runners(self, known: Collection[int]) -> None:
+        """Only these are in the store still; what is remembered of others goes."""
+        for runner_id in [one for one in self.runners if one not in known]:
+            self._runner_ids.pop(self.runners.pop(runner_id).uuid, None)
+            for remembered in (self._fits, self._busy, self._sessions_of, self.heard_at):
+                remembered.pop(runner_id, None)
 
     def put_runner_seen(self, runner: Runner) -> None:
         """The time a runner was last heard is stored; nothing else about it changed."""
@@ -223,10 +232,12 @@ class Memory:
 
     def fits(self, runner: Runner, job_class: JobClass) -> bool:
         """:func:`server.placement.fits`, remembered: it is asked for every claim."""
-        pair = (runner.id, job_class.id)
-        known = self._fits.get(pair)
+        verdicts = self._fits.setdefault(runner.id, {})
+        known = verdicts.get(job_class.id)
         if known is None:
-            self._fits[pair] = known = fits(runner, job_class)
+            if len(verdicts) >= MOST_VERDICTS:
+                verdicts.clear()
+            verdicts[job_class.id] = known = fits(runner, job_class)
         return known
 
     def jitter(self) -> float:

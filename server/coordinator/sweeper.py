@@ -150,16 +150,9 @@ class Sweeper:
             await self._store.apply(lambda tx: sweep.write_last_seen(tx, memory, heard))
 
     async def _prune(self, now: int) -> None:
-        retention = self._memory.settings.retention
         removed = 1
         while removed:
             removed = await self._store.apply(
-                lambda tx: tx.prune(
-                    jobs_before=now - retention.jobs_ms,
-                    output_before=now - retention.output_ms,
-                    events_before=now - retention.events_ms,
-                    now=now,
-                    limit=RETENTION_BATCH,
-                )
+                lambda tx: sweep.prune(tx, self._memory, now, RETENTION_BATCH)
             )
             await asyncio.sleep(PRUNE_PAUSE_SECONDS)

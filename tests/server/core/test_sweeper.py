@@ -9,6 +9,7 @@ import pytest
 
 from server.coordinator import sweep
 from server.coordinator.named import OFFER_SECONDS, OfferBook
+from server.coordinator.sweeper import ROUNDS_PER_RETENTION
 from server.errors import DiskFull, Refused
 from tests.server.core.world import LEASE_SECONDS, SAM, World, a_world
 
@@ -161,3 +162,34 @@ async def test_jobs_that_wait_are_seen_in_time_whenever_they_came(world: World) 
     assert (await world.job(late)).state == "scheduled"
     await world.pass_seconds(45)
     assert (await world.job(late)).state == "pending"
+
+
+async def test_a_runner_forgotten_long_ago_leaves_nothing_behind(world: World) -> None:
+    stays = await world.runner("lab-2")
+    goes = await world.runner("lab-1")
+    await goes.exchange()
+    await world.coordinator.close_session(goes.session.id, reason="bye")
+    await world.coordinator.forget(SAM, goes.session.runner)
+    world.clock.advance(91 * 86_400)
+    for _ in range(4 * ROUNDS_PER_RETENTION):
+        world.coordinator.touch(stays.session.id)
+        await world.coordinator.sweep()
+    memory = world.coordinator._memory
+    assert set(memory.runners) == {stays.session.runner}
+    held = (memory._runner_ids.values(), memory._fits, memory._busy, memory._sessions_of)
+    assert all(goes.session.runner not in one for one in held)
+    again = await world.runner("lab-1", nonce="boot-2")
+    (job,) = await world.submit("fib")
+    assert [one.job.id for one in (await again.exchange(free=1)).assign] == [job.id]
+
+
+async def test_what_clients_make_up_is_remembered_in_bounds(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.coordinator.memory.MOST_VERDICTS", 3)
+    runner = await world.runner()
+    for number in range(10):
+        await world.submit("fib", queue=f"made-up-{number}")
+    assert len((await runner.exchange(free=10)).assign) == 10
+    memory = world.coordinator._memory
+    assert 0 < len(memory._fits[runner.session.runner]) <= 3
