@@ -142,8 +142,9 @@ async def test_it_is_its_own_root_and_has_no_rights_outside(bench: Bench) -> Non
 
 
 async def test_its_temporary_folder_is_its_own(bench: Bench) -> None:
-    await bench.output("sh", "-c", "echo mine > /tmp/left; cat /tmp/left")
-    seen = await bench.run("sh", "-c", "ls -A /tmp | wc -l; pwd", key="second")
+    env = {"HOME": "/home/somebody"}  # a home below /tmp would be made there
+    await bench.output("sh", "-c", "echo mine > /tmp/left; cat /tmp/left", env=env)
+    seen = await bench.run("sh", "-c", "ls -A /tmp | wc -l; pwd", key="second", env=env)
     assert seen.status == "success"
     assert bench.connector.text("stdout", "second") == "0\n/tmp\n"
 
