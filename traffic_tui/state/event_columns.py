@@ -35,6 +35,7 @@ _WARN = frozenset(
         "runner_suspect",
         "runner_faulty",
         "runner_rebooted",
+        "message_ignored",
         "runner_draining",
         "late_write",
         "output_truncated",
