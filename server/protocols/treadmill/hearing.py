@@ -44,6 +44,11 @@ MAX_HOST_OUTPUT = 64 * 1024
 FIRST_STAGE = "starting"
 
 
+def _in_words(declared: Declared) -> str:
+    lines = (declared.host_output or "").strip().splitlines()
+    return f"{declared.status}: {lines[0][:300]}" if lines else declared.status
+
+
 class Hearing:
     """Takes in what one supervisor says."""
 
@@ -132,7 +137,7 @@ class Hearing:
             lambda: self._desk.coordinator.note_fact(
                 job.id,
                 "exit_declared",
-                reason=f"the workload says: {event.user_exit_status}",
+                reason=_in_words(job.declared),
                 data=data,
             )
         )

@@ -285,9 +285,10 @@ async def test_a_resumed_job_names_the_old_one_and_goes_where_it_was(tmp_path: P
 async def test_a_restart_of_the_coordinator_in_the_middle(tmp_path: Path) -> None:
     async with a_world(tmp_path) as world, world.supervisor(status=IDLE) as double:
         job_id = await running(world, double)
+        await double.declare(job_id, "error", "at first")
         await double.declare(job_id, "success", "before the restart")
         await double.console(job_id, b"first\n")
-        await until(lambda: _has(world.events("exit_declared"), 1))
+        await until(lambda: _has(world.events("exit_declared"), 2))
     async with a_world(tmp_path) as world:
         assert (await world.state(job_id))["type"] == "ready"
         async with world.supervisor() as double:
