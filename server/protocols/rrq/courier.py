@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 CONFIRM_SECONDS = 0.005
 """How long an answer is waited for before a request is reported as begun: most no-op jobs need no
 report of their own that way."""
-GATHER_SECONDS = 0.005
+GATHER_SECONDS = 0.01
 """How long further answers are waited for while the runner has more than enough to do."""
 IDLE_SECONDS = 10.0
 """How often a runner with nothing to say is noted as heard: its connection stands."""
@@ -94,12 +94,16 @@ class Courier:
         self._reports: list[AttemptReport] = []
         self._unheard: list[AttemptReport] = []
         """Reports of an exchange that is under way, or that failed."""
+        self._unheard_bytes = 0
+        """Of results that came since the last exchange."""
         self._late = 0
         self._ignored: list[str] = []
         self._put_off: list[Assigned] = []
         """Offered to us, but waiting until there is less company."""
         self._has_unconfirmed = False
         self._wants_more = True
+        self._wants_more_soon = False
+        """It had its share, but takes on if no other runner of the group does."""
         self._is_closing = False
         self.has_answered = False
         """Whether the runner ever answered over this connection."""
@@ -173,7 +177,8 @@ class Courier:
             await self._tell_ignored()
             await self._ladder.give_up_what_has_to_be()
             free = self._free()
-            asked = self._group.share_of(self, free)
+            ended = len(self._unheard) + len(self._reports)
+            asked = self._group.share_of(self, free, ended)
             told = await self._say(asked)
         except UnknownSession:
             return False
@@ -182,7 +187,8 @@ class Courier:
             await asyncio.sleep(RETRY_SECONDS)
             return True
         self._obey(told)
-        self._wants_more = len(told.assign) >= asked > 0 and free > asked
+        has_all = len(told.assign) >= asked > 0 and free > asked  # so there may be more
+        self._wants_more, self._wants_more_soon = has_all and asked > 1, has_all
         return True
 
     async def _tell_ignored(self) -> None:
@@ -200,7 +206,7 @@ class Courier:
         except BaseException:
             self.console.put_back(output)
             raise
-        self._unheard = []
+        self._unheard, self._unheard_bytes = [], 0
         self.console.taken()
         self._connection.read_on()
         return told
@@ -219,10 +225,11 @@ class Courier:
         """Until there is something to exchange."""
         if self._wants_more:
             return
-        seconds = CONFIRM_SECONDS if self._has_unconfirmed else IDLE_SECONDS
+        is_short = self._has_unconfirmed or self._wants_more_soon
+        seconds = CONFIRM_SECONDS if is_short else IDLE_SECONDS
         try:
             while not await self._coordinator.wait_for_work(self._session.id, seconds):
-                if self._has_unconfirmed:
+                if is_short:
                     return
         except TrafficError:  # the session ended, which the next exchange will find out
             return
@@ -331,13 +338,10 @@ class Courier:
         self._table.remove(entry)
         self._group.suspects.clear(entry.job)
         self._report(entry.request_id, self._ladder.in_the_light_of(entry, outcome))
-        if self._unheard_bytes() > MAX_UNHEARD_BYTES:
+        self._unheard_bytes += len(outcome.result)
+        if self._unheard_bytes > MAX_UNHEARD_BYTES:
             self._connection.read_no_further()
         self._ladder.end_what_is_left()
-
-    def _unheard_bytes(self) -> int:
-        waiting = (one.outcome for one in (*self._unheard, *self._reports))
-        return sum(len(outcome.result) for outcome in waiting if outcome is not None)
 
     def _late_came(self, request_id: str, outcome: Outcome) -> None:
         """Nobody waits for it: it goes into the ledger where it names an attempt of ours."""

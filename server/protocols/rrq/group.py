@@ -67,10 +67,11 @@ class Group:
             version=f"rrq {settings.protocol}",
         )
 
-    def share_of(self, courier: Courier, free: int) -> int:
+    def share_of(self, courier: Courier, free: int, ended: int) -> int:
         """How many jobs a runner may ask for at once, of the ``free`` it has room for.
 
-        So that a handful of long jobs spreads over a pool, and suspects come one by one.
+        So that a handful of long jobs spreads over a pool, and suspects come one by one. What
+        ``ended`` since it last asked may always be replaced.
         """
         if free <= 0:
             return 0
@@ -80,4 +81,4 @@ class Group:
         if not others:
             return free
         portion = max(1, self.settings.max_in_flight // PORTIONS)
-        return max(1, min(free, min(others) + portion - courier.in_flight))
+        return max(1, min(free, max(ended, min(others) + portion - courier.in_flight)))

@@ -54,6 +54,8 @@ class InFlightTable:
     def __init__(self, max_in_flight: int) -> None:
         self._max_in_flight = max_in_flight
         self._entries: dict[str, InFlight] = {}
+        self._wary: dict[str, int] = {}
+        """Those that want less company than there could be, and how much."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -68,8 +70,8 @@ class InFlightTable:
     @property
     def free(self) -> int:
         """How many more may be sent, with regard for what wants less company."""
-        room = min((entry.company for entry in self._entries.values()), default=self._max_in_flight)
-        return max(0, min(room, self._max_in_flight) - len(self._entries))
+        room = min(self._wary.values(), default=self._max_in_flight)
+        return max(0, room - len(self._entries))
 
     @property
     def given_up(self) -> int:
@@ -99,12 +101,15 @@ class InFlightTable:
             company=company,
         )
         self._entries[entry.request_id] = entry
+        if company < self._max_in_flight:
+            self._wary[entry.request_id] = company
         return entry
 
     def remove(self, entry: InFlight) -> None:
         """It was answered, or its runner is gone."""
         entry.stop_timer()
         self._entries.pop(entry.request_id, None)
+        self._wary.pop(entry.request_id, None)
 
     def clear(self) -> list[InFlight]:
         """All of them, which are in flight no more."""

@@ -46,36 +46,38 @@ def group(max_in_flight: int, *carriers: Carrier) -> Group:
 
 
 @pytest.mark.parametrize(
-    ("own", "others", "free", "share"),
+    ("own", "others", "free", "ended", "share"),
     [
-        (0, [], 64, 64),
-        (0, [0], 64, 8),
-        (8, [8], 56, 8),
-        (40, [60], 24, 24),
-        (60, [0], 4, 1),
-        (8, [0], 0, 0),
+        (0, [], 64, 0, 64),
+        (0, [0], 64, 0, 8),
+        (8, [8], 56, 0, 8),
+        (40, [60], 24, 0, 24),
+        (60, [0], 4, 0, 1),
+        (8, [0], 0, 5, 0),
+        (40, [0], 24, 20, 20),
+        (40, [0], 24, 30, 24),
     ],
 )
 def test_nobody_takes_much_more_than_the_one_with_least(
-    own: int, others: list[int], free: int, share: int
+    own: int, others: list[int], free: int, ended: int, share: int
 ) -> None:
     carriers = [Carrier(count) for count in (own, *others)]
     shared = group(64, *carriers)
-    assert shared.share_of(cast("Courier", carriers[0]), free) == share
+    assert shared.share_of(cast("Courier", carriers[0]), free, ended) == share
 
 
 def test_who_takes_nothing_is_not_waited_for() -> None:
     busy, full = Carrier(20), Carrier(0, takes_jobs=False)
-    assert group(64, busy, full).share_of(cast("Courier", busy), 44) == 44
+    assert group(64, busy, full).share_of(cast("Courier", busy), 44, 0) == 44
 
 
 def test_suspects_come_one_by_one() -> None:
     carrier = Carrier(0)
     shared = group(64, carrier)
     shared.suspects.note_crash(7)
-    assert shared.share_of(cast("Courier", carrier), 64) == 1
+    assert shared.share_of(cast("Courier", carrier), 64, 0) == 1
     shared.suspects.clear(7)
-    assert shared.share_of(cast("Courier", carrier), 64) == 64
+    assert shared.share_of(cast("Courier", carrier), 64, 0) == 64
 
 
 @pytest.mark.parametrize(
