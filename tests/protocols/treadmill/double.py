@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
 
     from websockets.typing import Subprotocol
@@ -134,8 +135,13 @@ async def a_double(
     token: str | None = None,
     status: dict[str, Any] | None = None,
     minor: str | None = None,
+    trust: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Double]:
-    """A supervisor that connects. ``status``: what it answers whenever it is asked."""
+    """A supervisor that connects, by TLS where the address says so.
+
+    Args:
+        status: what it answers whenever it is asked.
+    """
     headers = {"authorization": f"Bearer {token or token_of(supervisor_id)}"}
     if minor is not None:
         headers["tml-protocol-minor"] = minor
@@ -149,6 +155,7 @@ async def a_double(
         ping_interval=None,
         user_agent_header=None,
         proxy=None,
+        ssl=trust,
         close_timeout=1,
         max_size=64 * 1024 * 1024,
     ) as socket:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,10 +14,13 @@ from uuid import UUID
 import psutil
 import pytest
 
+from server.model import JobSpec
 from server.runtime.coordinator_server import CoordinatorServer
+from server.settings import TlsSettings
 from tests.protocols.treadmill.double import IDLE, Double, a_double, ongoing
 from tests.protocols.treadmill.world import (
     FIRST,
+    SAM,
     SECOND,
     World,
     a_world,
@@ -24,6 +29,7 @@ from tests.protocols.treadmill.world import (
     supervisor,
     until,
 )
+from traffic_tui import certificates
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -385,6 +391,23 @@ async def _in_progress(world: World) -> int:
 
 async def _all_asked(doubles: list[Double]) -> bool:
     return all(double.asked for double in doubles)
+
+
+async def test_supervisors_come_by_tls_too(tmp_path: Path) -> None:
+    certificates.init(tmp_path, [])
+    using = settings()
+    tls = TlsSettings(str(tmp_path / "server.pem"), str(tmp_path / "server.key"))
+    using = replace(using, server=replace(using.server, tls=tls))
+    server = CoordinatorServer(using, tmp_path / "data", environment=environment(FIRST))
+    await server.start()
+    try:
+        trust = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+        async with a_double(server.url, FIRST, status=IDLE, trust=trust) as double:
+            spec = JobSpec(type="image", params=b'{"image_id":"%s"}' % (b"ab" * 32))
+            [submitted] = await server.coordinator.submit(SAM, [spec])
+            assert (await double.takes())["job_id"] == submitted.job.uuid
+    finally:
+        await server.stop()
 
 
 async def test_tokens_that_are_none_are_refused_at_the_start(tmp_path: Path) -> None:
