@@ -216,13 +216,13 @@ async def test_a_pool_shares_out_long_jobs(tmp_path: Path) -> None:
     settings = settings_with(py=real_group(pool_size=2, max_in_flight=8))
     async with a_world(tmp_path, settings) as world:
         await world.connected("py/0", "py/1")
-        jobs = await world.submit(*["py#sleep"] * 8, params={"seconds": 1})
+        jobs = await world.submit(*["py#sleep"] * 8, params={"seconds": 2})
         names = []
         for job in jobs:
-            found = await world.running(job)
+            found = await world.ended(job)
             assert found.runner is not None
             names.append(found.runner.name)
-        assert sorted(names) == ["py/0"] * 4 + ["py/1"] * 4
+        assert 3 <= names.count("py/0") <= 5  # one process had room for all of them
 
 
 async def test_output_belongs_to_a_job_that_was_alone(tmp_path: Path) -> None:
