@@ -7,6 +7,7 @@ counts but its status.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections import OrderedDict
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -17,7 +18,7 @@ import httpx
 from server.protocols.native_v1.health import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 MAX_AT_ONCE = 256
 """Calls under way; further ones wait for their turn, and their time begins with it."""
@@ -109,10 +110,8 @@ class Webhooks:
                 status = await _status(pool.client, url, body, life)
         except TimeoutError:
             return Refusal(f"no answer within {self._timeout_seconds:g}s", False)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            return Refusal(_words(error), True)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return Refusal(_words(error), False)
+            return _refusal(error)
         return None if 200 <= status <= 299 else Refusal(f"answered {status}", False)
 
 
@@ -140,8 +139,23 @@ async def _read_at_most(parts: AsyncIterator[bytes], limit: int) -> None:
             return
 
 
-def _words(error: Exception) -> str:
-    """What went wrong, on one line."""
-    text = " ".join(str(error).split())[:200]
-    kind = type(error).__name__
-    return f"{kind}: {text}" if text else kind
+def _refusal(error: Exception) -> Refusal:
+    """What went wrong, in words. One whose certificate is not trusted is there all the same."""
+    causes = list(_causes(error))
+    is_about_tls = any(isinstance(cause, ssl.SSLError) for cause in causes)
+    is_unreachable = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+    return Refusal(_words(causes[-1]), is_unreachable and not is_about_tls)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _words(cause: BaseException) -> str:
+    """The first cause, on one line."""
+    if isinstance(cause, OSError) and cause.errno and not isinstance(cause, ssl.SSLError):
+        return f"no connection: {os.strerror(cause.errno)}"
+    text = " ".join(str(cause).split())[:200]
+    return text or type(cause).__name__

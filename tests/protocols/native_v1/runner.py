@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from tests.protocols.native_v1.world import DEADLINE_SECONDS
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     import httpx
@@ -79,9 +80,9 @@ class Runner:
             await self._news.wait_for(lambda: len(self.jobs) > number)
         return self.jobs[number]
 
-    async def listen(self) -> None:
+    async def listen(self, tls: ssl.SSLContext | None = None) -> None:
         self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", self.port, limit=1024 * 1024
+            self._serve, "127.0.0.1", self.port, limit=1024 * 1024, ssl=tls
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
