@@ -190,7 +190,7 @@ async def test_a_crash_charges_no_innocents(tmp_path: Path) -> None:
 
 async def test_who_was_killed_from_outside_is_not_to_blame(tmp_path: Path) -> None:
     async with a_world(tmp_path, settings_with(py=real_group())) as world:
-        job = await world.one("py#sleep", params={"seconds": 1})
+        job = await world.one("py#sleep", params={"seconds": 2})
         await world.running(job)
         os.kill(runner_pids(world, "py/0")[0], signal.SIGKILL)
         found = await world.ended(job)
@@ -237,7 +237,7 @@ async def test_output_belongs_to_a_job_that_was_alone(tmp_path: Path) -> None:
 
 async def test_output_of_several_is_the_runners_alone(tmp_path: Path) -> None:
     async with a_world(tmp_path, settings_with(py=real_group())) as world:
-        long = await world.one("py#sleep", params={"seconds": 1})
+        long = await world.one("py#sleep", params={"seconds": 3})
         await world.running(long)
         job = await world.one("py#say", params={"out": "whose is it"})
         found = await world.ended(job)
@@ -272,7 +272,7 @@ async def test_nothing_is_left_when_the_coordinator_stops(tmp_path: Path) -> Non
 async def test_a_short_job_may_finish_while_the_coordinator_stops(tmp_path: Path) -> None:
     async with a_world(tmp_path, settings_with(py=real_group())) as world:
         job = await world.one("py#sleep", params={"seconds": 0.2})
-        await world.running(job)
+        await world.until(job, lambda it: it.job.state in ("in_progress", "completed"))
         await world.service.stop()
         assert (await world.look(job)).job.state == "completed"
 
@@ -295,7 +295,7 @@ async def test_a_job_is_reassigned_to_the_other_process(tmp_path: Path) -> None:
     settings = settings_with(py=real_group(pool_size=2))
     async with a_world(tmp_path, settings, pace=Pace()) as world:
         await world.connected("py/0", "py/1")
-        job = await world.one("py#sleep", params={"seconds": 1})
+        job = await world.one("py#sleep", params={"seconds": 2})
         found = await world.running(job)
         assert found.runner is not None
         to = "py/1" if found.runner.name == "py/0" else "py/0"
