@@ -8,10 +8,11 @@ own gives out work; :mod:`~server.protocols.treadmill.hearing` knows what messag
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from server.errors import Busy, DiskFull, StoreError, UnknownSession
+from server.errors import Busy, DiskFull, NotFound, StoreError, UnknownSession
 from server.protocols.treadmill.alignment import align
 from server.protocols.treadmill.hearing import Hearing
 from server.protocols.treadmill.held import Held, held
@@ -165,7 +166,8 @@ class Desk:
 
     async def finish(self, job: Held, outcome: Outcome) -> None:
         """A job has ended on this supervisor."""
-        await self.persist(lambda: self.coordinator.report(job.id, outcome))
+        with contextlib.suppress(NotFound):  # deleted meanwhile
+            await self.persist(lambda: self.coordinator.report(job.id, outcome))
         self.drop(job)
 
     def drop(self, job: Held) -> None:
