@@ -275,6 +275,17 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """What a Treadmill image is on this box: a job type, or else a command, a folder or both."""
+
+    type: str = ""
+    command: tuple[str, ...] = ()
+    """Program and arguments; empty: the folder's own ``./start``."""
+    folder: str = ""
+    """Where it runs; empty: where the agent does."""
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSettings:
     """Read by ``traffic-tui agent`` from its own box's configuration."""
 
@@ -288,6 +299,8 @@ class AgentSettings:
         default_factory=lambda: {"command": LimitSettings(pids=1024)}
     )
     """By job type; only of those that run programs."""
+    images: Mapping[str, ImageSettings] = field(default_factory=dict)
+    """By the image's id, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def settings_text(settings: Settings, *, head: str = "") -> str:
         for section in SECTIONS
         if _has_lines(section, settings, is_example=bool(head))
     )
-    if head:
+    if head and NOT_BUILT:
         blocks.append("\n".join(_not_built_lines()) + "\n")
     return "\n".join(blocks)
 
@@ -70,13 +70,16 @@ def _section_lines(section: Section, settings: Settings) -> Iterator[str]:
             yield from _key_lines(key.path.rpartition(".")[2], value, key.comment)
 
 
-def _table_lines(key: Key, tables: list[dict[str, Any]]) -> Iterator[str]:
-    """The entries of a list, or a sample that is commented out, as tables of their own."""
-    mark = "" if tables else "# "
-    for table in tables or [dict(key.sample or {})]:
+def _table_lines(key: Key, written: list[dict[str, Any]] | dict[str, Any]) -> Iterator[str]:
+    """A table, the entries of a list, or a sample that is commented out, as tables of their own."""
+    is_list = isinstance(written, list)
+    mark = "" if written else "# "
+    header = f"{mark}[[{key.path}]]" if is_list else f"{mark}[{key.path}]"
+    tables = written if isinstance(written, list) else [written]
+    for table in tables if written else [dict(key.sample or {})]:
         yield ""
-        yield from _commented(f"{mark}[[{key.path}]]", key.comment)
-        yield from (f"{mark}{name} = {toml_value(value)}" for name, value in table.items())
+        yield from _commented(header, key.comment)
+        yield from (f"{mark}{_name(name)} = {toml_value(value)}" for name, value in table.items())
 
 
 def _named_lines(section: Section, settings: Settings) -> Iterator[str]:

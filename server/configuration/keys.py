@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from server.configuration.image_kinds import Images
 from server.configuration.kinds import (
     FOREVER_MS,
     Choice,
@@ -45,8 +46,8 @@ class Key(NamedTuple):
     kind: Kind
     comment: str
     sample: Mapping[str, Any] | None = None
-    """Set: its value is a list of tables, and this one is shown, commented out, where there is
-    none: an empty list would stand in the way of the first table that somebody adds."""
+    """Set: its value is a list of tables, or a table, and this one is shown, commented out, where
+    there is none: an empty one would stand in the way of the first table that somebody adds."""
 
 
 class Section(NamedTuple):
@@ -213,6 +214,16 @@ KEYS = (
         Folders(),
         "folders that isolated commands can read and write",
     ),
+    Key(
+        "agent.images",
+        "agent.images",
+        Images(),
+        "Treadmill images by their ids: a job type, or a program or a folder of this box",
+        {
+            "ab" * 32: "greet",
+            "cd" * 32: {"command": ["/srv/images/blink/run"], "folder": "/srv/images/blink"},
+        },
+    ),
     Key("protocols.native-v1.enabled", "protocols.native_v1.enabled", Flag(), ""),
     Key(
         "protocols.native-v1.webhook",
@@ -359,6 +370,4 @@ QUEUE_KEYS = (
 )
 """Keys of each ``[queues.NAME]``."""
 
-NOT_BUILT = (
-    NotBuilt("agent.images", "Treadmill images cannot be mapped to job types"),
-)
+NOT_BUILT: tuple[NotBuilt, ...] = ()

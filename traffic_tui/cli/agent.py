@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path  # noqa: TC003 (Typer reads annotations)
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 app = standalone()
 
-Protocol: TypeAlias = Literal["native-v2", "runpack", "rrq", "traffic-light"]
+Protocol: TypeAlias = Literal["native-v2", "runpack", "rrq", "traffic-light", "treadmill"]
 Isolation: TypeAlias = Literal["auto", "require", "off"]
 
 
@@ -30,15 +31,24 @@ Isolation: TypeAlias = Literal["auto", "require", "off"]
     "agent --handlers myjobs:registry",
     "agent --protocol rrq --tcp-socket 127.0.0.1:9000",
     "agent --protocol traffic-light --listen 0.0.0.0:3000 --handlers myjobs:registry",
+    "agent --protocol treadmill --url ws://control.example:8700 --name SUPERVISOR_UUID",
 )
 def agent(
     url: UrlOption = None,
     name: Annotated[
-        str, typer.Option("--name", metavar="NAME", help="Else this host's name.")
+        str,
+        typer.Option(
+            "--name", metavar="NAME", help="Else this host's name. For treadmill: its UUID."
+        ),
     ] = "",
     capacity: Annotated[
         int | None,
-        typer.Option("--capacity", metavar="N", help="Jobs at once; else one a processor.", min=1),
+        typer.Option(
+            "--capacity",
+            metavar="N",
+            help="Jobs at once; else one a processor; for treadmill one.",
+            min=1,
+        ),
     ] = None,
     label: Annotated[
         list[str] | None,
@@ -83,7 +93,8 @@ def agent(
     """Run jobs on this box for a coordinator.
 
     The key comes from --key-file, from TRAFFIC_TUI_KEY, or from the data folder of this user's own
-    coordinator. The first SIGINT or SIGTERM lets it finish what runs, the second stops that.
+    coordinator; for treadmill it is the supervisor's token. The first SIGINT or SIGTERM lets it
+    finish what runs, the second stops that.
     """
     from traffic_tui.cli.settings import StartFlags, read_start
     from traffic_tui.cli.typed import pairs_of
@@ -93,7 +104,7 @@ def agent(
     labels = pairs_of(label or [], "--label")
     settings = read_start(StartFlags(config)).settings
     where = Where(url, key_file, ca, data_dir)
-    located = nowhere() if protocol == "rrq" else locate_coordinator(where)
+    located = nowhere() if protocol == "rrq" else locate_coordinator(where, protocol)
     code = run_agent(
         AgentOptions(
             located.url,
@@ -112,6 +123,7 @@ def agent(
             notify_relay=NotifyRelay.from_environment() if protocol == "runpack" else None,
             tcp_socket=tcp_socket,
             listen=listen,
+            images=settings.agent.images,
         )
     )
     if code != EXIT_DONE:
@@ -135,7 +147,7 @@ def nowhere() -> Located:
     return Located("", "", Trust(), is_local=True)
 
 
-def locate_coordinator(where: Where) -> Located:
+def locate_coordinator(where: Where, protocol: Protocol) -> Located:
     """Where to report to, and the runner's key for it."""
     from traffic_tui.cli.connection import failure_of
     from traffic_tui.client.base import ClientError
@@ -143,7 +155,7 @@ def locate_coordinator(where: Where) -> Located:
 
     try:
         return locate(
-            url=where.url,
+            url=as_http(where.url) if protocol == "treadmill" else where.url,
             key_file=where.key_file,
             ca=where.ca,
             data_dir=where.data_dir,
@@ -151,3 +163,11 @@ def locate_coordinator(where: Where) -> Located:
         )
     except ClientError as error:
         raise failure_of(error) from error
+
+
+def as_http(url: str | None) -> str | None:
+    """A switchboard's address, which begins with ws or wss, as that of the server it is on."""
+    from traffic_tui.client.locate import URL_VARIABLE
+
+    named = url or os.environ.get(URL_VARIABLE) or None
+    return "http" + named[2:] if named and named.startswith(("ws://", "wss://")) else named

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from traffic_tui.runner.errors import NeverReached, RunnerError
 from traffic_tui.runner.handlers import load_handlers
+from traffic_tui.runner.images import add_images
 from traffic_tui.runner.jobs import COMMAND, built_in
+from traffic_tui.runner.jobs.command import Commands
 from traffic_tui.runner.journal import Journal
 from traffic_tui.runner.options import AgentOptions
 from traffic_tui.runner.own_process import end_now, log_for_people, loop_factory
@@ -26,7 +28,7 @@ from traffic_tui.runner.telemetry import telemetry_from_environment
 from traffic_tui.runner.words import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from traffic_tui.runner.options import AgentProtocol
@@ -98,11 +100,11 @@ def run(
 @contextlib.contextmanager
 def _sandbox(options: AgentOptions, groups: ProcessGroups) -> Iterator[Sandbox | None]:
     """The sandbox of whatever runs as a process; None: nothing here needs one."""
-    if not options.may_command and not options.sandbox.limits.get("fib"):
+    if not options.runs_programs and not options.sandbox.limits.get("fib"):
         yield None
         return
     with opened(options.sandbox, options.folder, groups) as sandbox:
-        if options.may_command:
+        if options.runs_programs:
             say(sandbox, COMMAND)
         yield sandbox
 
@@ -110,17 +112,27 @@ def _sandbox(options: AgentOptions, groups: ProcessGroups) -> Iterator[Sandbox |
 def registry_for(
     options: AgentOptions, groups: ProcessGroups, sandbox: Sandbox | None = None
 ) -> Registry:
-    """The built-in types and one's own, cut down to the types asked for."""
+    """The built-in types and one's own, cut down to the types asked for, and images."""
     registry = built_in(groups, allow_command=options.may_command, sandbox=sandbox)
+    built_in_types = set(registry.names)
     if options.handlers is not None:
         for entry in load_handlers(options.handlers).entries.values():
             if entry.name in registry:
                 log.info("the built-in type %r is replaced by %s", entry.name, options.handlers)
             registry.add(entry)
-    if not options.types:
+            built_in_types.discard(entry.name)
+    chosen = _chosen(registry, options.types)
+    if options.protocol == "treadmill":
+        add_images(chosen, options.images, Commands(groups, sandbox), built_in_types)
+    return chosen
+
+
+def _chosen(registry: Registry, types: Sequence[str]) -> Registry:
+    """Of a registry only these; all, where none is named."""
+    if not types:
         return registry
     chosen = Registry()
-    for name in options.types:
+    for name in types:
         wanted = registry.get(name)
         if wanted is None:
             known = ", ".join(registry.names)
@@ -262,6 +274,10 @@ def connector_for(
         return TrafficLightConnector(
             keyless, parse_listen(options.listen or ""), function_name=range_handler(registry)
         )
+    if options.protocol == "treadmill":
+        from traffic_tui.runner.connectors.treadmill import TreadmillConnector
+
+        return TreadmillConnector(address, options.name, journal)
     from traffic_tui.runner.connectors.native_session import Introduction
     from traffic_tui.runner.connectors.native_v2 import NativeV2Connector
 

@@ -18,7 +18,9 @@ from traffic_tui.runner.words import plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-AgentProtocol: TypeAlias = Literal["native-v2", "runpack", "rrq", "traffic-light"]
+    from server.settings import ImageSettings
+
+AgentProtocol: TypeAlias = Literal["native-v2", "runpack", "rrq", "traffic-light", "treadmill"]
 AGENT_PROTOCOLS: tuple[AgentProtocol, ...] = get_args(AgentProtocol)
 MAX_CAPACITY = 10_000
 APPLICATION = "traffic-tui"
@@ -49,14 +51,14 @@ class AgentOptions:
     url: str
     """Of the coordinator; empty where the coordinator comes to the agent."""
     name: str = ""
-    """Empty: the host's name."""
+    """Empty: the host's name. For Treadmill: the supervisor's UUID."""
     capacity: int | None = None
-    """How many jobs at once; None: as many as there are processors."""
+    """How many jobs at once; None: as many as there are processors, for Treadmill one."""
     labels: Mapping[str, str] = field(default_factory=dict)
     types: tuple[str, ...] = ()
     """The only job types it takes; empty: all it has a handler for."""
     key: str = ""
-    """The coordinator's runner key itself."""
+    """The coordinator's runner key itself; for Treadmill the supervisor's token."""
     ca: str | None = None
     cert: str | None = None
     key_file: str | None = None
@@ -76,11 +78,19 @@ class AgentOptions:
     """Where it listens; only for RRQ, and needed there."""
     listen: str | None = None
     """Where it is brought its work; only for Traffic Light, and needed there."""
+    images: Mapping[str, ImageSettings] = field(default_factory=dict)
+    """What images are on this box; only for Treadmill."""
 
     @property
     def may_command(self) -> bool:
         """Whether the coordinator may run programs here."""
         return self.allow_command or "command" in self.types
+
+    @property
+    def runs_programs(self) -> bool:
+        """Whether anything here is run as a program, whoever chose it."""
+        is_supervisor = self.protocol == "treadmill"
+        return self.may_command or (is_supervisor and any(not i.type for i in self.images.values()))
 
     @property
     def full_name(self) -> str:
@@ -90,6 +100,8 @@ class AgentOptions:
     def slots(self) -> int:
         if self.capacity is not None:
             return self.capacity
+        if self.protocol == "treadmill":
+            return 1  # a switchboard knows of one job
         if hasattr(os, "sched_getaffinity"):  # what this process may use, where that can be known
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1

@@ -66,7 +66,7 @@ class Link:
         self._client = httpx.AsyncClient(
             base_url=self.url,
             headers=sent,
-            verify=_tls(address) if self.url.startswith("https") else False,
+            verify=tls_context(address) if self.url.startswith("https") else False,
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
             trust_env=not is_loopback(self.url),
@@ -167,7 +167,8 @@ def checked_key(key: str) -> str:
     return key
 
 
-def _tls(address: Address) -> ssl.SSLContext:
+def tls_context(address: Address) -> ssl.SSLContext:
+    """What to trust, and what to show. Raises RunnerError in words."""
     try:
         context = ssl.create_default_context(cafile=address.ca)
         if address.certificate:
