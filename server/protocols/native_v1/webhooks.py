@@ -142,20 +142,23 @@ async def _read_at_most(parts: AsyncIterator[bytes], limit: int) -> None:
 def _refusal(error: Exception) -> Refusal:
     """What went wrong, in words. One whose certificate is not trusted is there all the same."""
     causes = list(_causes(error))
-    is_about_tls = any(isinstance(cause, ssl.SSLError) for cause in causes)
+    about_tls = [cause for cause in causes if isinstance(cause, ssl.SSLError)]
+    of_system = [cause for cause in causes if isinstance(cause, OSError) and cause.errno]
     is_unreachable = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-    return Refusal(_words(causes[-1]), is_unreachable and not is_about_tls)
+    if about_tls:
+        return Refusal(f"TLS: {_words(about_tls[0])}", False)
+    if is_unreachable and of_system:
+        return Refusal(f"no connection: {os.strerror(of_system[-1].errno)}", True)
+    return Refusal(_words(error), is_unreachable)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__
+        error = error.__cause__ or error.__context__
 
 
 def _words(cause: BaseException) -> str:
-    """The first cause, on one line."""
-    if isinstance(cause, OSError) and cause.errno and not isinstance(cause, ssl.SSLError):
-        return f"no connection: {os.strerror(cause.errno)}"
+    """What it says, on one line."""
     text = " ".join(str(cause).split())[:200]
     return text or type(cause).__name__
