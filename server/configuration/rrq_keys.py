@@ -120,7 +120,12 @@ RRQ_KEYS = (
         TcpSocket(),
         "external: where it listens; managed: the first port, 0 for any free ones",
     ),
-    Key("pool_size", "pool_size", Integer(1, MAX_POOL), "managed: how many processes"),
+    Key(
+        "pool_size",
+        "pool_size",
+        Integer(1, MAX_POOL),
+        "managed: how many processes; an external runner is always one",
+    ),
     Key("max_in_flight", "max_in_flight", Integer(1, MAX_IN_FLIGHT), "jobs at once on each"),
     Key("cwd", "cwd", Text(), "managed: the folder it is started in; empty: the coordinator's"),
     Key("env", "env", Environment(), "managed: added to the coordinator's environment"),
@@ -168,7 +173,10 @@ EXAMPLE_GROUP = (
 
 
 def check_group(name: str, group: RrqGroupSettings) -> Iterator[tuple[str, str]]:
-    """What is wrong with a group although each of its keys is fine."""
+    """What is wrong with a group although each of its keys is fine.
+
+    Keys of the other mode may stand there, so that one key is enough to change it.
+    """
     if any(character in _RESERVED for character in name):
         yield "", f"names of groups hold none of {' '.join(_RESERVED)}: they are part of job types"
     if len(name) > 100:
@@ -193,8 +201,6 @@ def _check_managed(group: RrqGroupSettings, first: Address) -> Iterator[tuple[st
             f"{group.pool_size} processes would need ports {first.port} to {last}, beyond "
             f"{MAX_PORT}: begin lower",
         )
-    if group.allowed_hosts:
-        yield "allowed_hosts", 'is for mode "external": managed runners listen on this box'
     if group.cwd and not Path(group.cwd).is_absolute():
         yield "cwd", "has to be a whole path, beginning with /"
 
@@ -208,10 +214,6 @@ def _check_external(group: RrqGroupSettings, address: Address) -> Iterator[tuple
             f"{address.host} is not on this box, and this protocol has neither keys nor TLS; if "
             f'that is meant: allowed_hosts = ["{address.host}"]',
         )
-    if group.pool_size > 1:
-        yield "pool_size", 'is for mode "managed": an external runner is one, others get a group'
-    if group.cmd:
-        yield "cmd", 'is for mode "managed": nothing is started in mode "external"'
 
 
 def _is_loopback(host: str) -> bool:

@@ -98,7 +98,6 @@ def test_external_needs_no_command_and_may_be_elsewhere_where_that_is_said() -> 
         ({"job_timeout": '"0s"'}, "job_timeout: has to be from 1s to"),
         ({"stop_grace": "-1"}, "stop_grace: has to be from 0s to"),
         ({"stop_grace": "nan"}, "stop_grace: has to be a number of seconds"),
-        ({"allowed_hosts": '["box-7"]'}, 'allowed_hosts: is for mode "external"'),
         ({"poolsize": "2"}, "poolsize: is not known; did you mean pool_size?"),
         ({"runner": "2"}, "runner: is not known"),
     ],
@@ -110,14 +109,19 @@ def test_what_is_wrong_is_said(keys: dict[str, str], words: str) -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({}, 'cmd: is for mode "managed"'),
         ({"cmd": "", "tcp_socket": '"127.0.0.1:0"'}, "needs the port where the runner listens"),
         ({"cmd": "", "tcp_socket": '"box-7:9000"'}, 'allowed_hosts = ["box-7"]'),
-        ({"cmd": "", "pool_size": "2"}, "pool_size: is for mode"),
     ],
 )
 def test_what_is_wrong_with_an_external_one(keys: dict[str, str], words: str) -> None:
     assert words in problem(table(mode='"external"', **keys))
+
+
+def test_one_key_changes_the_mode() -> None:
+    """The other mode's keys may stay."""
+    for mode in ("managed", "external"):
+        text = table(mode=f'"{mode}"', pool_size="4", allowed_hosts='["box-7"]')
+        assert read_settings(text).protocols.rrq.runners["py"].mode == mode
 
 
 @pytest.mark.parametrize("name", ['"a#b"', '"a/b"', '"*"', '""', f'"{"x" * 101}"'])
