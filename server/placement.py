@@ -157,10 +157,7 @@ def place(
     for job in jobs:
         job_class = classes[job.cls]
         line = Line(lines[job_class.queue].queue, active[job_class.queue])
-        now = [
-            replace(candidate, busy=busy[candidate.runner.id])
-            for candidate in candidates
-        ]
+        now = [replace(candidate, busy=busy[candidate.runner.id]) for candidate in candidates]
         verdicts = [verdict(job_class, line, candidate) for candidate in now]
         open_to = [
             candidate
