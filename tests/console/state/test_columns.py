@@ -23,6 +23,7 @@ from tests.console.views import (
     queue_view,
     runner_view,
 )
+from traffic_tui.screens.wording import runner_note
 from traffic_tui.state.attempt_columns import ATTEMPT_COLUMNS, attempt_cell
 from traffic_tui.state.columns import Column, PlacedColumn, fit_columns
 from traffic_tui.state.event_columns import EVENT_COLUMNS, event_cell
@@ -290,3 +291,12 @@ def test_every_state_is_said_in_words(state: str) -> None:
     cell = job_cell(job_view(1, state), "state", RowContext(NOW), 12)
     assert cells(cell.text) <= 12
     assert cell.text.split()[-1].isalpha()
+
+
+def test_a_faulty_runner_says_so_by_word_mark_and_reason() -> None:
+    runner = runner_view("10.3.12.7:3000", "faulty", fault="answered [red]500\x1b[2J")
+    cell = runner_cell(runner, "state", RowContext(NOW), 11)
+    assert (cell.text, cell.role) == (" △ faulty", "warn")
+    note = runner_note(runner, RowContext(NOW))
+    assert note.startswith("10.3.12.7:3000: work cannot be brought to it: answered [red]500")
+    assert "\x1b" not in note
