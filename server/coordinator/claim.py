@@ -102,7 +102,12 @@ def hand_out(
     classes = {cls: tx.job_class(cls) for cls in {job.cls for job in jobs}}
     names = {cls: (known.type, known.queue) for cls, known in classes.items()}
     return [
-        Assigned(job, attempt, *names[job.cls], whole(tx, job, task))
+        Assigned(
+            job,
+            attempt,
+            *names[job.cls],
+            whole(tx, job, task) if is_marked(task.params) else task,
+        )
         for job, attempt, (_, task) in zip(claimed, attempts, waiting, strict=True)
     ]
 

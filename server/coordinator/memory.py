@@ -194,15 +194,14 @@ class Memory:
 
     def attempts_ended(self, attempt_ids: Iterable[int]) -> None:
         """Slots are free again."""
-        freed: set[int] = set()
-        for number in attempt_ids:
-            runner_id = self._live.pop(number, None)
-            if runner_id is not None:
-                self._busy[runner_id] -= 1
-                freed.add(runner_id)
-            self.attempt_leases.drop(number)
-        for runner_id in freed:
+        numbers = list(attempt_ids)
+        freed = [self._live.pop(number) for number in numbers if number in self._live]
+        for runner_id in set(freed):
+            self._busy[runner_id] -= freed.count(runner_id)
             self.slots_changed(runner_id)
+        if self.attempt_leases:
+            for number in numbers:
+                self.attempt_leases.drop(number)
 
     def busy(self, runner_id: int) -> int:
         """Slots taken, by attempts that were given up too."""

@@ -108,6 +108,11 @@ class Memory:
         self._log.append((mapping, _MANY, {key: mapping.get(key, _ABSENT) for key in fresh}))
         mapping.update(fresh)
 
+    def put_new(self, mapping: dict[K, V], fresh: dict[K, V]) -> None:
+        """:meth:`put_all` for keys that are not there yet."""
+        self._log.append((mapping, _MANY, dict.fromkeys(fresh, _ABSENT)))
+        mapping.update(fresh)
+
     def drop(self, mapping: dict[K, V], key: K) -> None:
         if key in mapping:
             self._log.append((mapping, key, mapping.pop(key)))
@@ -179,14 +184,14 @@ class Memory:
 
     def add_live(self, attempts: Sequence[Attempt]) -> None:
         """Attempts of one runner take slots."""
-        self.put_all(self.attempts, {attempt.id: attempt for attempt in attempts})
-        self.put_all(self.attempt_uuids, {attempt.uuid: attempt.id for attempt in attempts})
+        self.put_new(self.attempts, {attempt.id: attempt for attempt in attempts})
+        self.put_new(self.attempt_uuids, {attempt.uuid: attempt.id for attempt in attempts})
         runner = attempts[0].runner
         of_runner = self.by_runner.get(runner)
         if of_runner is None:
             of_runner = {}
             self.put(self.by_runner, runner, of_runner)
-        self.put_all(of_runner, {attempt.id: None for attempt in attempts})
+        self.put_new(of_runner, {attempt.id: None for attempt in attempts})
 
     def drop_live(self, attempts: Sequence[Attempt]) -> None:
         """Attempts of one runner free their slots."""

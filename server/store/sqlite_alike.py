@@ -7,6 +7,7 @@ whole batch instead of two for each job. What they write is what :meth:`Tx.save`
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from server.store.base import Change
@@ -16,7 +17,7 @@ from server.store.sqlite_base import FEW
 from server.store.sqlite_save import SaveOps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from server.model import Attempt, Job
 
@@ -52,8 +53,8 @@ class AlikeOps(SaveOps):
         ids = json_ids([job.id for job in claimed])
         self.db.execute(_CLAIM, (first.since, first.attempt, runner, ids))
         memory.note_jobs(claimed)
-        for (cls, state), number in _tally(before).items():
-            memory.bump(cls, state, -number)
+        for (cls, state), number in Counter((job.cls, job.state) for job in before).items():
+            memory.bump(cls, STATE_CODE[state], -number)
             memory.bump(cls, _CLAIMED, number)
 
     def save_successes(self, ended: Sequence[tuple[Job, Attempt]], *, at: int) -> None:
@@ -63,16 +64,7 @@ class AlikeOps(SaveOps):
         self.db.execute(_END, (at, json_ids([attempt.id for attempt in attempts])))
         memory.drop_live(attempts)
         memory.note_activity(DONE, attempts[0].runner, at, len(attempts))
-        for (cls, state), number in _tally(job for job, _ in ended).items():
-            memory.bump(cls, state, -number)
+        for (cls, state), number in Counter((job.cls, job.state) for job, _ in ended).items():
+            memory.bump(cls, STATE_CODE[state], -number)
             memory.bump(cls, _COMPLETED, number)
             memory.note_activity(LEFT, cls, at, number)
-
-
-def _tally(jobs: Iterable[Job]) -> dict[tuple[int, int], int]:
-    """How many jobs there are of each class and state code."""
-    found: dict[tuple[int, int], int] = {}
-    for job in jobs:
-        key = (job.cls, STATE_CODE[job.state])
-        found[key] = found.get(key, 0) + 1
-    return found
