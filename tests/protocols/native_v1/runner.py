@@ -51,6 +51,8 @@ class Runner:
         self.answer = status(200)
         self.checks_life = False
         """Whether it looks, as our own runner does, for which boot a job is meant."""
+        self.connections = 0
+        """Opened to its webhook so far, those of knocks included."""
         self.jobs: list[dict[str, Any]] = []
         self.heads: list[bytes] = []
         """First lines and headers of all webhooks."""
@@ -97,6 +99,7 @@ class Runner:
                 task.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         if self._server is None:  # it came in while this runner died
             writer.close()
             return

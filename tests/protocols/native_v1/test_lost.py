@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from tests.protocols.native_v1.runner import Runner, a_runner, status
@@ -20,6 +21,14 @@ SOON = settings_of(lease_ms=LEASE_MS)
 
 async def is_lost(world: World, runner: Runner) -> bool:
     return world.runner_state(runner.identity) == "lost"
+
+
+async def was_knocked_at(runner: Runner, times: int) -> bool:
+    return runner.connections >= times
+
+
+async def times_found_gone(world: World) -> int:
+    return (await world.event_kinds()).count("runner_faulty")
 
 
 async def test_one_that_dies_is_given_up_and_its_work_goes_on_elsewhere(tmp_path: Path) -> None:
@@ -45,7 +54,9 @@ async def test_one_that_listens_but_says_nothing_keeps_its_work(tmp_path: Path) 
     async with a_world(tmp_path, SOON) as world, a_runner(world) as runner:
         [job] = await world.submit()
         await world.becomes(job, "in_progress")
-        await asyncio.sleep(LEASE_MS * 3 / 1000)  # three leases without a word
+        began, knocks = time.monotonic(), runner.connections
+        await until(lambda: was_knocked_at(runner, knocks + 6), "it is looked after")
+        assert time.monotonic() - began > LEASE_MS / 1000  # longer than a lease without a word
         assert await world.state(job) == "in_progress"
         assert world.runner_state(runner.identity) == "ok"
         await runner.say("completed", await runner.job())
@@ -58,8 +69,14 @@ async def test_one_that_cannot_be_called_but_speaks_keeps_its_work(tmp_path: Pat
         brought = await runner.job()
         await world.becomes(job, "in_progress")
         await runner.die()
-        for _ in range(9):  # often enough, yet not so often that nobody looks whether it is there
-            await asyncio.sleep(LEASE_MS * 0.45 / 1000)
+        began = time.monotonic()
+        while time.monotonic() - began < 3 * LEASE_MS / 1000:
+            found_gone = await times_found_gone(world)
+
+            async def is_found_gone_again(before: int = found_gone) -> bool:
+                return await times_found_gone(world) > before
+
+            await until(is_found_gone_again, "nobody was there")
             await runner.say("running", brought)
         assert await world.state(job) == "in_progress"
         assert world.runner_state(runner.identity) == "faulty"
