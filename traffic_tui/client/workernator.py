@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from grpclib.client import Channel
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
+from grpclib.protocol import H2Protocol
 
 from server.wire.workernator import draft_pb2, final_pb2
 from server.wire.workernator.draft_grpc import ServiceStub as DraftStub
@@ -31,6 +32,7 @@ SCHEME = "grpcs"
 DEFAULT_PORT = 25555
 CALL_SECONDS = 60.0
 """A start waits for a runner, a stop for the end of the job."""
+GOODBYE_SECONDS = 1.0
 NO_TYPED_JOBS = (Status.UNIMPLEMENTED, Status.FAILED_PRECONDITION)
 """The server has no typed jobs, or this one is a command."""
 
@@ -61,6 +63,40 @@ class GrpcLine:
     at: int
 
 
+class _Connection(H2Protocol):
+    """Says when its socket is closed, which with TLS takes a word of the other side."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.ended = asyncio.Event()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self.ended.set()
+
+
+class _Channel(Channel):
+    """Can be left with nothing open behind."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._made: list[_Connection] = []
+
+    def _protocol_factory(self) -> H2Protocol:
+        made = super()._protocol_factory()
+        self._made.append(_Connection(made.handler, made.config, made.h2_config))
+        return self._made[-1]
+
+    async def end(self) -> None:
+        """Close, and give the goodbyes a moment."""
+        self.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                for connection in self._made:
+                    if hasattr(connection, "connection"):  # else it was never made
+                        await connection.ended.wait()
+
+
 class WorkernatorClient:
     """Calls one server. To be closed.
 
@@ -84,12 +120,12 @@ class WorkernatorClient:
             )
         context = tls_context(trust)
         context.set_alpn_protocols(["h2"])
-        self._channel = Channel(host, port, ssl=context)
+        self._channel = _Channel(host, port, ssl=context)
         self._final = FinalStub(self._channel)
         self._draft = DraftStub(self._channel)
 
     async def close(self) -> None:
-        self._channel.close()
+        await self._channel.end()
 
     async def start_command(self, argv: list[str]) -> GrpcJob:
         """Start a program; returns once it runs."""
