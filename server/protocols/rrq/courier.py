@@ -149,9 +149,7 @@ class Courier:
         for _ in range(CLOSE_TRIES):
             try:
                 await self._say(0)
-                await self._coordinator.close_session(
-                    self._session.id, reason=loss.reason, is_blameless=True
-                )
+                await self._end_session(loss)
             except UnknownSession:
                 return
             except TrafficError as error:
@@ -159,6 +157,15 @@ class Courier:
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 return
+
+    async def _end_session(self, loss: Loss) -> None:
+        """What was in flight is settled; what was only offered costs nothing."""
+        if loss.is_ours:
+            await self._coordinator.close_session(
+                self._session.id, reason=loss.reason, is_blameless=True
+            )
+        else:
+            await self._coordinator.lose_session(self._session.id, reason=loss.reason)
 
     def _loss_of(self, entry: InFlight, lost: list[InFlight], loss: Loss) -> Outcome:
         if loss.is_ours:

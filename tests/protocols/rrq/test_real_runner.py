@@ -210,6 +210,8 @@ async def test_a_crash_while_idle_charges_nobody(tmp_path: Path) -> None:
         os.kill(runner_pids(world, "py/0")[0], signal.SIGKILL)
         found = await world.ended(await world.one("py#noop"))
         assert (found.job.state, found.job.tries) == ("completed", 1)
+        told = await world.events("runner_lost")
+        assert [event.reason for event in told] == ["the runner's process ended by SIGKILL"]
 
 
 async def test_a_pool_shares_out_long_jobs(tmp_path: Path) -> None:

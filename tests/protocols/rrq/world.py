@@ -18,6 +18,7 @@ from server.model import ACTIVE_STATES, FINAL_STATES, Actor, JobSpec
 from server.protocols.rrq.ladder import Pace
 from server.protocols.rrq.service import RrqService
 from server.settings import ProtocolSettings, RrqGroupSettings, RrqSettings, Settings
+from server.store.base import EventQuery
 from server.store.sqlite import SqliteStore
 from server.wire.rrq_address import Address
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from server.coordinator.results import JobSnapshot
+    from server.events import Event, EventKind
     from server.model import Attempt, Job, Outcome, Runner, Stream
     from server.protocols.rrq.courier import Courier
 
@@ -117,6 +119,10 @@ class World:
         """What an attempt printed."""
         found = await self.coordinator.store.reads.output(attempt.id, stream, 0, 1_000_000)
         return b"".join(chunk.data for chunk in found.chunks)
+
+    async def events(self, kind: EventKind) -> list[Event]:
+        """What was told of a kind."""
+        return await self.coordinator.store.reads.events(EventQuery(after=0, kinds=(kind,)))
 
     async def late_kinds(self) -> list[str]:
         late = await self.coordinator.store.reads.late_writes(before=None, limit=50)
