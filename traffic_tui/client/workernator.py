@@ -5,6 +5,7 @@ The original knows commands alone; typed jobs are spoken of in the draft contrac
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
