@@ -159,7 +159,7 @@ def finish(
     if outcome.kind == "cancelled" and is_overdue(job, attempt, now):
         outcome = outcome._replace(kind="timeout", message=outcome.message or "ran too long")
     step = _decide(job, _ended(attempt, outcome, now), attempt, outcome, retry, now, jitter)
-    return step._replace(outcome=outcome)
+    return Step(step.job, step.attempt, step.kind, outcome)
 
 
 def check_finish(job: Job, attempt: Attempt) -> None:
@@ -175,7 +175,7 @@ def lose(
     _require(job, "lose")
     _require_newest(job, attempt)
     step = _decide(job, _ended(attempt, outcome, now), attempt, outcome, retry, now, jitter)
-    return step._replace(outcome=outcome)
+    return Step(step.job, step.attempt, step.kind, outcome)
 
 
 def abandon(

@@ -54,8 +54,7 @@ class OutputIntake:
             if added:
                 self.append(job, attempt, stream, state.size, added)
             return
-        state = state._replace(generation=state.generation + 1)
-        fresh = state._replace(size=len(text), gap_from=0, gap_to=0, updated_at=self._now)
+        fresh = StreamState(attempt.id, stream, state.generation + 1, len(text), 0, 0, self._now)
         self._tx.replace_output(fresh, text, at=self._now)
         self._states[attempt.id, stream] = fresh
         self._heard(job, attempt, len(text))
