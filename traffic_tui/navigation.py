@@ -96,6 +96,8 @@ class Navigation:
         here = self.screens[-1]
         if isinstance(here, JobsScreen) and filter_text:
             here.set_filter(filter_text)
+        elif isinstance(here, JobsScreen) and here.place == Place("jobs"):
+            here.show_home()
         else:
             self.go(Place("jobs", filter_text))
 

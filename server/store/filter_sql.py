@@ -259,9 +259,10 @@ class FilterSql:
     def _parent(self, operator: Operator, value: float) -> Test:
         """Pieces of a job's range."""
         condition = f"{_PARENT} {operator} ?"
-        if operator != "=" or value <= 0:
+        least = 0 if operator == ">" else 1
+        if operator not in ("=", ">", ">=") or value < least:
             return Test(condition, (value,), None, COSTLY)
-        sql = "SELECT job FROM job_details WHERE parent > 0 AND parent = ?"
+        sql = f"SELECT job FROM job_details WHERE parent > 0 AND parent {operator} ?"
         return Test(condition, (value,), self._sized(sql, (value,)), COSTLY)
 
     def _job_number(self, operator: Operator, value: float) -> Test:

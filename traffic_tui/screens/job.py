@@ -78,6 +78,10 @@ class JobScreen(TailScreen):
         )
         self._facts.show(lines)
 
+    def way_to_output(self) -> str:
+        is_in_pieces = self.detail is not None and self.detail.job.coverage is not None
+        return " p lists them." if is_in_pieces else ""
+
     def do_pieces(self) -> None:
         if self.detail is None:
             return

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, ClassVar
 from server.filters import suggest
 from traffic_tui.screens.catch_up import CatchUp
 from traffic_tui.screens.filters import COUNT_FILTERS, JOB_PROBLEMS, job_filter_problem
-from traffic_tui.screens.job_flows import JobFlows
-from traffic_tui.screens.job_pages import JobPages, jobs_by_number
-from traffic_tui.screens.list_screen import ListScreen
+from traffic_tui.screens.job_list_acts import JobListActs
+from traffic_tui.screens.job_pages import JobPages
 from traffic_tui.screens.notes import Notes
 from traffic_tui.screens.preview import LEAST_LINES, Preview
+from traffic_tui.screens.resting_filter import NO_PIECES, WORDS, RestingFilter
 from traffic_tui.screens.rows import job_rows
 from traffic_tui.state.formats import count
 from traffic_tui.state.job_columns import job_note, job_wants
+from traffic_tui.state.new_above import NewAbove
 from traffic_tui.state.order import JOB_ORDERS, PlacingPace
 from traffic_tui.widgets.crumb import CrumbState
 from traffic_tui.widgets.output_view import OutputView
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from textual import events
     from textual.widget import Widget
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 TYPING_PAUSE_SECONDS = 0.15
 
 
-class JobsScreen(ListScreen["JobView"]):
+class JobsScreen(JobListActs):
     """See the module's words."""
 
     scope: ClassVar[Scope] = "jobs"
@@ -50,8 +51,9 @@ class JobsScreen(ListScreen["JobView"]):
         columns = desk.config.columns.get("jobs", ())
         source = job_rows(lambda: self.pages.mirror.jobs, desk.context, columns)
         super().__init__(desk, source, about=filter_text, order="number")
-        self._flows = JobFlows(desk, self)
         self._first_filter = filter_text
+        self._resting = RestingFilter(desk.client)
+        self._new_above = NewAbove()
         self._pace = PlacingPace()
         self._is_at_head = True
         """Until a key is pressed the cursor stays on the first row, whichever that is."""
@@ -91,16 +93,23 @@ class JobsScreen(ListScreen["JobView"]):
         return CrumbState(
             path=("Jobs",),
             filter=self.filter_text,
+            aside=WORDS if self.filter_text == NO_PIECES else "",
             count=self._count_words() if self.pages.is_loaded else "",
+            new_above=self._new_above.count(self.pages.numbers, self.table.top),
             marked=len(self.table.selection.marks),
-            order=self.order_words(),
+            order=self._order_words(),
         )
+
+    def _order_words(self) -> str:
+        """Rows that are ordered here are ordered among those that are here."""
+        words = self.order_words()
+        if self.pages.is_local_order and self.pages.has_more:
+            return f"{words} among the newest {count(len(self.pages.numbers))}"
+        return words
 
     def _count_words(self) -> str:
         mirror, stats = self.pages.mirror, self.desk.link.stats
         counted = count(mirror.count, is_estimate=not mirror.count_is_exact)
-        if self.pages.is_local_order and self.pages.has_more:
-            return f"newest {count(len(self.pages.numbers))} of {counted}"
         if self.filter_text and stats is not None:
             return f"{counted} of {count(sum(stats.counts.values()))}"
         return f"{counted} job{'' if mirror.count == 1 else 's'}"
@@ -173,6 +182,8 @@ class JobsScreen(ListScreen["JobView"]):
         mirror = self.pages.mirror
         for item in heard.items:
             mirror.apply(item)
+        if self._resting.hear(heard.items) and not self.filter_text:
+            self.set_filter(self._home)
         self._notes.hear(heard.items, self.desk.clock.monotonic())
         changes = mirror.take_changes()
         self._notes.spoke(changes.output)
@@ -203,10 +214,16 @@ class JobsScreen(ListScreen["JobView"]):
         now = self.desk.clock.monotonic()
         may_place = self._pace.may_place(now)
         is_first = not self.pages.is_loaded
-        changed = await self.pages.load(may_place=may_place)
+        if is_first and not self.filter_text:
+            await self._resting.look()
+            self.set_filter(self._resting.text)
+        before = list(self.pages.numbers)
+        changed = await self.pages.load(self.filter_text, may_place=may_place)
         if may_place:
             self._pace.placed(now)
         self._show_list(changed)
+        self._new_above.came(before, self.pages.numbers, self.table.top)
+        self.show_lines()
         if is_first:
             self.desk.navigator.first_list_loaded(self.pages.mirror.count)
 
@@ -265,20 +282,49 @@ class JobsScreen(ListScreen["JobView"]):
     async def _load_filter(self, text: str) -> None:
         """Half a word is no filter: wait until the typing pauses."""
         await asyncio.sleep(TYPING_PAUSE_SECONDS)
+        is_same = text == self.pages.filter
         changed = await self.pages.load(text)
-        self._show_list(changed)
+        self._begin_list(changed, keep_cursor=is_same)
 
     def order_changed(self) -> None:
         self.load(self._load_order(), group="filter")
 
     async def _load_order(self) -> None:
         changed = await self.pages.load(order=self.order)
+        self._begin_list(changed, keep_cursor=True)
+
+    def _begin_list(self, changed: set[int], *, keep_cursor: bool) -> None:
+        """Another list: where the cursor's row is not in it, it begins at its beginning."""
+        self._new_above.forget()
+        key = self.table.cursor_key
+        if not keep_cursor and (key is None or int(key) not in self.pages.mirror.jobs):
+            self._is_at_head = True
         self._show_list(changed)
 
+    @property
+    def _home(self) -> str:
+        """The filter the list goes back to."""
+        return self._first_filter or self._resting.text
+
+    def show_home(self) -> None:
+        """The list as it begins."""
+        self._resting.insist()
+        self.set_filter(self._home)
+
+    def do_back(self) -> None:
+        """First a filter goes that was put over the first one, then the one it rests in."""
+        if self.filter_text and self.filter_text != self._home:
+            self.set_filter(self._home)
+        elif self.filter_text and not self._first_filter:
+            self.do_count_1()
+        else:
+            self.desk.navigator.back()
+
     def do_problems(self) -> None:
-        self.set_filter("" if self.filter_text == JOB_PROBLEMS else JOB_PROBLEMS)
+        self.set_filter(self._home if self.filter_text == JOB_PROBLEMS else JOB_PROBLEMS)
 
     def do_count_1(self) -> None:
+        self._resting.waive()
         self.set_filter(COUNT_FILTERS[1])
 
     def do_count_2(self) -> None:
@@ -303,68 +349,11 @@ class JobsScreen(ListScreen["JobView"]):
         super().do_top()
         self._is_at_head = True
 
-    def open_row(self, key: RowKey) -> None:
-        self.desk.navigator.show_job(int(key))
-
     def row_text(self, key: RowKey) -> str:
         return self.pages.mirror.jobs[int(key)].id
-
-    def do_output(self) -> None:
-        if job := self.cursor_job():
-            self.desk.navigator.show_output(job.number, job.attempts)
-
-    def do_events(self) -> None:
-        if job := self.cursor_job():
-            self.desk.navigator.show_events(job.number)
-
-    def do_mark(self) -> None:
-        self.table.toggle_mark()
 
     def do_mark_all(self) -> None:
         self.table.mark_all()
         if self.pages.has_more:
             listed, total = len(self.pages.numbers), self.pages.mirror.count
             self.say(f"marked the {count(listed)} listed of {count(total)}", "warn")
-
-    def do_clear_marks(self) -> None:
-        self.table.clear_marks()
-
-    def do_stop(self) -> None:
-        self._on_chosen(self._flows.stop)
-
-    def do_reassign(self) -> None:
-        self._on_chosen(self._flows.reassign)
-
-    def do_resubmit(self) -> None:
-        self._on_chosen(self._flows.resubmit)
-
-    def do_priority(self, argument: str) -> None:
-        try:
-            priority = int(argument)
-        except ValueError:
-            self.say(f"a priority is a whole number, not {argument!r}", "warn")
-            return
-        self._on_chosen(lambda jobs: self._flows.set_priority(jobs, priority))
-
-    def do_edit(self) -> None:
-        if job := self.cursor_job():
-            self.act(self._flows.edit(job))
-
-    def do_explain(self) -> None:
-        if job := self.cursor_job():
-            self.act(self._flows.explain(job))
-
-    def do_start_job(self) -> None:
-        self.act(self._flows.start())
-
-    def _on_chosen(self, flow: Callable[[Sequence[JobView]], Awaitable[None]]) -> None:
-        self.act(self._with_chosen(flow))
-
-    async def _with_chosen(self, flow: Callable[[Sequence[JobView]], Awaitable[None]]) -> None:
-        """Act on the marked jobs, else on the one under the cursor, as they are now."""
-        numbers = [int(key) for key in self.table.selection.chosen()]
-        jobs = await jobs_by_number(self.desk.client, numbers)
-        if jobs:
-            await flow(jobs)
-        else:
-            self.say("no job is chosen")

@@ -8,6 +8,7 @@ from server.model import ACTIVE_STATES
 from server.wire.operator import EventView
 from traffic_tui.client.base import ClientError
 from traffic_tui.state.clean_text import clean
+from traffic_tui.state.mirror import STATE_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,9 +46,13 @@ class Notes:
         self._acts_until: dict[int, float] = {}
 
     def hear(self, items: Iterable[object], now: float) -> None:
-        """Somebody's act on a listed job is its note for a while."""
+        """Somebody's act on a listed job is its note for a while; another state ends a note."""
         for item in items:
-            if not isinstance(item, EventView) or item.kind not in _ACTS or not item.actor:
+            if not isinstance(item, EventView):
+                continue
+            if item.kind in STATE_AFTER:
+                self._forget(item.jobs)
+            if item.kind not in _ACTS or not item.actor:
                 continue
             reason = f": {clean(item.reason, 200)}" if item.reason else ""
             for number in item.jobs:
@@ -55,6 +60,13 @@ class Notes:
                     words = f"{clean(item.actor, 40)} {_ACTS[item.kind]}{reason}"
                     self._mirror.set_note(number, words)
                     self._acts_until[number] = now + ACT_SECONDS
+
+    def _forget(self, numbers: Iterable[int]) -> None:
+        """What was found out about them held in the state before."""
+        for number in numbers:
+            if number not in self._acts_until and self._mirror.notes.get(number):
+                self._mirror.set_note(number, "")
+            self._due.pop(number, None)
 
     def spoke(self, numbers: Iterable[int]) -> None:
         """These jobs said something: their last line is another one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from traffic_tui.screens.no_output import no_output_words
 from traffic_tui.screens.tail import Tail
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ class Preview:
 
     def __init__(self, desk: Desk, view: OutputView) -> None:
         self._client = desk.client
+        self._context = desk.context
         self._tail = Tail(desk, view)
         self._number = 0
         self._attempt = 0
         view.can_focus = False
+        view.has_source = False
 
     def is_aimed_at(self, job: JobView) -> bool:
         """Whether this is what the view shows, or will show when the cursor rests."""
@@ -39,13 +42,17 @@ class Preview:
     async def show(self, job: JobView) -> None:
         """Show a job's newest attempt, once the cursor rests."""
         await asyncio.sleep(SETTLE_SECONDS)
-        if not job.attempts:
-            self._tail.view.open(f"{job.number} has not started: no output", ())
-            return
         detail = await self._client.job(job.id)
-        if detail.attempts:
-            await self._tail.open(job.id, job.number, detail.attempts[0])
+        attempt = detail.attempts[0] if detail.attempts else None
+        why = ""
+        if attempt is None:
+            self._tail.close(job.number)
+            why = (await self._client.explain(job.id)).summary if job.state == "pending" else ""
+        else:
+            await self._tail.open(job.id, job.number, attempt)
             await self._tail.follow()
+        words = no_output_words(detail.job, attempt, detail.job.can, self._context, why)
+        self._tail.view.set_empty(words)
 
     async def follow(self) -> None:
         """There is more of what is shown."""

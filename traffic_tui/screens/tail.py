@@ -79,6 +79,11 @@ class Tail:
             await self._reopen()
         self._tell(attempt)
 
+    def close(self, number: int) -> None:
+        """Show nothing: this job has no attempt."""
+        self.shown = Shown(number=number)
+        self.view.open(f"output of {number}", ())
+
     async def _reopen(self) -> None:
         shown = self.shown
         wanted = (shown.choice,) if shown.choice else shown.streams

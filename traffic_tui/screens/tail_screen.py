@@ -11,6 +11,8 @@ from server.wire.operator import NoticeView
 from traffic_tui.screens.base import TrafficScreen
 from traffic_tui.screens.dialogs import InputDialog
 from traffic_tui.screens.job_flows import JobFlows
+from traffic_tui.screens.no_output import no_output_words
+from traffic_tui.screens.notes import WAITING_SECONDS
 from traffic_tui.screens.tail import Tail
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.formats import size
@@ -36,12 +38,16 @@ class TailScreen(TrafficScreen):
         self.view = OutputView(id="output")
         self.view.glyphs = desk.context.glyphs
         self.view.zone = desk.context.zone
+        self.view.name_text, self.view.has_source = f"output of {number}", False
         self._tail = Tail(desk, self.view)
         self._flows = JobFlows(desk, self)
         self._wanted_attempt = attempt
         """0: the newest, also when a newer one begins."""
         self._is_outdated = True
         self._is_loading = False
+        self._why = ""
+        """What the job waits for, as it was found out last."""
+        self._why_due = 0.0
 
     # loading ----------------------------------------------------------------------------------
 
@@ -86,9 +92,34 @@ class TailScreen(TrafficScreen):
             if attempt is not None:
                 await self._tail.open(self.detail.job.id, self.number, attempt)
                 await self._tail.follow()
+            self._show_no_output()
             self.show_lines()
         finally:
             self._is_loading = False
+
+    def _show_no_output(self) -> None:
+        """Words for the place where no output is."""
+        if self.detail is not None:
+            job, context = self.detail.job, self.desk.context
+            words = no_output_words(job, self.attempt(), job.can, context, self._why)
+            self.view.set_empty(words + self.way_to_output())
+
+    def way_to_output(self) -> str:
+        """Where output is to be found that is not here, in words."""
+        return ""
+
+    def _look_why_it_waits(self) -> None:
+        """No event tells that the reason is another one, so it is asked for while it is shown."""
+        detail, now = self.detail, self.desk.clock.monotonic()
+        if detail is None or detail.attempts or detail.job.state != "pending":
+            return
+        if self.is_current and self.desk.link.state == "live" and now >= self._why_due:
+            self._why_due = now + WAITING_SECONDS
+            self.load(self._explain_waiting(detail.job.id), group="why")
+
+    async def _explain_waiting(self, job: str) -> None:
+        self._why = (await self.desk.client.explain(job)).summary
+        self._show_no_output()
 
     def detail_loaded(self) -> None:
         """The job was loaded anew."""
@@ -105,6 +136,7 @@ class TailScreen(TrafficScreen):
 
     def tick(self) -> None:
         self._tail.tick()
+        self._look_why_it_waits()
         super().tick()
 
     def on_screen_resume(self) -> None:

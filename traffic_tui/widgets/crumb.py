@@ -24,6 +24,8 @@ class CrumbState:
     """In muted words after the path, for example a long id."""
     count: str = ""
     """``37 of 12,480``"""
+    new_above: int = 0
+    """Rows that came in above what is in view."""
     marked: int = 0
     order: str = ""
     """``by JOB ↓``"""
@@ -58,6 +60,8 @@ def crumb_spans(state: CrumbState, width: int) -> list[Span]:
     if state.aside:
         left.append(Span(f"   {clean(state.aside)}", "muted"))
     facts: list[tuple[str, Role]] = [(clean(state.count), "plain")]
+    if state.new_above:
+        facts.insert(0, (f"{state.new_above:,} new above", "active"))
     if state.marked:
         facts.append((f"{state.marked:,} marked", "warn"))
     facts.append((clean(state.order), "plain"))

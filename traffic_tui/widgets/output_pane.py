@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.segment import Segment
 from textual.message import Message
 from textual.strip import Strip
 
-from traffic_tui.state.clean_text import clean
+from traffic_tui.state.clean_text import clean, crop
 from traffic_tui.state.formats import clock_time
 from traffic_tui.state.output_rows import OutputRows
 from traffic_tui.state.outputlog import OutputLog, OutputRange
@@ -74,11 +75,14 @@ class OutputPane(LineView, can_focus=True):
         self.has_times = False
         self.has_colours = True
         self.zone: Zone = "utc"
+        self.has_source = True
+        """Whether there is an attempt whose output this is, or could be."""
         self.search_text = ""
         self.marks: set[tuple[str, int]] = set()
         """Marked lines, by stream and offset."""
         self._ended = ""
         self._problem = ""
+        self._empty = ""
         self._rate: tuple[float | None, ...] = ()
         self._aside = 0
         self._hit_id: int | None = None
@@ -93,7 +97,8 @@ class OutputPane(LineView, can_focus=True):
     def open(self, name: str, streams: Sequence[str] = ("",)) -> list[OutputRange]:
         """Show another attempt's output: the ranges to fetch first, the end of each stream."""
         self.name_text = clean(name)
-        self._ended = self._problem = ""
+        self.has_source = bool(streams)
+        self._ended = self._problem = self._empty = ""
         self._go_to, self._hit_id, self._asked = None, None, ()
         self.marks.clear()
         self._rows.only_text = ""
@@ -133,6 +138,12 @@ class OutputPane(LineView, can_focus=True):
         self._problem = clean(words)
         self.refresh_header()
 
+    def set_empty(self, words: str) -> None:
+        """What stands on the first line while there is no output."""
+        if words != self._empty:
+            self._empty = words
+            self.refresh_index(0)
+
     def set_rate(self, bytes_per_second: Sequence[float | None]) -> None:
         """Bytes a second in each of the last buckets, for the title of wide views."""
         self._rate = tuple(bytes_per_second)
@@ -157,6 +168,7 @@ class OutputPane(LineView, can_focus=True):
             rate=self._rate,
             is_bad=bool(self._problem),
             has_focus=self.has_focus,
+            is_bare=not self.has_source,
         )
 
     def _last_visible_id(self) -> int:
@@ -279,7 +291,7 @@ class OutputPane(LineView, can_focus=True):
 
     def body_strip(self, index: int, width: int, styles: RoleStyles) -> Strip | None:
         if not 0 <= index < self.line_count():
-            return None
+            return self._empty_strip(width, styles) if index == 0 else None
         line_id, part = self._locate(index)
         strip = self._strips.get((line_id, part))
         if strip is None:
@@ -292,6 +304,12 @@ class OutputPane(LineView, can_focus=True):
         joined = self._with_selection(Strip.join([strip.crop(0, prefix), shown]), line_id)
         shift = self._aside - prefix + part * self._text_width
         return joined.extend_cell_length(width, styles.base).apply_offsets(shift, line_id)
+
+    def _empty_strip(self, width: int, styles: RoleStyles) -> Strip | None:
+        if not self._empty or self.only_text:
+            return None
+        words = crop(" " * GUTTER + self._empty, width, self.glyphs.ellipsis)
+        return Strip([Segment(words, styles.of("muted"))]).extend_cell_length(width, styles.base)
 
     @property
     def _prefix_cells(self) -> int:

@@ -30,10 +30,23 @@ class OutputTitle:
     is_bad: bool
     """Output is not being kept."""
     has_focus: bool
+    is_bare: bool = False
+    """There is nothing to have a place in: the name alone is said."""
 
 
 def title_spans(title: OutputTitle, width: int, glyphs: GlyphSet) -> list[Span]:
     """A rule with the name at the left, place, size and mode at the right."""
+    rule = glyphs.rule
+    right = [] if title.is_bare else _standing(title, width, glyphs)
+    role: Role = "title" if title.has_focus else "plain"
+    name = crop(title.name, max(0, width - span_cells(right) - 5), glyphs.ellipsis)
+    left = [Span(f"{rule}{rule} "), Span(name, role), Span(" ")]
+    room = width - span_cells(left) - span_cells(right)
+    return [*left, Span(rule * max(0, room)), *right]
+
+
+def _standing(title: OutputTitle, width: int, glyphs: GlyphSet) -> list[Span]:
+    """Rate, place, size and mode, at the right end."""
     rule = glyphs.rule
     right: list[Span] = []
     if title.rate and width >= _RATE_FROM:
@@ -41,13 +54,8 @@ def title_spans(title: OutputTitle, width: int, glyphs: GlyphSet) -> list[Span]:
         right = [Span(" bytes/s "), Span(drawn, "active"), Span("  ")]
     mode_role: Role = "bad" if title.is_bad else "plain"
     facts = f" {title.place}  {size(title.total_bytes)}  "
-    mode = crop(title.mode, max(10, width - len(facts) - 12))
-    right += [Span(facts), Span(mode, mode_role), Span(f" {rule}{rule}")]
-    role: Role = "title" if title.has_focus else "plain"
-    name = crop(title.name, max(0, width - span_cells(right) - 5))
-    left = [Span(f"{rule}{rule} "), Span(name, role), Span(" ")]
-    room = width - span_cells(left) - span_cells(right)
-    return [*left, Span(rule * max(0, room)), *right]
+    mode = crop(title.mode, max(10, width - len(facts) - 12), glyphs.ellipsis)
+    return [*right, Span(facts), Span(mode, mode_role), Span(f" {rule}{rule}")]
 
 
 def mode_words(output: OutputLog, *, ended: str, problem: str) -> str:

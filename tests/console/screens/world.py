@@ -559,6 +559,8 @@ def _matches(one: JobFullView, filter_text: str) -> bool:
 
 def _matches_word(one: JobFullView, word: str) -> bool:
     key, colon, value = word.partition(":")
+    if word == "parent>0":
+        return one.parent is not None
     if not colon:
         return word in one.type or word in str(one.number)
     if key == "state":
@@ -566,6 +568,8 @@ def _matches_word(one: JobFullView, word: str) -> bool:
         return one.state in {names.get(name, name) for name in value.split(",")}
     if key == "queue":
         return one.queue == value
+    if key == "parent":
+        return str(one.parent.number if one.parent else 0) == value
     if key == "runner":
         return one.runner is not None and one.runner.name == value
     return True
