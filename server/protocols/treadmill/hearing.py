@@ -130,14 +130,14 @@ class Hearing:
         output = event.host_output
         if output is not None and len(output) > MAX_HOST_OUTPUT:
             output = f"{output[:MAX_HOST_OUTPUT]} [cut]"
-        job.declared = Declared(event.user_exit_status, output)
+        declared = job.declared = Declared(event.user_exit_status, output)
         job.is_declaration_known = True
-        data = msgspec.json.encode(job.declared._asdict())
+        data = msgspec.json.encode(declared._asdict())
         await self._desk.persist(
             lambda: self._desk.coordinator.note_fact(
                 job.id,
                 "exit_declared",
-                reason=_in_words(job.declared),
+                reason=_in_words(declared),
                 data=data,
             )
         )
