@@ -214,6 +214,8 @@ class WorkernatorSettings:
     certificate: str = "server.pem"
     key: str = "server.key"
     client_ca: str = "ca.pem"
+    max_output: int = 16 * 1024 * MIB
+    """Bytes an attempt of a job that came in here: its readers want every one of them."""
     users: Mapping[str, WorkernatorUser] = field(default_factory=dict)
 
 
@@ -318,3 +320,10 @@ class Settings:
     storage: StorageSettings = StorageSettings()
     protocols: ProtocolSettings = ProtocolSettings()
     agent: AgentSettings = AgentSettings()
+
+    def max_output_of(self, origin: str) -> int:
+        """Bytes of output that are kept of an attempt, by the way in of its job."""
+        workernator = self.protocols.workernator
+        if origin == "workernator":
+            return max(workernator.max_output, self.storage.max_output)
+        return self.storage.max_output

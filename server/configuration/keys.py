@@ -357,6 +357,12 @@ KEYS = (
         Text(),
         "clients need a certificate of this authority",
     ),
+    Key(
+        "protocols.workernator.max_output",
+        "protocols.workernator.max_output",
+        Size(least=1024),
+        "an attempt of a job that came in here; whole, up to this",
+    ),
 )
 
 QUEUE_KEYS = (

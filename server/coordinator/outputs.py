@@ -29,7 +29,7 @@ class OutputIntake:
     def append(self, job: Job, attempt: Attempt, stream: Stream, offset: int, data: bytes) -> int:
         """Take a piece in; the answer is the next offset wanted."""
         state = self._state(attempt.id, stream)
-        cap = self._memory.settings.storage.max_output
+        cap = self._cap(job, offset + len(data))
         taken = output.take(state, offset, data, cap=cap, now=self._now)
         if taken is None:
             return state.size
@@ -40,6 +40,13 @@ class OutputIntake:
             self._tell_gap(job, attempt, stream, cap)
         self._heard(job, attempt, len(taken.data))
         return taken.state.size
+
+    def _cap(self, job: Job, size: int) -> int:
+        """How much is kept. Who submitted the job is only asked once that can matter."""
+        settings = self._memory.settings
+        if size <= settings.storage.max_output:
+            return settings.storage.max_output
+        return settings.max_output_of(self._tx.details(job.id).origin)
 
     def extend(self, job: Job, attempt: Attempt, stream: Stream, data: bytes) -> int:
         """Take in what follows, from a wire that knows no offsets."""

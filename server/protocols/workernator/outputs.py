@@ -103,7 +103,7 @@ class Outputs:
         if begin > offset:
             raise OutputLost(
                 f"{begin - offset} bytes from byte {offset} on are not kept: the output was larger "
-                "than storage.max_output, or older than retention.output"
+                "than protocols.workernator.max_output, or older than retention.output"
             )
         return found.chunks
 

@@ -149,6 +149,14 @@ async def test_the_output_of_a_silent_job_ends_with_it(world: World) -> None:
         assert await alice.output(job.id) == b""
 
 
+async def test_output_is_whole_where_other_jobs_would_lose_the_middle(world: World) -> None:
+    async with world.agent():
+        alice = world.connect("alice")
+        job = await alice.start("seq", "100000")
+        told = await alice.output(job.id)
+        assert told == b"".join(b"%d\n" % number for number in range(1, 100_001))
+
+
 async def test_a_reader_that_stops_reading_holds_up_nobody(world: World) -> None:
     size = 8_000_000
     async with world.agent():
@@ -169,7 +177,7 @@ async def test_bytes_that_were_not_kept_are_said_to_be_missing(tmp_path: Path) -
             for _ in range(2):  # the first may have been quick enough to see it all
                 await alice.output(job.id)
         assert caught.value.code() == grpc.StatusCode.DATA_LOSS
-        assert "storage.max_output" in caught.value.details()
+        assert "protocols.workernator.max_output" in caught.value.details()
 
 
 async def test_jobs_are_known_after_a_restart(tmp_path: Path) -> None:

@@ -152,11 +152,10 @@ async def a_world(folder: Path, **changes: Any) -> AsyncIterator[World]:
     """A served coordinator without any runner.
 
     Args:
-        changes: to the settings of Workernator, or ``max_output`` of the store.
+        changes: to the settings of Workernator.
     """
     pems = make_certificates(folder / "certs") if not (folder / "certs").exists() else None
     pems = pems or folder / "certs"
-    max_output = changes.pop("max_output", StorageSettings().max_output)
     workernator = WorkernatorSettings(
         enabled=True,
         port=0,
@@ -168,7 +167,7 @@ async def a_world(folder: Path, **changes: Any) -> AsyncIterator[World]:
     settings = replace(
         Settings(),
         server=ServerSettings(port=0, durability="normal"),
-        storage=StorageSettings(min_free=0, max_output=max_output),
+        storage=StorageSettings(min_free=0, max_output=65_536),
         protocols=replace(ProtocolSettings(), workernator=replace(workernator, **changes)),
     )
     server = CoordinatorServer(
