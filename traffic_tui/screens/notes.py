@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 8
 """Notes fetched in one go; the others wait for the next second."""
 WAITING_SECONDS = 10.0
-"""How long the reason why a job waits is believed."""
+"""How long the reason why a job waits is believed, where anything happened since."""
+QUIET_SECONDS = 60.0
+"""How long it is believed where nothing did: a console that nobody uses costs next to nothing."""
 ACT_SECONDS = 30.0
 """How long somebody's act on a row is shown."""
 LAST_LINE_BYTES = 600
@@ -41,13 +43,18 @@ class Notes:
     def __init__(self, client: Client, mirror: Mirror) -> None:
         self._client = client
         self._mirror = mirror
-        self._due: dict[int, float] = {}
-        """By job: when its note is out of date. Monotonic seconds."""
+        self._fetched_at: dict[int, float] = {}
+        """By job: when its note was fetched last. Monotonic seconds."""
+        self._failed: set[int] = set()
+        """Jobs of which the last fetch brought nothing."""
+        self._heard_at = 0.0
+        """When anything at all happened last."""
         self._acts_until: dict[int, float] = {}
 
     def hear(self, items: Iterable[object], now: float) -> None:
         """Somebody's act on a listed job is its note for a while; another state ends a note."""
         for item in items:
+            self._heard_at = now
             if not isinstance(item, EventView):
                 continue
             if item.kind in STATE_AFTER:
@@ -66,12 +73,12 @@ class Notes:
         for number in numbers:
             if number not in self._acts_until and self._mirror.notes.get(number):
                 self._mirror.set_note(number, "")
-            self._due.pop(number, None)
+            self._fetched_at.pop(number, None)
 
     def spoke(self, numbers: Iterable[int]) -> None:
         """These jobs said something: their last line is another one."""
         for number in numbers:
-            self._due.pop(number, None)
+            self._fetched_at.pop(number, None)
 
     def wanted(self, in_view: Sequence[int], now: float) -> list[JobView]:
         """The jobs whose notes are to be fetched now."""
@@ -88,16 +95,21 @@ class Notes:
             if self._mirror.notes.get(job.number):
                 self._mirror.set_note(job.number, "")
             return False
-        return now >= self._due.get(job.number, 0.0)
+        fetched_at = self._fetched_at.get(job.number)
+        if fetched_at is None:
+            return True
+        has_news = self._heard_at >= fetched_at or job.number in self._failed
+        return now >= fetched_at + (WAITING_SECONDS if has_news else QUIET_SECONDS)
 
     async def fetch(self, jobs: Sequence[JobView], now: float) -> None:
         """Fetch notes; one that cannot be had is tried again later."""
         for job in jobs:
-            self._due[job.number] = now + WAITING_SECONDS
+            self._fetched_at[job.number] = now
+            self._failed.discard(job.number)
             try:
                 self._mirror.set_note(job.number, await self._note(job))
             except ClientError:
-                continue
+                self._failed.add(job.number)
 
     async def _note(self, job: JobView) -> str:
         if job.state == "pending" or not job.attempts:
