@@ -229,7 +229,7 @@ class TreadmillConnector:
     def _answer(self, question: StatusQuestion) -> None:
         assert self._line is not None
         if self._is_first_question:
-            for event in self._outbox.end_again():
+            for event in self._outbox.end_again(asyncio.get_running_loop().time()):
                 self._line.answer(event)
         self._is_first_question = False
         at = self._outbox.status()
@@ -261,6 +261,7 @@ class TreadmillConnector:
             return  # its end is on the way, which is the answer
         try:
             self._supervisor.stop(job_id, grace_seconds=STOP_GRACE_SECONDS)
+            self._stopped_by_switchboard.add(job_id)
         except JobError as error:
             self.report_job_error(job_id, error)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
@@ -35,6 +36,9 @@ CLOSE_SECONDS = 2.0
 SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 MAJOR = 1
 LEAST_KEEPALIVE_SECONDS = 0.1
+
+_socket_log = logging.getLogger(f"{__name__}.socket")
+_socket_log.setLevel(logging.WARNING)  # below that the library logs the token, and all messages
 
 _UNITS = {
     "ns": 1e-9,
@@ -170,6 +174,7 @@ async def _connected(place: Place) -> PingedConnection:
             ping_interval=None,
             close_timeout=CLOSE_SECONDS,
             max_size=MAX_MESSAGE,
+            logger=_socket_log,
             create_connection=PingedConnection,
             ssl=place.tls,
         )

@@ -61,6 +61,14 @@ class Written(NamedTuple):
     item: Item
 
 
+class End(NamedTuple):
+    """How a job ended, kept a little longer than until it was received."""
+
+    job_id: str
+    events: list[JobHappening]
+    received_at: float
+
+
 @dataclass(slots=True)
 class Story:
     """Everything about one job that was not received yet."""
@@ -94,13 +102,15 @@ class Outbox:
         self._number = 0
         self._first_written = 0
         """How many items were received, in all."""
-        self._last_end: tuple[str, list[JobHappening], float] | None = None
+        self._last_end: End | None = None
+        self._doubtful_end: End | None = None
+        """One that was received shortly before a connection was lost."""
 
     # what happens here -----------------------------------------------------------------------
 
     def begin(self, job_id: str) -> None:
         """A job is taken on. That another one comes says that the last one's end was kept."""
-        self._last_end = None
+        self._last_end = self._doubtful_end = None
         self._story(job_id).state = JobState("initializing", "starting")
 
     def give_up(self, job_id: str) -> None:
@@ -217,7 +227,7 @@ class Outbox:
                 self._unreceived_bytes -= item.end - item.start
                 self._journal.acknowledge(job_id, CONSOLE, item.end)
             if story.is_told and story.ending:
-                self._last_end = (job_id, story.ending, now)
+                self._last_end = End(job_id, story.ending, now)
             self._forget_if_told(job_id)
 
     def lost(self, now: float) -> None:
@@ -228,15 +238,17 @@ class Outbox:
             story.unreceived -= 1
             story.waiting.appendleft(item)
         self._unreceived_bytes = 0
-        if self._last_end is not None and now - self._last_end[2] > AGAIN_SECONDS:
-            self._last_end = None
+        if self._last_end is not None and now - self._last_end.received_at <= AGAIN_SECONDS:
+            self._doubtful_end = self._last_end
+        self._last_end = None
 
-    def end_again(self) -> list[SupervisorEvent]:
+    def end_again(self, now: float) -> list[SupervisorEvent]:
         """The end of the last job, where it may have been received by somebody who then died."""
-        if self._last_end is None:
+        end, self._doubtful_end = self._doubtful_end, None
+        if end is None:
             return []
-        job_id, events, _ = self._last_end
-        return [SupervisorEvent(JobEvent(job_id, event)) for event in events]
+        self._last_end = end._replace(received_at=now)
+        return [SupervisorEvent(JobEvent(end.job_id, event)) for event in end.events]
 
     # inside ------------------------------------------------------------------------------------
 
