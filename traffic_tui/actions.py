@@ -100,7 +100,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("bottom", ("G", "end"), "last", "To the last line; output follows again.", EVERYWHERE),
     Action("half_down", ("ctrl+d", "pagedown"), "page down", "Half a page down.", EVERYWHERE),
     Action("half_up", ("ctrl+u", "pageup"), "page up", "Half a page up.", EVERYWHERE),
-    Action("left", ("left",), "left", "Sideways to the left, in long lines.", _TAILS),
+    Action("left", ("left", "h"), "left", "Sideways to the left, in long lines.", _TAILS),
     Action("right", ("right",), "right", "Sideways to the right, in long lines.", _TAILS),
     # opening
     Action("open", ("enter",), "open", "Open the job under the cursor.", _on("jobs"), footer=1),
@@ -206,7 +206,7 @@ ACTIONS: tuple[Action, ...] = (
         ("p",),
         "pieces",
         "List the pieces in which a range is done; of a piece, go to its range.",
-        _on("job"),
+        _on("jobs", "job"),
         "pieces",
     ),
     # acting on runners
@@ -351,7 +351,7 @@ ACTIONS: tuple[Action, ...] = (
         _on("jobs", "runners", "queues", "schedules"),
         "problems",
     ),
-    Action("count_1", ("1",), "all", "All jobs.", _on("jobs")),
+    Action("count_1", ("1",), "all", "All jobs, pieces of ranges among them.", _on("jobs")),
     Action("count_2", ("2",), "waiting", "Jobs that wait.", _on("jobs")),
     Action("count_3", ("3",), "running", "Jobs that run.", _on("jobs")),
     Action("count_4", ("4",), "failed", "Jobs that failed, tries used up.", _on("jobs")),

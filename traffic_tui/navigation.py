@@ -140,6 +140,9 @@ class Navigation:
         if job_count == 0 and stats is not None and not any(stats.runners.values()):
             self.go(Place("welcome"))
 
+    def has_screen_below(self) -> bool:
+        return len(self.screens) > 1
+
     def back(self) -> None:
         if len(self.screens) > 1:
             self.leave()

@@ -24,6 +24,7 @@ from traffic_tui.widgets.crumb import CrumbLine, CrumbState
 from traffic_tui.widgets.footer import FooterLine, KeyHint
 from traffic_tui.widgets.header import HeaderLine
 from traffic_tui.widgets.message_line import MessageLine
+from traffic_tui.widgets.role_styles import RoleWidget
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -110,6 +111,8 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
         yield Static("", id="too-small", markup=False)
 
     def on_mount(self) -> None:
+        for widget in self.query(RoleWidget):
+            widget.glyphs = self.desk.context.glyphs
         self.take_keyboard_back()
         self.show_lines()
 
@@ -136,12 +139,17 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
         return [
             KeyHint(
                 hint.key,
-                hint.words,
+                self._hint_words(hint),
                 is_right=hint.action.id == "help",
                 is_enabled=not self.desk.held_back(hint.action),
             )
             for hint in actions.footer(self.desk.actions(self.scope), self.desk.keymap.keys_of)
         ]
+
+    def _hint_words(self, hint: actions.Hint) -> str:
+        """The same key goes back, and on the first screen out of the console."""
+        is_inner = hint.action.id == "leave" and self.desk.navigator.has_screen_below()
+        return "back" if is_inner else hint.words
 
     # telling and asking -----------------------------------------------------------------------
 
@@ -177,16 +185,17 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
     # from keys to acts ------------------------------------------------------------------------
 
     async def on_key(self, event: events.Key) -> None:
+        """Also a key that means nothing ends here: else widgets would take it by keys of their
+        own, and one that was given to another action would do both."""
         if isinstance(self.focused, (Input, TextArea)):
             return
+        event.stop()
+        event.prevent_default()
         if event.key == "ctrl+c":
-            event.stop()
             self.say("q goes back, and leaves on the first screen; ctrl+q leaves at once")
             return
         action = self.desk.action_for_key(self.scope, event.key, event.character)
         if action is not None:
-            event.stop()
-            event.prevent_default()
             self.perform(action)
 
     def perform(self, action: Action, argument: str = "") -> None:

@@ -66,6 +66,10 @@ class Navigator(Protocol):
         """The first look at the jobs is done: is there anything at all?"""
         ...
 
+    def has_screen_below(self) -> bool:
+        """Whether there is a screen to go back to."""
+        ...
+
     def back(self) -> None:
         """One screen back, if there is one."""
         ...

@@ -9,8 +9,7 @@ from traffic_tui.screens.catch_up import CatchUp
 from traffic_tui.screens.filters import field_completions, field_filter_problem
 from traffic_tui.screens.list_screen import ListScreen
 from traffic_tui.screens.rows import event_rows, late_write_rows
-from traffic_tui.state.clean_text import clean
-from traffic_tui.state.event_columns import event_words
+from traffic_tui.state.event_columns import event_note
 from traffic_tui.state.formats import count
 from traffic_tui.widgets.crumb import CrumbState
 
@@ -157,10 +156,7 @@ class EventsScreen(HappeningsScreen[EventView]):
     def note(self) -> tuple[str, Role]:
         key = self.table.cursor_key
         event = self.views.get(int(key)) if key is not None else None
-        if event is None:
-            return "", "plain"
-        parts = [event_words(event), clean(event.reason), _data_words(event.data)]
-        return f"{event.seq}: {'; '.join(part for part in parts if part)}", "plain"
+        return ("" if event is None else event_note(event, self.desk.context)), "plain"
 
     def row_text(self, key: RowKey) -> str:
         event = self.views[int(key)]
@@ -189,12 +185,3 @@ def _plain_word_problem(text: str) -> FilterProblem:
     from traffic_tui.widgets.filter_bar import FilterProblem
 
     return FilterProblem("events are found by job:NUMBER, runner:NAME and by:NAME", len(text))
-
-
-def _data_words(data: object) -> str:
-    """What else an event holds, in few words."""
-    if not isinstance(data, dict):
-        return ""
-    return ", ".join(
-        f"{clean(str(key), 40)} {clean(str(value), 80)}" for key, value in data.items()
-    )

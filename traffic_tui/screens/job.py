@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from server.model import ACTIVE_STATES
 from traffic_tui.screens.job_facts import job_lines, job_state_span
+from traffic_tui.screens.range_facts import show_pieces
 from traffic_tui.screens.tail_screen import TailScreen
 from traffic_tui.state.clean_text import clean
 from traffic_tui.widgets.crumb import CrumbState
@@ -83,15 +84,8 @@ class JobScreen(TailScreen):
         return " p lists them." if is_in_pieces else ""
 
     def do_pieces(self) -> None:
-        if self.detail is None:
-            return
-        job = self.detail.job
-        if job.parent is not None:
-            self.desk.navigator.show_job(job.parent.number)
-        elif job.coverage is not None:
-            self.desk.navigator.show_jobs(f"parent:{job.number}")
-        else:
-            self.say("this job is not done in pieces")
+        if self.detail is not None:
+            show_pieces(self, self.detail.job)
 
     def do_output(self) -> None:
         shown = self.attempt()

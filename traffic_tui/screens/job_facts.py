@@ -23,7 +23,7 @@ from traffic_tui.state.formats import (
     size,
 )
 from traffic_tui.state.glyphs import JOB_MARKS, Span
-from traffic_tui.state.job_columns import is_silent
+from traffic_tui.state.job_columns import error_words, is_silent
 from traffic_tui.state.usage_words import around, used
 from traffic_tui.widgets.facts import Fact, beside, fact_line, fit_spans
 
@@ -171,10 +171,8 @@ def _why(detail: JobDetailView, context: RowContext) -> list[Span]:
     job = detail.job
     spans: list[Span] = []
     if job.error is not None and job.state != "completed":
-        kind = clean(job.error.type or job.error.kind)
         is_over = job.state in ("failed", "expired")
-        role = Span(f"{kind}: {clean(job.error.message, 400)}", "bad" if is_over else "warn")
-        spans.append(role)
+        spans.append(Span(error_words(job.error), "bad" if is_over else "warn"))
     if job.state == "scheduled":
         due = day_and_time(job.times.due, context.zone, now=context.now)
         spans.append(Span(f"due at {due}, in {duration(job.times.due - context.now)}"))
@@ -259,9 +257,10 @@ def event_line(event: EventView, context: RowContext) -> Line:
     """One event of the job, in a narrow column."""
     when = day_and_time(event.at, context.zone, now=context.now)[-8:]
     who = clean(event.runner.name) if event.runner is not None else clean(event.actor)
+    by = f" by {who}" if who and who != "coordinator" else ""
     reason = f" {clean(event.reason, 100)}" if event.reason else ""
     words = event_words(event)
-    return [Span(f"{when} ", "muted"), Span(words, event_role(event)), Span(f" by {who}{reason}")]
+    return [Span(f"{when} ", "muted"), Span(words, event_role(event)), Span(f"{by}{reason}")]
 
 
 def _wide_lines(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from traffic_tui.screens.job_flows import JobFlows
 from traffic_tui.screens.job_pages import jobs_by_number
 from traffic_tui.screens.list_screen import ListScreen
+from traffic_tui.screens.range_facts import show_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -33,6 +34,13 @@ class JobListActs(ListScreen["JobView"]):
     def do_output(self) -> None:
         if job := self.cursor_job():
             self.desk.navigator.show_output(job.number, job.attempts)
+
+    def do_pieces(self) -> None:
+        if job := self.cursor_job():
+            self.act(self._pieces(job))
+
+    async def _pieces(self, job: JobView) -> None:
+        show_pieces(self, (await self.desk.client.job(job.id)).job)
 
     def do_events(self) -> None:
         if job := self.cursor_job():

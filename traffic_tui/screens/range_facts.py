@@ -10,6 +10,7 @@ from traffic_tui.widgets.facts import Fact
 
 if TYPE_CHECKING:
     from server.wire.operator import JobFullView
+    from traffic_tui.screens.base import TrafficScreen
     from traffic_tui.state.row_context import RowContext
 
 
@@ -23,6 +24,16 @@ def range_facts(job: JobFullView, context: RowContext, width: int) -> list[Fact]
         Fact("done", tuple(coverage_bar(job.coverage, width, context.glyphs))),
         *(Fact("", tuple(line)) for line in legend(job.coverage, width, context.glyphs)),
     ]
+
+
+def show_pieces(screen: TrafficScreen, job: JobFullView) -> None:
+    """From a range to its pieces, from a piece to its range."""
+    if job.parent is not None:
+        screen.desk.navigator.show_job(job.parent.number)
+    elif job.coverage is not None:
+        screen.desk.navigator.show_jobs(f"parent:{job.number}")
+    else:
+        screen.say("this job is not done in pieces")
 
 
 def piece_facts(job: JobFullView, context: RowContext) -> list[Fact]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NO_PIECES = "parent:0"
 PIECES = "parent>0"
-WORDS = "pieces of ranges left out, esc lists them"
+WORDS = "without pieces of ranges; esc: all"
 
 
 class RestingFilter:

@@ -21,7 +21,7 @@ from traffic_tui.state.glyphs import JOB_MARKS, Role
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from server.wire.operator import JobView
+    from server.wire.operator import ErrorView, JobView
     from traffic_tui.state.row_context import RowContext
 
     JobCell: TypeAlias = Callable[[JobView, RowContext, int], Cell]
@@ -32,12 +32,12 @@ JOB_COLUMNS: tuple[Column, ...] = (
     Column("type", "TYPE", 0, 12, 24, grows=True, order="type"),
     Column("queue", "QUEUE", 4, 7, 8, order="queue", wide_width=8),
     Column("priority", "PRI", 7, 3, 8, is_right=True, order="priority"),
-    Column("runner", "RUNNER", 2, 9, 14, order="runner", wide_width=10),
+    Column("runner", "RUNNER", 2, 9, 16, order="runner", wide_width=10),
     Column("try", "TRY", 6, 5, 5),
     Column("progress", "PROGRESS", 3, 10, 16, order="progress", wide_width=16),
     Column("for", "FOR", 1, 5, 5, is_right=True, ages=True, order="for"),
     Column("quiet", "QUIET", 3, 5, 5, is_right=True, ages=True, order="quiet"),
-    Column("owner", "BY", 8, 10, 10, order="owner"),
+    Column("owner", "BY", 8, 10, 14, order="owner"),
     Column("note", "NOTE", 5, 30, UNBOUNDED, grows=True),
 )
 
@@ -58,15 +58,22 @@ def job_note(job: JobView, context: RowContext) -> str:
     if known:
         return clean(known, 400)
     if job.error is not None and job.state in ("failed", "expired", "stopped"):
-        return clean(f"{job.error.type or job.error.kind}: {job.error.message}", 400)
+        return error_words(job.error)
     if job.state == "scheduled":
         why = f": {clean(job.error.message, 300)}" if job.error is not None else ""
-        return f"again at {day_and_time(job.times.due, context.zone, now=context.now)}{why}"
+        when = "again" if job.attempts else "due"
+        return f"{when} at {day_and_time(job.times.due, context.zone, now=context.now)}{why}"
     if job.state == "stopping":
         return "moving elsewhere" if job.wanted == "move" else "asked to stop"
     if job.progress is not None and job.progress.text:
         return clean(job.progress.text, 400)
     return clean(job.phase)
+
+
+def error_words(error: ErrorView) -> str:
+    """How it failed: its type, where it has one that says something, and what was told."""
+    kind = clean(error.type or error.kind)
+    return clean(error.message if kind == "error" else f"{kind}: {error.message}", 400)
 
 
 def is_silent(job: JobView, context: RowContext) -> bool:
@@ -174,7 +181,12 @@ def job_wants(jobs: Iterable[JobView]) -> Mapping[str, int]:
     wants: dict[str, int] = {}
     for job in jobs:
         name = job.runner.name if job.runner is not None else ""
-        texts = (("number", str(job.number)), ("priority", str(job.priority)), ("runner", name))
+        texts = (
+            ("number", str(job.number)),
+            ("priority", str(job.priority)),
+            ("runner", name),
+            ("owner", job.owner),
+        )
         for key, text in texts:
             wants[key] = max(wants.get(key, 0), len(text))
     return wants

@@ -110,6 +110,8 @@ class DialogScreen(ModalScreen["Answer | None"], Generic[Answer]):
         self._late_keys_seconds = late_keys_seconds
 
     def on_mount(self) -> None:
+        for widget in self.query(RoleWidget):
+            widget.glyphs = self.glyphs
         if self.is_awake:
             self._wake()
         else:

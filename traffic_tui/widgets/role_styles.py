@@ -13,11 +13,13 @@ from textual.widget import Widget
 
 from traffic_tui.state.clean_text import cells, crop
 from traffic_tui.state.contrast import Rgb, readable
-from traffic_tui.state.glyphs import DRAWN, STATE_ROLES, GlyphSet, Role, Span
+from traffic_tui.state.glyphs import ASCII, DRAWN, STATE_ROLES, GlyphSet, Role, Span
 from traffic_tui.themes import FALLBACK_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from textual.geometry import Region
 
 
 PLACE_ROLES: Mapping[Role, str] = {"place_test": "test", "place_production": "production"}
@@ -124,11 +126,28 @@ class RoleWidget(Widget):
     def role_styles(self) -> RoleStyles:
         return self._style_cache.get()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The one place where all that is drawn comes by: plain terminals get no ellipsis."""
+        strips = super().render_lines(crop)
+        return [_in_ascii(strip) for strip in strips] if self.glyphs.is_ascii else strips
+
     def notify_style_update(self) -> None:
         super().notify_style_update()
         if self.is_mounted and not self._style_cache.is_current:
             self.refresh()
         self._style_cache.forget()
+
+
+def _in_ascii(strip: Strip) -> Strip:
+    if DRAWN.ellipsis not in strip.text:
+        return strip
+    return Strip(
+        [
+            Segment(text.replace(DRAWN.ellipsis, ASCII.ellipsis), style, control)
+            for text, style, control in strip
+        ],
+        strip.cell_length,
+    )
 
 
 def spans_strip(spans: Iterable[Span], width: int, styles: RoleStyles) -> Strip:

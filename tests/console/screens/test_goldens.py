@@ -152,13 +152,15 @@ async def test_a_screen_looks_as_it_should(name: str, size: tuple[int, int]) -> 
     assert text == path.read_text(encoding="utf-8")
 
 
-async def test_ascii_draws_no_other_glyph() -> None:
-    async with console(busy_lab(), (160, 50), ascii_only=True) as seat:
-        await at_job(seat)
-        assert seat.text.isascii()
-        await seat.press("s")
-        await seat.dialog("Stop job")
-        assert seat.text.isascii()
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("name", SCREENS)
+async def test_ascii_draws_no_other_glyph(name: str, size: tuple[int, int]) -> None:
+    world = busy_lab()
+    for one in world.all_jobs.values():
+        one.type = "a-type-with-a-name-that-fits-nowhere-" * 3
+    async with console(world, size, ascii_only=True) as seat:
+        await SCREENS[name](seat)
+        assert seat.text.isascii(), [line for line in seat.text.splitlines() if not line.isascii()]
 
 
 async def test_nothing_to_see_says_what_to_do() -> None:

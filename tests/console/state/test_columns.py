@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.events import EventKind
 from server.model import JOB_STATES
 from server.wire.operator import ErrorView, ProgressView
 from server.wire.schedules import ScheduledJobView
@@ -26,7 +27,7 @@ from tests.console.views import (
 from traffic_tui.screens.wording import runner_note
 from traffic_tui.state.attempt_columns import ATTEMPT_COLUMNS, attempt_cell
 from traffic_tui.state.columns import Column, PlacedColumn, fit_columns
-from traffic_tui.state.event_columns import EVENT_COLUMNS, event_cell
+from traffic_tui.state.event_columns import EVENT_COLUMNS, EVENT_WORDS, event_cell, event_note
 from traffic_tui.state.formats import cells, fit
 from traffic_tui.state.glyphs import ASCII
 from traffic_tui.state.job_columns import JOB_COLUMNS, job_cell, job_note, job_wants
@@ -160,7 +161,7 @@ def test_notes() -> None:
     error = ErrorView(kind="error", message="exit 137\nkilled", type="OutOfMemory")
     assert job_note(job_view(8, "failed", error=error), context) == "OutOfMemory: exit 137 killed"
     due = job_view(9, "scheduled", times=job_times(due=NOW + MINUTE))
-    assert job_note(due, context) == "again at 22:14:20"
+    assert job_note(due, context) == "due at 22:14:20"
     assert job_note(job_view(10, "stopping", wanted="move"), context) == "moving elsewhere"
 
 
@@ -227,6 +228,23 @@ def test_attempt_cells() -> None:
     killed = attempt_view(2, "ended", outcome="error", exit_code=137)
     assert attempt_cell(killed, "exit", context, 5)[:2] == ("137", "bad")
     assert attempt_cell(attempt_view(3), "output", context, 8).text == "1.2 MB"
+
+
+@pytest.mark.parametrize("kind", get_args(EventKind))
+def test_every_kind_of_event_has_words_that_fit_their_column(kind: EventKind) -> None:
+    assert 3 <= len(EVENT_WORDS[kind][0]) <= 16
+    assert "_" not in EVENT_WORDS[kind][0]
+
+
+def test_a_kind_of_a_later_coordinator_is_said_as_it_is() -> None:
+    event = event_view(1, "moon_landed", 1)
+    assert event_cell(event, "kind", RowContext(NOW), 16)[:2] == ("moon landed", "plain")
+
+
+def test_the_note_of_an_event_tells_what_a_narrow_list_cannot() -> None:
+    many = event_view(2, "submitted", jobs=list(range(1, 12)), actor="sam", reason="again")
+    note = event_note(many, RowContext(NOW))
+    assert "submitted: jobs 1, 2, 3, 4, 5, 6, 7, 8 and 3 more; by sam; again" in note
 
 
 def test_event_cells() -> None:
