@@ -161,6 +161,8 @@ def test_notes() -> None:
     error = ErrorView(kind="error", message="exit 137\nkilled", type="OutOfMemory")
     assert job_note(job_view(8, "failed", error=error), context) == "OutOfMemory: exit 137 killed"
     due = job_view(9, "scheduled", times=job_times(due=NOW + MINUTE))
+    assert job_note(due, context) == "again at 22:14:20"
+    due.attempts = 0
     assert job_note(due, context) == "due at 22:14:20"
     assert job_note(job_view(10, "stopping", wanted="move"), context) == "moving elsewhere"
 
