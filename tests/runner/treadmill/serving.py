@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.runner.treadmill.switchboard import SUPERVISOR, TOKEN
 from traffic_tui.runner.connectors.link import Address
 from traffic_tui.runner.connectors.treadmill import TreadmillConnector
 from traffic_tui.runner.journal import Journal
+from traffic_tui.runner.registry import Registry
 from traffic_tui.runner.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from traffic_tui.runner.journal import JournalLimits
-    from traffic_tui.runner.registry import Registry
+
+
+def handlers(**named: Any) -> Registry:
+    """A registry of these."""
+    registry = Registry()
+    for name, handler in named.items():
+        registry.register(name, handler)
+    return registry
 
 
 @dataclass

@@ -54,9 +54,14 @@ class Switchboard:
 
     config: str | None = UNION
     refusal: HTTPStatus | None = None
+    elsewhere: str = ""
+    """Where it sends whoever it refuses."""
+    speaks: bool = True
+    """Whether its answer names the subprotocol."""
     url: str = ""
     ping_seconds: float | None = None
     """How often it pings."""
+    pongs: int = 0
     requests: list[Request] = field(default_factory=list)
     said: list[dict[str, Any]] = field(default_factory=list)
     connections: list[WatchedConnection] = field(default_factory=list)
@@ -72,7 +77,10 @@ class Switchboard:
         if request.path != expected:
             return connection.respond(HTTPStatus.NOT_FOUND, "no such route")
         if self.refusal is not None:
-            return connection.respond(self.refusal, "")
+            response = connection.respond(self.refusal, "")
+            if self.elsewhere:
+                response.headers["Location"] = self.elsewhere
+            return response
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return connection.respond(HTTPStatus.FORBIDDEN, "")
         return None
@@ -80,6 +88,8 @@ class Switchboard:
     def dress(
         self, connection: ServerConnection, request: Request, response: Response
     ) -> Response | None:
+        if not self.speaks:
+            del response.headers["Sec-WebSocket-Protocol"]
         if self.config is not None:
             response.headers["tml-socket-config"] = self.config
         return None
@@ -106,6 +116,7 @@ class Switchboard:
     async def _ping(self, connection: ServerConnection) -> None:
         while self.ping_seconds is not None:
             await (await connection.ping(b""))
+            self.pongs += 1
             await asyncio.sleep(self.ping_seconds)
 
     def read_on(self) -> None:

@@ -8,28 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.runner.treadmill.serving import supervisor
-from tests.runner.treadmill.switchboard import IMAGE, TOKEN, Switchboard, serving
+from tests.runner.treadmill.serving import handlers, supervisor
+from tests.runner.treadmill.switchboard import IMAGE, TOKEN
 from traffic_tui.runner import ExecutionOutcome, ExecutionRequest, JobError, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from tests.runner.treadmill.switchboard import Switchboard
+
 LIFE = ["starting", "booting", "ready", "terminated"]
-
-
-@pytest.fixture
-async def switchboard() -> AsyncIterator[Switchboard]:
-    async with serving(Switchboard()) as made:
-        yield made
-
-
-def handlers(**named: Any) -> Registry:
-    registry = Registry()
-    for name, handler in named.items():
-        registry.register(name, handler)
-    return registry
 
 
 async def test_a_job_from_start_to_end(switchboard: Switchboard, tmp_path: Path) -> None:
