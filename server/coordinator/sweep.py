@@ -47,12 +47,16 @@ def fall_due(tx: Tx, memory: Memory, now: int) -> int:
 
 
 def expire_waiting(tx: Tx, memory: Memory, now: int) -> None:
-    """End waiting jobs whose deadline passed."""
-    for job in tx.past_deadline(now, BATCH):
-        step = transitions.expire(job, now=now)
-        save(tx, memory, [Change(job, step.job)])
+    """End waiting jobs whose deadline passed.
+
+    All of them have ended before ranges are told: a range that gives up ends its waiting pieces.
+    """
+    jobs = tx.past_deadline(now, BATCH)
+    expired = [transitions.expire(job, now=now).job for job in jobs]
+    save(tx, memory, [Change(job, after) for job, after in zip(jobs, expired, strict=True)])
+    for job in expired:
         tx.append("expired", at=now, job=job.id, reason="its deadline passed before it started")
-        settle(tx, memory, [step.job], now)
+    settle(tx, memory, expired, now)
 
 
 def watch_attempts(tx: Tx, memory: Memory, now: int, *, may_expire: bool) -> None:

@@ -405,6 +405,25 @@ async def test_a_range_where_nothing_works_is_given_up(monkeypatch: pytest.Monke
         assert all(one.state in FINAL_STATES for one, _ in await children(world, job))
 
 
+async def test_each_piece_ends_once_where_many_are_past_their_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(range_calls, "MAX_SPENT", 3)
+    async with a_world(settings=range_settings()) as world:
+        deadline = world.clock.now_ms() + 2_000
+        job = (await submit_range(world, 0, 9_999, deadline=deadline)).job
+        await world.pass_seconds(4)
+        pieces = [one for one, _ in await children(world, job)]
+        assert len(pieces) == 10
+        for piece in pieces:
+            told = [event.kind for event in (await world.detail(piece)).events]
+            assert sum(kind in ("expired", "stopped") for kind in told) == 1, told
+        waiting = await world.coordinator.store.apply(lambda tx: tx.count(pieces[0].cls, "pending"))
+        assert waiting == 0
+        assert (await world.job(job)).state == "failed"
+        assert (await kept(world, job)).spent == 10
+
+
 async def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
     path, clock = tmp_path / "data.db", ManualClock()
     async with a_world(path, settings=range_settings(), clock=clock) as world:
