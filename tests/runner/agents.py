@@ -22,7 +22,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from traffic_tui.runner.agent import run_agent
-from server.settings import LimitSettings
+from server.settings import ImageSettings, LimitSettings
 from traffic_tui.runner.options import AgentOptions, NotifyRelay
 from traffic_tui.runner.sandbox.sandbox import SandboxOptions
 sys.exit(run_agent(AgentOptions(**eval(sys.argv[1]))))

@@ -132,7 +132,8 @@ def _as_they_are(params: Any) -> Any:
 
 
 def _values(params: Any) -> dict[str, str]:
-    return {name: told["value"] for name, told in params.get("parameters", {}).items()}
+    """The values alone, as plain texts: secrets are of a kind that no process can be given."""
+    return {name: str(told["value"]) for name, told in params.get("parameters", {}).items()}
 
 
 def _read(value: str) -> Any:
