@@ -8,6 +8,7 @@ from server.coordinator.claim import claim, whole
 from server.coordinator.outputs import OutputIntake
 from server.coordinator.reports import Report, why_late
 from server.coordinator.results import Assigned, StopOrder, Told
+from server.coordinator.sessions import is_open
 from server.errors import UnknownSession
 from server.model import Outcome
 
@@ -27,7 +28,7 @@ def exchange(tx: Tx, memory: Memory, session_id: int, said: Said, now: int) -> T
     freed slot is filled in the same call.
     """
     presence = memory.presences.get(session_id)
-    if presence is None:
+    if presence is None or not is_open(tx, session_id):
         raise UnknownSession("this session has ended; say hello again")
     runner = memory.runners[presence.session.runner]
     told = Exchange(tx, memory, presence.session, runner, said, now).run()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from server.coordinator.claim import hand_out, line_of
+from server.coordinator.sessions import is_open
 from server.placement import Line, verdict
 
 if TYPE_CHECKING:
@@ -39,12 +40,6 @@ def place(tx: Tx, memory: Memory, protocol: str, now: int) -> list[Placed]:
     return _Placing(tx, memory, protocol, now).run()
 
 
-def _is_open(tx: Tx, session: Session) -> bool:
-    """Memory follows the commit: a session may have ended by an operation just before."""
-    now = tx.session(session.id)
-    return now is not None and not now.ended_at
-
-
 class _Placing:
     """One look at what waits and who has room."""
 
@@ -53,7 +48,9 @@ class _Placing:
         self._memory = memory
         self._now = now
         self._sessions = {
-            runner.id: session for runner, session in memory.pool(protocol) if _is_open(tx, session)
+            runner.id: session
+            for runner, session in memory.pool(protocol)
+            if is_open(tx, session.id)
         }
         self._busy: dict[int, int] = {}
         self._lines: dict[str, Line] = {}

@@ -201,12 +201,17 @@ class RunnerCalls(Calls):
         """Take at most ``count`` jobs for a session whose protocol pushes them.
 
         What is not filled stays known as free, so that :meth:`wait_for_work` ends for new jobs.
+
+        Raises:
+            UnknownSession: the session has ended.
         """
         presence = self._presence(session_id)
         runner = self._memory.runners[presence.session.runner]
         now = self.clock.now_ms()
 
         def take(tx: Tx) -> list[Assigned]:
+            if not sessions.is_open(tx, session_id):
+                raise UnknownSession("this session has ended; say hello again")
             taken = claim.claim(tx, self._memory, runner, session_id, count, now)
             left = max(0, count - len(taken))
             tx.after_commit(lambda: setattr(presence, "free", left))

@@ -129,6 +129,12 @@ def open_session(
     return session
 
 
+def is_open(tx: Tx, session_id: int) -> bool:
+    """Whether a life goes on; what is in memory follows the commit, so operations ask here."""
+    session = tx.session(session_id)
+    return session is not None and not session.ended_at
+
+
 def _supersede(tx: Tx, memory: Memory, runner: Runner, now: int) -> None:
     for old in tx.open_sessions():
         if old.runner == runner.id:

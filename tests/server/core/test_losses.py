@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.coordinator import AttemptReport
+from server.errors import UnknownSession
 from server.model import Outcome, RetryPolicy
 from tests.server.core.world import a_world
 
@@ -59,7 +60,10 @@ async def test_what_a_protocol_gives_up_decides_its_job_and_keeps_its_slot(world
     for _ in range(2):
         await world.coordinator.give_up(uuid, silent, reason="never answered")
     detail = await world.detail(job)
-    assert ((await world.job(job)).state, detail.attempts[0].attempt.state) == ("failed", "abandoned")
+    assert ((await world.job(job)).state, detail.attempts[0].attempt.state) == (
+        "failed",
+        "abandoned",
+    )
     assert detail.attempts[0].outcome == silent
     assert world.coordinator.busy(runner.session.runner) == 1
     await runner.exchange(AttemptReport(uuid, Outcome("success")), free=0)
@@ -90,3 +94,17 @@ async def test_a_protocol_ends_its_own_wait(world: World) -> None:
     world.coordinator.poke(runner.session.id)
     assert await asyncio.wait_for(waiting, 5)
     world.coordinator.poke(12345)
+
+
+async def test_a_life_that_ends_in_the_same_commit_is_given_nothing(world: World) -> None:
+    jobs = await world.submit("fib", "fib")
+    asking, pushed = await world.runner("lab-1"), await world.runner("lab-2")
+    answers = await asyncio.gather(
+        world.coordinator.close_session(asking.session.id, reason="it leaves"),
+        world.coordinator.close_session(pushed.session.id, reason="it leaves"),
+        asking.exchange(),
+        world.coordinator.claim(pushed.session.id, 1),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers[2:]] == [UnknownSession, UnknownSession]
+    assert [(await world.job(job)).state for job in jobs] == ["pending", "pending"]
