@@ -16,6 +16,7 @@ from tests.runner.sandboxes import groups_in, need_group, opened_sandbox, proces
 from traffic_tui.runner import JobError, Supervisor
 from traffic_tui.runner.jobs import built_in
 from traffic_tui.runner.processes import ProcessGroups
+from traffic_tui.runner.sandbox.view import furniture
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -166,6 +167,44 @@ async def test_its_folder_is_shared_as_the_agents_own(bench: Bench, tmp_path: Pa
 async def test_the_agents_folder_stays_hidden_in_a_shared_one(bench: Bench, tmp_path: Path) -> None:
     text = await bench.output("sh", "-c", "ls -A; ls -A data", cwd=str(tmp_path))
     assert text == "data\n"
+
+
+async def test_the_agents_folder_stays_hidden_behind_a_link(bench: Bench, tmp_path: Path) -> None:
+    link = tmp_path.with_name(f"{tmp_path.name}-link")
+    link.symlink_to(tmp_path)
+    text = await bench.output("sh", "-c", "ls -A; ls -A data", cwd=str(link))
+    assert text == "data\n"
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+async def test_the_system_cannot_be_changed_by_another_of_its_names(
+    bench: Bench, tmp_path: Path, is_link: bool
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("/usr/lib")
+    code = (
+        "import os\n"
+        "print(os.getcwd())\n"
+        "try: open('made-by-a-job', 'x')\n"
+        "except OSError as error: print(error.strerror)\n"
+        "else: os.unlink('made-by-a-job'); print('wrote')\n"
+    )
+    text = await bench.python(code, cwd=str(link) if is_link else "//usr/lib")
+    assert text == "/usr/lib\nRead-only file system\n"
+
+
+async def test_what_is_only_shown_cannot_be_changed_in_a_shared_folder(tmp_path: Path) -> None:
+    shown = tmp_path / "work" / "shown"
+    shown.mkdir(parents=True)
+    steps = furniture(
+        home="", host_name="x", shown=(str(shown),), shared=(str(shown.parent), str(shown / "out"))
+    )
+    given = [(kind, path) for kind, _, path in steps if path.startswith(str(tmp_path))]
+    assert given == [
+        ("share", str(shown.parent)),
+        ("show", str(shown)),
+        ("share", str(shown / "out")),
+    ]
 
 
 @pytest.mark.parametrize("cwd", ["/root", "/", "/etc", "/home", "/var/tmp", "/proc"])

@@ -83,7 +83,8 @@ class Commands:
         else:
             limits = narrowed(self._sandbox.limits_for(COMMAND), command.limits)
             if self._sandbox.is_roomy:
-                return command, limits, ask(command, self._sandbox)
+                command, asked = ask(command, self._sandbox)
+                return command, limits, asked
         find_program(command)
         return command, limits, Asked(environment(command))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,26 +20,45 @@ OURS_TO_CHOOSE = "TMPDIR"
 """A variable that names a folder of the host; in a room it is the room's own."""
 
 
-def ask(command: CommandLine, sandbox: Sandbox) -> Asked:
-    """What the command is to see. Raises ValueError in words where that cannot be."""
+def ask(command: CommandLine, sandbox: Sandbox) -> tuple[CommandLine, Asked]:
+    """The command as it is run in the room, and what it is to see there.
+
+    Raises:
+        ValueError: in words, where that cannot be.
+    """
     env = environment(command)
     if OURS_TO_CHOOSE in env and OURS_TO_CHOOSE not in command.env:
         env[OURS_TO_CHOOSE] = TEMPORARY
-    share = _working_folder(command, sandbox)
+    command = replace(command, cwd=_working_folder(command, sandbox))
+    share = _shared_folder(command.cwd, sandbox)
     given = (*sandbox.options.show, *sandbox.options.share, *share)
     program = find_program(command, lambda folder: visible(folder, given))
-    return Asked(env, _program_file(program, given, sandbox), share)
+    return command, Asked(env, _program_file(program, given, sandbox), share)
 
 
-def _working_folder(command: CommandLine, sandbox: Sandbox) -> tuple[str, ...]:
-    """A folder that is to be shared because the command is to run in it."""
+def _working_folder(command: CommandLine, sandbox: Sandbox) -> str | None:
+    """The folder by the one name under which it is judged, shared and entered.
+
+    By another, such as that of a link, a folder that is only shown could be shared.
+    """
     if command.cwd is None:
-        return ()
-    cwd = os.path.normpath(command.cwd)
-    if cwd == TEMPORARY or visible(cwd, (*sandbox.options.show, *sandbox.options.share)):
+        return None
+    cwd = f"/{os.path.normpath(Path(command.cwd).absolute()).lstrip('/')}"
+    if cwd == TEMPORARY or _is_seen(cwd, sandbox):
+        return cwd
+    return str(Path(cwd).resolve())
+
+
+def _shared_folder(cwd: str | None, sandbox: Sandbox) -> tuple[str, ...]:
+    """A folder that is to be shared because the command is to run in it."""
+    if cwd is None or cwd == TEMPORARY or _is_seen(cwd, sandbox):
         return ()
     _refuse_private(cwd, "cwd", "share", sandbox)
     return (cwd,)
+
+
+def _is_seen(cwd: str, sandbox: Sandbox) -> bool:
+    return visible(cwd, (*sandbox.options.show, *sandbox.options.share))
 
 
 def _program_file(program: str, given: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ...]:

@@ -73,10 +73,8 @@ def furniture(
     size = "" if temporary_bytes is None else f",size={temporary_bytes}"
     steps: list[Step] = [*_system(), ("tmpfs", f"mode=1777{size}", TEMPORARY)]
     steps += _home(os.path.normpath(home) if home else "", size)
-    steps += [("show", path, path) for path in (*_interpreter(), *shown)]
-    steps += [("share", path, path) for path in shared]
-    given = (*shown, *shared)
-    steps += [("tmpfs", "mode=700,size=4k", path) for path in covered if _is_in_any(path, given)]
+    steps += _given((*_interpreter(), *shown), shared)
+    steps += [("tmpfs", "mode=700,size=4k", path) for path in _seen(covered, (*shown, *shared))]
     return (*steps, *_settings(home, host_name), ("proc", "", "/proc"), *_devices(size))
 
 
@@ -89,6 +87,23 @@ def visible(path: str, given: Sequence[str]) -> bool:
 def is_private(path: str, folders: Sequence[str] = ()) -> bool:
     """Whether a path lies in ``folders``, or is or holds homes, settings or the kernel's own."""
     return _is_in_any(path, (*PRIVATE, *folders)) or any(_lies_in(e, path) for e in PRIVATE)
+
+
+def _given(shown: Sequence[str], shared: Sequence[str]) -> list[Step]:
+    """What of the host is given, outer folders first: what is said of an inner one holds there,
+    so that nobody who is given a folder can change what in it is only shown."""
+    kinds: dict[str, Step] = {path: ("show", path, path) for path in shown}
+    kinds |= {path: ("share", path, path) for path in shared}
+    return [kinds[path] for path in sorted(kinds, key=lambda path: path.count("/"))]
+
+
+def _seen(hidden: Sequence[str], given: Sequence[str]) -> Iterator[str]:
+    """Where hidden folders would be seen in what is given, also by a link to what is around."""
+    for folder in given:
+        real = str(Path(folder).resolve())
+        for path in hidden:
+            if _lies_in(path, real):
+                yield folder + path[len(real.rstrip("/")) :]
 
 
 def _is_in_any(path: str, folders: Sequence[str]) -> bool:
