@@ -8,8 +8,8 @@ import msgspec
 
 from server.errors import InvalidInput, NotFound
 from server.protocols.workernator.errors import CannotStart, answered
-from server.protocols.workernator.final_service import received
 from server.protocols.workernator.lines import Line, LineCutter
+from server.protocols.workernator.messages import received
 from server.protocols.workernator.outputs import LINE_STREAMS
 from server.protocols.workernator.views import draft_job, timestamp
 from server.wire.workernator import draft_pb2

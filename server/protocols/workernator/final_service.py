@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.errors import InvalidInput
 from server.protocols.workernator.errors import answered
+from server.protocols.workernator.messages import received
 from server.protocols.workernator.views import COMMAND, command_params, final_job
 from server.wire.workernator import final_pb2
 from server.wire.workernator.final_grpc import ServiceBase
@@ -65,15 +66,3 @@ class FinalService(ServiceBase):
         await stream.send_initial_metadata()
         async for piece in self._outputs.follow(found.job, ("stdout",)):
             await stream.send_message(final_pb2.OutputJobResponse(data=piece.data))
-
-
-async def received(stream: Stream[Any, Any]) -> Any:
-    """The one message of a request.
-
-    Raises:
-        InvalidInput: there is none.
-    """
-    message = await stream.recv_message()
-    if message is None:
-        raise InvalidInput("the request holds no message")
-    return message

@@ -13,6 +13,7 @@ import grpc
 import pytest
 from grpc_tools import protoc
 
+from server.protocols.workernator.messages import MAX_MESSAGE_BYTES
 from server.runtime.problems import RuntimeProblem
 from server.wire.workernator import final_pb2
 from tests.protocols.workernator.world import FINAL, World, a_world
@@ -68,11 +69,29 @@ async def test_rubbish_ends_its_own_connection_alone(world: World, data: bytes) 
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_message_that_is_none_fails_its_own_call_alone(world: World) -> None:
+@pytest.mark.parametrize(
+    ("message", "compression", "code", "words"),
+    [
+        (b"\xff\xff\xff\xff", None, grpc.StatusCode.INVALID_ARGUMENT, "cannot be read"),
+        (b"x" * (MAX_MESSAGE_BYTES + 1), None, grpc.StatusCode.RESOURCE_EXHAUSTED, "4 MiB"),
+        (b"x" * 9_999, grpc.Compression.Gzip, grpc.StatusCode.UNIMPLEMENTED, "compressed"),
+    ],
+)
+async def test_a_message_that_is_none_fails_its_own_call_alone(
+    world: World,
+    caplog: pytest.LogCaptureFixture,
+    message: bytes,
+    compression: grpc.Compression | None,
+    code: grpc.StatusCode,
+    words: str,
+) -> None:
     alice = world.connect("alice")
     method = alice.channel.unary_unary(f"{FINAL}Status", request_serializer=lambda raw: raw)
-    with pytest.raises(grpc.RpcError):
-        await asyncio.to_thread(method, b"\xff\xff\xff\xff", timeout=20)
+    with pytest.raises(grpc.RpcError) as caught:
+        await asyncio.to_thread(method, message, timeout=20, compression=compression)
+    assert caught.value.code() == code
+    assert words in caught.value.details()
+    assert not [record for record in caplog.records if record.exc_info]
     error = await alice.refused(f"{FINAL}Status", final_pb2.JobStatusRequest(id="x"))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
 
