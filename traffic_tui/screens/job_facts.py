@@ -41,6 +41,8 @@ WIDE_LINES = 8
 LEGEND_LINES = 4
 """What the legend of a range takes, with which its error would find no room."""
 BAR_CELLS = 20
+LEAST_CUT = 4
+"""In fewer cells nothing of a longer text is worth showing."""
 MAX_PARAMS = 4_000
 Line = list[Span]
 
@@ -124,7 +126,7 @@ def _runner_spans(detail: JobDetailView, context: RowContext) -> list[Span]:
 def _done_spans(job: JobFullView, context: RowContext, run_times: UsualRunTimes) -> list[Span]:
     progress, fraction = job.progress, fraction_done(job.progress)
     if progress is None:
-        return [Span("-" if job.attempts else "", "muted")]
+        return [Span("-", "muted")]
     if fraction is None:
         return [Span(progress_words(progress))]
     assert progress.current is not None
@@ -296,6 +298,8 @@ def _cut(line: Line, width: int, ellipsis: str) -> Line:
     """A line that fits its column, what was cut off marked as this terminal can draw it."""
     kept: Line = []
     for text, role in line:
+        if width < LEAST_CUT < cells(text):
+            break
         shown = crop(text, width, ellipsis)
         kept.append(Span(shown, role))
         width -= cells(shown)

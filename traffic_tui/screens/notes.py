@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from server.model import ACTIVE_STATES
 from server.wire.operator import EventView
 from traffic_tui.client.base import ClientError
+from traffic_tui.screens.waiting_words import waiting_words
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.mirror import STATE_AFTER
 
@@ -113,7 +114,7 @@ class Notes:
 
     async def _note(self, job: JobView) -> str:
         if job.state == "pending" or not job.attempts:
-            return (await self._client.explain(job.id)).summary
+            return waiting_words(job.type, await self._client.explain(job.id))
         part = await self._client.output(job.id, offset=-LAST_LINE_BYTES, limit=LAST_LINE_BYTES)
         lines = part.data.decode("utf-8", "replace").splitlines()
         return next((line for line in reversed(lines) if line.strip()), "")

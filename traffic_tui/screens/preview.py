@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from traffic_tui.screens.no_output import no_output_words
 from traffic_tui.screens.tail import Tail
+from traffic_tui.screens.waiting_words import waiting_words
 
 if TYPE_CHECKING:
     from server.wire.operator import JobView
@@ -47,7 +48,8 @@ class Preview:
         why = ""
         if attempt is None:
             self._tail.close(job.number)
-            why = (await self._client.explain(job.id)).summary if job.state == "pending" else ""
+            if job.state == "pending":
+                why = waiting_words(job.type, await self._client.explain(job.id))
         else:
             await self._tail.open(job.id, job.number, attempt)
             await self._tail.follow()

@@ -14,6 +14,7 @@ from traffic_tui.screens.job_flows import JobFlows
 from traffic_tui.screens.no_output import no_output_words
 from traffic_tui.screens.notes import WAITING_SECONDS
 from traffic_tui.screens.tail import Tail
+from traffic_tui.screens.waiting_words import waiting_words
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.formats import size
 from traffic_tui.widgets.output_view import OutputView
@@ -21,7 +22,7 @@ from traffic_tui.widgets.output_view import OutputView
 if TYPE_CHECKING:
     from textual.widget import Widget
 
-    from server.wire.operator import AttemptView, JobDetailView
+    from server.wire.operator import AttemptView, JobDetailView, JobView
     from traffic_tui.link import Heard
     from traffic_tui.screens.desk import Desk
 
@@ -115,10 +116,10 @@ class TailScreen(TrafficScreen):
             return
         if self.is_current and self.desk.link.state == "live" and now >= self._why_due:
             self._why_due = now + WAITING_SECONDS
-            self.load(self._explain_waiting(detail.job.id), group="why")
+            self.load(self._explain_waiting(detail.job), group="why")
 
-    async def _explain_waiting(self, job: str) -> None:
-        self._why = (await self.desk.client.explain(job)).summary
+    async def _explain_waiting(self, job: JobView) -> None:
+        self._why = waiting_words(job.type, await self.desk.client.explain(job.id))
         self._show_no_output()
 
     def detail_loaded(self) -> None:

@@ -299,7 +299,9 @@ def runner_note(runner: RunnerView, context: RowContext) -> str:
         seen = duration(now - runner.last_seen_at)
         return f"{name}: not heard for {seen}; what it held is placed elsewhere"
     if runner.state == "quiet":
-        return f"{name}: {_plural(runner.busy, 'job')} silent for {_quiet(runner, now)}, it beats"
+        return (
+            f"{name}: {_plural(runner.busy, 'job')} silent for {_quiet(runner, now)} while it beats"
+        )
     if runner.draining_since:
         return f"{name}: {_drain_words(runner, context)}"
     if runner.fault:
@@ -342,10 +344,16 @@ def runner_words(runner: RunnerView, events: Sequence[EventView], context: RowCo
     ]
     told = [
         f"{day_and_time(event.at, context.zone, now=now)}  {event_words(event)}"
-        f"{' ' + str(event.number) if event.number else ''}  {clean(event.reason, 200)}".rstrip()
+        f"{_about(event)}  {clean(event.reason, 200)}".rstrip()
         for event in events
     ]
     return [line for line in lines if line] + (["", "lately", *told] if told else [])
+
+
+def _about(event: EventView) -> str:
+    if event.number:
+        return f" {event.number}"
+    return f" {_plural(len(event.jobs), 'job')}" if event.jobs else ""
 
 
 def runner_log_words(log: Sequence[RunnerLogLine], context: RowContext) -> list[str]:

@@ -7,13 +7,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from server.wire.operator import RunnerRef
+from server.wire.operator import ExplainView, RunnerRef, VerdictView
 from tests.console.screens.seeing import console, lab
 from tests.console.screens.test_ranges import piece_job, posts
 from tests.console.screens.world import World, job, runner
 from traffic_tui.config import ConsoleConfig
 from traffic_tui.screens.job_pages import MAX_KEPT
 from traffic_tui.screens.resting_filter import NO_PIECES
+from traffic_tui.screens.waiting_words import waiting_words
+
+
+def refusals(*kinds: str) -> list[VerdictView]:
+    return [
+        VerdictView(RunnerRef(id=kind, name=kind), kind, "")  # type: ignore[arg-type]
+        for kind in kinds
+    ]
 
 
 def crowd(number: int) -> World:
@@ -162,9 +170,9 @@ async def test_an_order_among_the_newest_says_so() -> None:
 
 async def test_the_preview_says_why_there_is_no_output() -> None:
     world = lab()
-    world.summary = "none of 4 runners can take it now"
+    world.verdicts = refusals("slot", "slot", "type")
     async with console(world, (160, 50)) as seat:
-        await seat.sees("No output yet, it waits: none of 4 runners can take it now.")
+        await seat.sees("No output yet, it waits: no free slot (2 runners).")
         await seat.press("j", "j", "j", "j")
         await seat.sees("No output yet: due at 22:14:20, in 1m00.")
         await seat.press("j")
@@ -173,7 +181,7 @@ async def test_the_preview_says_why_there_is_no_output() -> None:
 
 async def test_the_job_screen_says_why_there_is_no_output() -> None:
     world = lab()
-    world.summary = "no runner does train-nightly"
+    world.verdicts = refusals("type", "type")
     async with console(world) as seat:
         await seat.press("enter")
         await seat.sees("output of 52131", "it waits: no runner does train-nightly.")
@@ -189,20 +197,35 @@ async def test_a_silent_job_says_whether_output_may_come(can: str, words: str) -
         await seat.sees(words)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        ((), "there is no runner"),
+        (("type", "type"), "no runner does fetch"),
+        (("slot", "slot", "draining", "type"), "no free slot (2 runners), draining (1 runner)"),
+        (("pause", "pause"), "the queue is paused"),
+        (("eligible", "slot"), "about to start"),
+    ],
+)
+def test_what_a_job_waits_for_in_few_words(kinds: tuple[str, ...], words: str) -> None:
+    explained = ExplainView("pending", "about to start", refusals(*kinds), "")
+    assert waiting_words("fetch", explained) == words
+
+
 # notes -----------------------------------------------------------------------------------------
 
 
 async def test_why_it_waited_is_not_said_of_a_job_that_runs() -> None:
     world = lab()
-    world.summary = "none of 4 runners can take it now"
+    world.verdicts = refusals("slot", "slot", "type")
     async with console(world, (160, 30)) as seat:
-        await seat.sees("none of 4 runners can take it now")
+        await seat.sees("no free slot (2 runners)")
         running = msgspec.structs.replace(
             world.all_jobs[52131], state="in_progress", runner=RunnerRef(id="r", name="lab-07")
         )
         world.add(running)
         world.happen("started", 52131, runner=RunnerRef(id="r", name="lab-07"))
-        await seat.until(lambda: "none of 4" not in seat.text, "the note stays")
+        await seat.until(lambda: "no free slot" not in seat.text, "the note stays")
 
 
 # leaving ---------------------------------------------------------------------------------------
