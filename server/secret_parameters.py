@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 _MARK = b'"secret"'
+_ESCAPED = rb"\u00"
+"""JSON may write any letter so, those of the mark too."""
 _KEPT = "secrets"
 
 
@@ -20,7 +22,7 @@ def hide(params: bytes, extra: bytes = b"") -> tuple[bytes, bytes]:
     A secret that comes without its value (null) is the one that ``extra`` holds already: that is
     how somebody hands parameters back who was never shown it.
     """
-    if _MARK not in params:
+    if _MARK not in params and _ESCAPED not in params:
         return params, extra
     document = _object(params)
     marked = _marked(document)
@@ -46,6 +48,14 @@ def reveal(params: bytes, extra: bytes) -> bytes:
         if entry.get("value") is None:
             entry["value"] = secrets.get(name)
     return msgspec.json.encode(document)
+
+
+def handed_back(params: bytes, before: bytes) -> bytes:
+    """Parameters that take the place of ``before``: secrets that come without value stay."""
+    if not is_marked(params):
+        return params
+    _, known = hide(before)
+    return reveal(*hide(params, known))
 
 
 def is_marked(params: bytes) -> bool:

@@ -19,6 +19,7 @@ from server.schedules import (
     ScheduleWish,
     planned,
 )
+from server.secret_parameters import handed_back
 
 if TYPE_CHECKING:
     from server.coordinator.memory import Memory
@@ -47,6 +48,7 @@ def put(
         raise Refused(f"there is a schedule {wish.name} already; change it, or choose another name")
     if not is_new:
         known = _changeable(tx, wish.name)
+        wish = replace(wish, params=handed_back(wish.params, known.params))
     return _put(tx, memory, actor, known, wish, reason, now, is_configured=False)
 
 

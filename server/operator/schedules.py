@@ -11,6 +11,7 @@ from server.errors import InvalidInput
 from server.operator.parts import OperatorParts
 from server.payloads import check_payload, payload_value
 from server.schedules import ScheduledTask, ScheduleWish
+from server.secret_parameters import hide
 from server.submission import MAX_REQUIRES, milliseconds
 from server.wire.schedules import (
     DueTimesView,
@@ -116,12 +117,13 @@ def _wish(name: str, request: ScheduleRequest) -> ScheduleWish:
 def schedule_view(schedule: Schedule, last_job: Job | None) -> ScheduleView:
     """A schedule; ``last_job`` None: it made none yet, or that one is gone."""
     task = schedule.task
+    shown, _ = hide(schedule.params)
     return ScheduleView(
         name=schedule.name,
         cron=schedule.cron,
         time_zone=schedule.time_zone,
         type=task.type,
-        params=payload_value(schedule.params),
+        params=payload_value(shown),
         queue=task.queue,
         priority=task.priority,
         requires=dict(task.requires),

@@ -13,6 +13,7 @@ from server.clock import ManualClock
 from server.coordinator import firing, submit
 from server.errors import InvalidInput, NotFound, Refused
 from server.filters import parse_filter
+from server.operator.schedules import schedule_view
 from server.schedules import MAX_SCHEDULES, Schedule, ScheduledTask, ScheduleWish
 from server.settings import ScheduleSettings
 from server.store.base import EventQuery, JobQuery
@@ -501,3 +502,17 @@ async def test_the_configuration_takes_over_a_name(world: World) -> None:
     await world.coordinator.reload(settings_with(a=configured()))
     taken = await look(world, "a")
     assert (taken.id, taken.is_configured, taken.owner) == (made.id, True, "sam")
+
+
+async def test_secrets_of_a_schedule_are_shown_to_nobody_and_reach_its_jobs(world: World) -> None:
+    secret = b'{"parameters":{"key":{"value":"hush","secret":true}}}'
+    await put(world, params=secret)
+    shown = schedule_view(*await world.coordinator.schedule("nightly")).params
+    assert shown == {"parameters": {"key": {"value": None, "secret": True}}}
+    changed = await put(world, is_new=False, params=msgspec.json.encode(shown))
+    await advance(world, (changed.next_at - world.clock.now_ms()) / 1000)
+    (job,) = await jobs(world)
+    assert b"hush" not in (await world.detail(job)).details.params
+    runner = await world.runner(types=("fib",))
+    assigned = await runner.take_one()
+    assert msgspec.json.decode(assigned.task.params) == msgspec.json.decode(secret)
