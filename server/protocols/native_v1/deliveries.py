@@ -16,8 +16,11 @@ from server.protocols.native_v1.webhooks import Webhooks
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
     from server.coordinator.placing import Placed
+    from server.coordinator.results import Assigned
     from server.protocols.native_v1.health import Health
 
+MAX_AT_ONCE = 256
+"""Calls under way; further ones wait for their turn, and their time begins with it."""
 STOP_SECONDS = 1.0
 """How long calls under way may still take when the coordinator ends."""
 
@@ -36,6 +39,7 @@ class Deliveries:
         self._health = health
         self._settings = coordinator.settings.protocols.native_v1
         self._webhooks = Webhooks(self._settings.webhook_timeout_ms / 1000)
+        self._turns = asyncio.Semaphore(MAX_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, placed: Placed) -> None:
@@ -67,7 +71,7 @@ class Deliveries:
             logger.error("%s failed", task.get_name(), exc_info=error)
 
     async def _deliver(self, placed: Placed) -> None:
-        runner, session, assigned = placed
+        assigned = placed.assigned
         began = self._coordinator.clock.monotonic()
         try:
             body = codec.webhook_body(assigned, self._settings.webhook_values)
@@ -75,16 +79,35 @@ class Deliveries:
             refused = Outcome("refused", error.message, is_retryable=False)
             await self._coordinator.not_taken(assigned.attempt.uuid, refused)
             return
-        refusal = await self._call(placed, body)
+        has_to_wait = self._turns.locked()
+        async with self._turns:
+            if has_to_wait and not await self._is_wanted(assigned):
+                taken_back = Outcome("lost", "it was taken back before it was brought")
+                await self._coordinator.not_taken(assigned.attempt.uuid, taken_back)
+                return
+            refusal = await self._call(placed, body)
         if refusal is None:
-            self._coordinator.touch(session.id)
+            self._coordinator.touch(placed.session.id)
             await self._coordinator.accepted(assigned.attempt.uuid)
-            await self._health.worked(runner, session)
-            return
+            await self._health.worked(placed.runner, placed.session)
+        else:
+            await self._pass_on(placed, refusal, began)
+
+    async def _pass_on(self, placed: Placed, refusal: Refusal, began: float) -> None:
+        """The runner did not take it: others may."""
+        runner, session, assigned = placed
         # First the mark, then the job: it must not be placed with the same runner again.
         await self._health.failed(runner, session, refusal, began)
         words = f"{runner.name} did not take it: {refusal.reason}"
         await self._coordinator.not_taken(assigned.attempt.uuid, Outcome("lost", words))
+
+    async def _is_wanted(self, assigned: Assigned) -> bool:
+        """Whether a job that waited is still to be brought: it may have been stopped, or given to
+        somebody else."""
+        now = await self._coordinator.job_with_attempt(assigned.job.uuid)
+        if now is None or now.attempt is None:
+            return False
+        return (now.attempt.uuid, now.attempt.state) == (assigned.attempt.uuid, "offered")
 
     async def _call(self, placed: Placed, body: bytes) -> Refusal | None:
         if self._coordinator.session(placed.session.uuid) is None:

@@ -20,8 +20,6 @@ from server.protocols.native_v1.health import Refusal
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-MAX_AT_ONCE = 256
-"""Calls under way; further ones wait for their turn, and their time begins with it."""
 KEEP_SECONDS = 2.0
 """How long a connection is kept for the next job: shorter than servers keep it, so that none is
 used that the other side closes at this moment."""
@@ -58,7 +56,6 @@ class Webhooks:
 
     def __init__(self, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
-        self._turns = asyncio.Semaphore(MAX_AT_ONCE)
         self._trusted = ssl.create_default_context()
         self._pools: OrderedDict[str, Pool] = OrderedDict()
 
@@ -69,15 +66,14 @@ class Webhooks:
             life: the nonce of the boot it is meant for. A runner that looks at it does not take
                 what was on its way to the life before.
         """
-        async with self._turns:
-            pool = self._pool(identity)
-            pool.in_use += 1
-            try:
-                refusal = await self._outcome(pool, url, body, life)
-            finally:
-                pool.in_use -= 1
-            await self.tidy()
-            return refusal
+        pool = self._pool(identity)
+        pool.in_use += 1
+        try:
+            refusal = await self._outcome(pool, url, body, life)
+        finally:
+            pool.in_use -= 1
+        await self.tidy()
+        return refusal
 
     async def tidy(self) -> None:
         """Close pools that were not used for a while."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from server.protocols.native_v1 import deliveries
 from tests.protocols.native_v1.runner import Runner, a_runner, silence, status
-from tests.protocols.native_v1.world import a_world, settings_of, until
+from tests.protocols.native_v1.world import SAM, a_world, settings_of, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,6 +165,26 @@ async def test_a_yes_after_the_time_is_no_second_run(tmp_path: Path) -> None:
             await quick.say("completed", taken)
             done = await world.becomes(job, "completed")
         assert done.runner is not None and done.runner.identity == quick.identity
+
+
+async def test_a_job_that_was_taken_back_while_its_webhook_waited_is_not_brought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "MAX_AT_ONCE", 1)
+    async with a_world(tmp_path) as world, a_runner(world) as runner:
+        runner.answer = silence
+        await world.submit()
+        await runner.job()
+        [waiting] = await world.submit((6, 9))
+        await world.becomes(waiting, "claimed")
+        await world.coordinator.stop_job(SAM, waiting.id)
+
+        async def is_over() -> bool:
+            return [one.state for one in await world.attempts(waiting)] == ["ended"]
+
+        await until(is_over, "its slot is free")
+        assert waiting.uuid not in [job["job_id"] for job in runner.jobs]
+        assert await world.state(waiting) == "stopped"
 
 
 async def test_a_runner_of_a_network_no_longer_admitted_is_not_called(tmp_path: Path) -> None:
