@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import socket
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from server.wire.rrq_address import MAX_PORT, Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+ANY_TRIES = 5
+"""Any free port may be one that another process of the pool was just given and is about to use."""
 
 
 class PortBusy(Exception):
@@ -35,11 +40,12 @@ class PortPlan:
         Raises:
             PortBusy: somebody else has all of them.
         """
+        others = {port for holder, port in self._held.items() if holder != index}
         tried = []
         for port in self._candidates(index):
             tried.append(port)
             free = free_port(self._host, port)
-            if free:
+            if free and free not in others:
                 self._held[index] = free
                 return Address(self._host, free)
         raise PortBusy(
@@ -52,13 +58,12 @@ class PortPlan:
         """Its old port, its own by the plan, then those behind the pool's."""
         if not self._first:
             yield self._held.get(index, 0)
-            yield 0
+            yield from repeat(0, ANY_TRIES)
             return
-        others = {port for holder, port in self._held.items() if holder != index}
         planned = self._first + index
         yield planned
         behind = range(self._first + self._pool_size, self._first + 2 * self._pool_size)
-        yield from (port for port in behind if port <= MAX_PORT and port not in others)
+        yield from (port for port in behind if port <= MAX_PORT)
 
 
 def free_port(host: str, port: int) -> int:

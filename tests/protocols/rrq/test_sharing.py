@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from server.clock import ManualClock
+from server.protocols.rrq import ports
 from server.protocols.rrq.group import Group
 from server.protocols.rrq.names import handler_of, queue_key, types_of
 from server.protocols.rrq.pauses import Pauses
@@ -156,6 +157,15 @@ def test_port_0_is_any_free_one_that_is_kept() -> None:
     assert one.port
     assert other.port
     assert plan.choose(0) == one
+
+
+def test_port_0_is_none_that_another_process_is_about_to_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    offered = iter([40_000, 40_000, 40_001])
+    monkeypatch.setattr(ports, "free_port", lambda host, port: next(offered))
+    plan = PortPlan(Address("127.0.0.1", 0), 2)
+    assert [plan.choose(0).port, plan.choose(1).port] == [40_000, 40_001]
 
 
 def test_pauses_double_up_to_the_longest() -> None:
