@@ -6,7 +6,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from server.ids import new_uuid
 from server.protocols.rrq.connection import dial
 from server.protocols.rrq.courier import Courier, Loss
 from server.protocols.rrq.pauses import Pauses
@@ -52,7 +51,7 @@ class ExternalRunner:
     async def _serve(self, connection: Connection) -> bool:
         """Carry until the connection is lost; whether it answered anything meanwhile."""
         group = self._group
-        session = await group.coordinator.open_session(self._introduction, nonce=new_uuid())
+        session = await group.open_session(self._introduction, connection)
         ended: list[str] = []
 
         def end_runner(reason: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.coordinator.results import Introduction
+from server.ids import new_uuid
 from server.protocols.rrq.ladder import Pace
 from server.protocols.rrq.names import member_name, types_of
 from server.protocols.rrq.suspects import Suspects
@@ -12,6 +13,8 @@ from server.traits import RRQ
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
+    from server.model import Session
+    from server.protocols.rrq.connection import Connection
     from server.protocols.rrq.courier import Courier
     from server.settings import RrqGroupSettings
     from server.wire.rrq_address import Address
@@ -51,6 +54,15 @@ class Group:
     def leave(self, courier: Courier) -> None:
         if courier in self._couriers:
             self._couriers.remove(courier)
+
+    async def open_session(self, who: Introduction, connection: Connection) -> Session:
+        """One life of a runner that was just dialled; where there can be none, its connection is
+        not kept either."""
+        try:
+            return await self.coordinator.open_session(who, nonce=new_uuid())
+        except BaseException:
+            connection.close("it could not be given a session")
+            raise
 
     def introduction(self, index: int, address: Address) -> Introduction:
         """One of the group's runners, as the coordinator knows it."""

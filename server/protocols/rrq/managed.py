@@ -8,7 +8,6 @@ import logging
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from server.ids import new_uuid
 from server.model import Outcome
 from server.protocols.rrq.connection import dial
 from server.protocols.rrq.courier import Courier, Loss
@@ -151,9 +150,7 @@ class ManagedRunner:
     async def _serve(self, started: Started) -> Connection | None:
         """Carry over one connection; the next one, where only the connection was lost."""
         group, (process, connection, address) = self._group, started
-        session = await group.coordinator.open_session(
-            group.introduction(self._index, address), nonce=new_uuid()
-        )
+        session = await group.open_session(group.introduction(self._index, address), connection)
         ended: list[str] = []
 
         def end_runner(reason: str) -> None:

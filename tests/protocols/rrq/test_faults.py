@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from server.coordinator import Said, Told
+    from server.coordinator import Introduction, Said, Told
+    from server.model import Session
 
 
 async def test_every_field_is_sent_with_explicit_nulls(tmp_path: Path) -> None:
@@ -584,3 +585,28 @@ async def test_many_large_answers_are_taken_one_after_the_other(tmp_path: Path) 
             runner.answer(sent, result=large)
         for job in jobs:
             assert await world.result(job) == large
+
+
+async def test_a_session_that_cannot_be_opened_leaves_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_double() as runner:
+        address = runner.address
+        await runner.close()
+        async with a_world(tmp_path, settings_with(py=dialled(address))) as world:
+            open_session = world.coordinator.open_session
+            refused: list[str] = []
+
+            async def busy(who: Introduction, *, nonce: str, secret: str = "") -> Session:
+                if len(refused) < 2:
+                    refused.append(nonce)
+                    raise Busy("too much at once")
+                return await open_session(who, nonce=nonce, secret=secret)
+
+            monkeypatch.setattr(world.coordinator, "open_session", busy)
+            await runner.listen()
+            await eventually(lambda: world.is_connected("py/0"), "it is connected in the end")
+            assert len(refused) == 2
+            await eventually(
+                lambda: len(runner.connections) == 1, "connections that came to nothing are closed"
+            )
