@@ -194,8 +194,9 @@ async def test_a_fact_told_before_the_end_is_an_event() -> None:
         assert (await kinds(world)).count("exit_declared") == 1
 
 
-async def test_secrets_are_not_in_what_is_stored_for_people() -> None:
-    params = b'{"parameters":{"pw":{"value":"hunter2","secret":true},"a":{"value":"b"}}}'
+@pytest.mark.parametrize("mark", [b"secret", rb"\u0073ecret"])
+async def test_secrets_are_not_in_what_is_stored_for_people(mark: bytes) -> None:
+    params = b'{"parameters":{"pw":{"value":"hunter2","%s":true},"a":{"value":"b"}}}' % mark
     async with a_world() as world:
         session = await connect(world)
         [job] = await world.submit("image", params=params)
