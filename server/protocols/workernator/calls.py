@@ -14,10 +14,10 @@ from server.protocols.workernator.errors import CannotStart
 from server.protocols.workernator.xids import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from server.coordinator import Coordinator
-    from server.coordinator.results import JobSnapshot
+    from server.coordinator.results import JobSnapshot, Submitted
     from server.model import Job, Outcome
     from server.protocols.workernator.access import Caller
     from server.protocols.workernator.watch import JobWatch
@@ -49,7 +49,7 @@ class Calls:
         """
         self._require_runner(job_type)
         spec = JobSpec(type=job_type, params=params, max_attempts=1, retry=ONCE)
-        job = (await self._coordinator.submit(caller.actor, [spec]))[0].job
+        job = await self._submit(caller, spec)
         try:
             async with asyncio.timeout(START_SECONDS):
                 begun = await self._wait(job, _has_begun)
@@ -101,9 +101,11 @@ class Calls:
         return found
 
     async def close(self) -> None:
-        """Wait for starts that are being taken back."""
+        """Wait for starts that are being taken back, in bounded time."""
         if self._withdrawals:
-            await asyncio.wait(set(self._withdrawals), timeout=1.0)
+            _, late = await asyncio.wait(set(self._withdrawals), timeout=1.0)
+            for task in late:
+                task.cancel()
 
     def _require_runner(self, job_type: str) -> None:
         coordinator = self._coordinator
@@ -112,6 +114,24 @@ class Calls:
             if is_there and runner.capacity and matches_type(runner.types, job_type):
                 return
         raise Busy(f"no runner that takes {job_type} is connected")
+
+    async def _submit(self, caller: Caller, spec: JobSpec) -> Job:
+        """Take a job in; should the caller go away meanwhile, it is withdrawn once it is in."""
+        submitting = asyncio.ensure_future(self._coordinator.submit(caller.actor, [spec]))
+        try:
+            return (await asyncio.shield(submitting))[0].job
+        except asyncio.CancelledError:
+            self._own(self._withdraw_submitted(caller, submitting), "take back a job")
+            raise
+
+    async def _withdraw_submitted(
+        self, caller: Caller, submitting: asyncio.Future[list[Submitted]]
+    ) -> None:
+        try:
+            job = (await submitting)[0].job
+        except TrafficError:
+            return  # it was refused, so there is none
+        await self._take_back(caller, job)
 
     async def _wait(self, job: Job, is_reached: Callable[[Job], bool]) -> JobSnapshot:
         with self._watch.news_of(job.id) as news:
@@ -128,7 +148,10 @@ class Calls:
 
     def _withdraw(self, caller: Caller, job: Job) -> None:
         """Stop a job whose start was given up, outside the call that is being cancelled."""
-        task = asyncio.create_task(self._take_back(caller, job), name=f"take back job {job.id}")
+        self._own(self._take_back(caller, job), f"take back job {job.id}")
+
+    def _own(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
         self._withdrawals.add(task)
         task.add_done_callback(self._withdrawals.discard)
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from server.coordinator.results import Submitted
+    from server.model import Actor, JobSpec
+
 STOP = final_pb2.JobStopRequest
 STATUS = final_pb2.JobStatusRequest
 OUTPUT = final_pb2.OutputJobRequest
@@ -98,6 +101,34 @@ async def test_a_caller_that_gives_up_leaves_no_job_behind(world: World) -> None
                 while not (await reads.state_counts()).get("stopped"):
                     await news.next()
         assert (await alice.status(busy.id)).status == final_pb2.Running
+
+
+async def test_a_caller_that_gives_up_while_its_job_is_taken_in_leaves_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coordinator = world.server.coordinator
+    taken_in, answered, submit = asyncio.Event(), asyncio.Event(), coordinator.submit
+
+    async def submit_slowly(actor: Actor, specs: list[JobSpec]) -> list[Submitted]:
+        submitted = await submit(actor, specs)
+        taken_in.set()
+        await answered.wait()
+        return submitted
+
+    async with world.agent():
+        monkeypatch.setattr(coordinator, "submit", submit_slowly)
+        with coordinator.bus.subscribe() as news:
+            error = await world.connect("alice").refused(
+                f"{FINAL}Start",
+                final_pb2.JobStartRequest(command="sleep", arguments=["60"]),
+                seconds=1.0,
+            )
+            assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+            assert taken_in.is_set()
+            answered.set()
+            async with asyncio.timeout(20):
+                while not (await coordinator.store.reads.state_counts()).get("stopped"):
+                    await news.next()
 
 
 @pytest.mark.parametrize(
