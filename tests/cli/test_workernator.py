@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from server.wire.workernator import draft_pb2, final_pb2
 from tests.cli.conftest import Said, World, until
 from traffic_tui.cli.failures import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
+from traffic_tui.cli.job_log import date_and_time
 from traffic_tui.cli.main import run
+from traffic_tui.cli.workernator import status_facts
+from traffic_tui.client.workernator import _of_draft, _of_final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +79,17 @@ def grpc(tmp_path: Path, nobody_there: None, capfd: pytest.CaptureFixture[str]) 
         yield Caller(f"grpcs://localhost:{found[1]}", certs, capfd)
     finally:
         world.end()
+
+
+def test_an_answer_that_makes_no_sense_is_shown_all_the_same() -> None:
+    strange = final_pb2.Job(id="x", status=99)  # type: ignore[arg-type]
+    strange.started_at.seconds = 10**15
+    job = _of_final(strange)
+    facts = {fact.name: fact.value.text for fact in status_facts(job)}
+    assert facts == {"ID": "x", "name": "command", "status": "Unknown"}
+    typed = draft_pb2.Job(id="x", status=99, type=99)  # type: ignore[arg-type]
+    assert (_of_draft(typed).status, _of_draft(typed).kind) == ("Unknown", "unknown")
+    assert date_and_time(-(10**17)) == "-"
 
 
 def test_what_is_to_be_done_next_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -87,7 +87,10 @@ class LogSink:
 
 
 def date_and_time(at_ms: int) -> str:
-    """``2026-11-24 19:05:01``, in the time zone of this box."""
+    """``2026-11-24 19:05:01``, in the time zone of this box; ``-`` for what is no time."""
     from datetime import datetime
 
-    return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):  # said by a server that is not to be trusted
+        return "-"

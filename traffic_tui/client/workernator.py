@@ -23,7 +23,7 @@ from traffic_tui.client.base import ClientError, Unreachable
 from traffic_tui.client.trust import tls_context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 
     from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -36,6 +36,8 @@ CALL_SECONDS = 60.0
 GOODBYE_SECONDS = 1.0
 NO_TYPED_JOBS = (Status.UNIMPLEMENTED, Status.FAILED_PRECONDITION)
 """The server has no typed jobs, or this one is a command."""
+
+UNKNOWN = "Unknown"
 
 T = TypeVar("T")
 
@@ -225,7 +227,7 @@ def _of_final(job: final_pb2.Job) -> GrpcJob:
         job.id,
         "command",
         tuple(pair for pair in arguments if pair[1]),
-        final_pb2.JobStatus.Name(job.status),
+        _status(final_pb2.JobStatus.items(), job.status),
         job.error_msg,
         _milliseconds(job.started_at),
         _milliseconds(job.ended_at),
@@ -245,11 +247,16 @@ def _of_draft(job: draft_pb2.Job) -> GrpcJob:
         job.id,
         _KINDS.get(job.type, "unknown"),
         tuple(_draft_arguments(job.args)),
-        draft_pb2.JobStatus.Name(job.status),
+        _status(draft_pb2.JobStatus.items(), job.status),
         "",
         _milliseconds(job.started_at),
         _milliseconds(job.ended_at),
     )
+
+
+def _status(known: Iterable[tuple[str, int]], number: int) -> str:
+    """The name of a status; a server may say one that neither contract has."""
+    return {value: name for name, value in known}.get(number, UNKNOWN)
 
 
 def _draft_arguments(args: draft_pb2.Arguments) -> Iterator[tuple[str, str]]:
