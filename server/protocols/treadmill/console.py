@@ -33,11 +33,13 @@ class ConsoleIntake:
         Raises:
             NotFound: the job is gone.
         """
+        if self._writing is not None and self._writing.done():
+            await self.flush()
         self._waiting += data
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all(), name="console output")
             self._writing.add_done_callback(_looked_at)
-        if len(self._waiting) >= MAX_WAITING or self._writing.done():
+        if len(self._waiting) >= MAX_WAITING:
             await self.flush()
 
     async def flush(self) -> None:

@@ -61,3 +61,16 @@ async def test_a_job_that_is_gone_is_told_to_the_next_who_asks() -> None:
     await asyncio.sleep(0)
     with pytest.raises(NotFound):
         await intake.add(b"y")
+
+
+async def test_what_comes_after_a_write_has_ended_is_stored_too() -> None:
+    store = SlowStore()
+    store.is_open.set()
+    intake = ConsoleIntake(store.write)
+    await intake.add(b"one ")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert store.writes == [b"one "]
+    await intake.add(b"two")
+    await intake.flush()
+    assert store.writes == [b"one ", b"two"]
