@@ -150,10 +150,13 @@ class JobError(Body, tag="error"):
     error: ReportedError
 
 
-class ConsoleLog(Body, tag="console_log"):
+class ConsoleLog(Body, tag="console_log", omit_defaults=True):
     """Console output as a JSON array of the values of its bytes, see :func:`console_pieces`."""
 
     console_bytes: Raw
+    console_offset: Annotated[int, Meta(ge=0)] | None = None
+    """How much the job had printed before that. A field of ours, which others leave out and pass
+    over: with it, what was on its way as a switchboard died can be told again, and counts once."""
 
 
 JobHappening: TypeAlias = StateTransition | DeclareExitStatus | JobError | ConsoleLog
@@ -247,9 +250,9 @@ def canonical_id(text: str) -> str:
         raise Undecodable("an id that is no UUID") from None
 
 
-def console_log(data: bytes) -> ConsoleLog:
+def console_log(data: bytes, offset: int | None = None) -> ConsoleLog:
     """Console output as a message carries it."""
-    return ConsoleLog(Raw(_encoder.encode(list(data))))
+    return ConsoleLog(Raw(_encoder.encode(list(data))), offset)
 
 
 def console_pieces(log: ConsoleLog) -> Iterator[bytes]:

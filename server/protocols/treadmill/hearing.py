@@ -168,9 +168,26 @@ class Hearing:
         await self._desk.finish(job, outcome)
 
     async def _console(self, job: Held, log: ConsoleLog) -> None:
+        """Take output in. What is told with its place, and was heard before, is passed over."""
+        repeated = 0
+        if log.console_offset is not None:
+            repeated = max(0, await self._console_end(job) - log.console_offset)
         for piece in console_pieces(log):
-            if piece and not job.is_given_up:
-                await self._intake(job).add(piece)
+            fresh = piece[repeated:]
+            repeated -= len(piece) - len(fresh)
+            if fresh and not job.is_given_up:
+                if job.console_end is not None:
+                    job.console_end += len(fresh)
+                await self._intake(job).add(fresh)
+
+    async def _console_end(self, job: Held) -> int:
+        """How much of a job's output was heard, even if it was before this coordinator started."""
+        if job.console_end is None:
+            await self.store_console(job)
+            reads = self._desk.coordinator.store.reads
+            state = (await reads.output(job.attempt.id, "console", 0, 0)).state
+            job.console_end = state.size if state is not None else 0
+        return job.console_end
 
     async def store_console(self, job: Held) -> None:
         """Bring what was heard of a job's output into the store."""

@@ -39,6 +39,8 @@ class Held:
     """When the supervisor said that it does not have it."""
     console: ConsoleIntake | None = None
     """Its output on the way into the store."""
+    console_end: int | None = None
+    """How much of its output was heard; None: it was not looked up yet."""
 
     @property
     def id(self) -> str:

@@ -228,6 +228,13 @@ class Switchboard:
         except TimeoutError:
             raise AssertionError(f"not heard in {DEADLINE_SECONDS} s: {self.said}") from None
 
+    async def says(self, job_id: str, *kinds: str) -> None:
+        """Wait for these errors."""
+        await self.hears(lambda: self.kinds(job_id) == list(kinds))
+
+    async def prints(self, job_id: str, data: bytes) -> None:
+        await self.hears(lambda: self.console(job_id) == data)
+
     async def ended(self, job_id: str, times: int = 1) -> None:
         await self.hears(lambda: self.states(job_id).count("terminated") >= times)
 

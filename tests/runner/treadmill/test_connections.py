@@ -199,13 +199,11 @@ async def test_an_end_is_told_again_to_who_may_have_died_with_it(
         assert await switchboard.ask() == {"type": "idle"}
         assert await switchboard.ask() == {"type": "idle"}
         again = switchboard.said[heard:]
-        assert [message["type"] for message in again] == [
-            "supervisor_event",
-            "supervisor_event",
-            "status_response",
-            "status_response",
-        ]
+        events = ["supervisor_event"] * 3  # console, declaration, end
+        assert [message["type"] for message in again] == [*events, *["status_response"] * 2]
         assert switchboard.declared(job_id) == [("success", "fine")] * 2
+        places = [event.get("console_offset") for event in switchboard.events(job_id)]
+        assert [place for place in places if place is not None] == [0, 0]
         other = await switchboard.start()
         await switchboard.ended(other)
         assert switchboard.states(other) == LIFE

@@ -60,8 +60,8 @@ async def test_a_job_over_treadmills_rest(tmp_path: Path) -> None:
 async def test_ends_and_what_they_are_there(tmp_path: Path) -> None:
     async def image(request: ExecutionRequest) -> ExecutionOutcome:
         how = request.params["parameters"]["how"]["value"]
-        facts = {"exit_code": 3} if how == "error" else {"signal": 9}
-        return ExecutionOutcome.failure("", "", f"it was {how}", **facts)
+        killed_by = 9 if how == "unknown" else None
+        return ExecutionOutcome.failure("", "", f"it was {how}", signal=killed_by)
 
     async with a_world(tmp_path) as world, ours(world, tmp_path, handlers(image=image)):
         for how in ("error", "unknown"):
@@ -159,7 +159,7 @@ async def test_a_connection_that_is_cut_costs_nothing(tmp_path: Path) -> None:
             if line is not None:
                 await asyncio.sleep(0.1)
                 line.abort()
-            return (await world.state(job_id))["type"] == "terminated"
+            return bool((await world.state(job_id))["type"] == "terminated")
 
         await until(is_over, "it ends")
         state = await world.state(job_id)

@@ -229,7 +229,7 @@ class TreadmillConnector:
     def _answer(self, question: StatusQuestion) -> None:
         assert self._line is not None
         if self._is_first_question:
-            for event in self._outbox.end_again(asyncio.get_running_loop().time()):
+            for event in self._outbox.again(asyncio.get_running_loop().time()):
                 self._line.answer(event)
         self._is_first_question = False
         at = self._outbox.status()

@@ -24,6 +24,8 @@ PING_SECONDS = 10.0
 """How often a switchboard is pinged that does not ping us."""
 PONG_SECONDS = 60.0
 """A switchboard that did not answer a ping by then is gone."""
+ASK_SECONDS = 2.0
+"""A switchboard that wants to know what this supervisor is at has asked by then."""
 MOST_ANSWERS = 64
 """Answers that wait to be written; meanwhile nothing more is read."""
 
@@ -55,6 +57,7 @@ class Line:
         self._answers: deque[ToSwitchboard] = deque()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
+        self._was_asked = asyncio.Event()
         self._pinged_at: float | None = None
         """Since when a pong is waited for."""
 
@@ -65,6 +68,7 @@ class Line:
     def answer(self, message: ToSwitchboard) -> None:
         """Say this before everything that waits."""
         self._answers.append(message)
+        self._was_asked.set()
         self._news.set()
 
     async def close(self) -> None:
@@ -93,6 +97,7 @@ class Line:
     async def write(self) -> None:
         """Say what there is to say, and ask whether it came."""
         try:
+            await self._let_it_ask()
             while True:
                 self._news.clear()
                 while (message := self._next()) is not None:
@@ -125,6 +130,13 @@ class Line:
             self._room.set()
             return self._answers.popleft()
         return self._outbox.next()
+
+    async def _let_it_ask(self) -> None:
+        """What is told again goes with the first answer, and has to come before what follows it."""
+        if self._outbox.is_doubtful:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ASK_SECONDS):
+                    await self._was_asked.wait()
 
     async def _expect_pings(self, within: float) -> None:
         """As the original does: once in that time, whether one came in that time."""

@@ -31,9 +31,11 @@ PIECE_BYTES = 16 * 1024
 """Of console output in one message; it is about four times as long there."""
 WINDOW_BYTES = 256 * 1024
 """Console bytes that may be on their way before a pong says that they came."""
-AGAIN_SECONDS = 5.0
-"""An end that was received so shortly before a connection was lost is told once more: whoever
-received it may have died before it was kept."""
+AGAIN_SECONDS = 10.0
+"""What was received so shortly before a connection was lost is told once more: whoever received it
+may have died before it was kept."""
+RECENT_BYTES = 512 * 1024
+"""Console bytes that are kept for that, at most."""
 
 
 class Saying(NamedTuple):
@@ -59,6 +61,16 @@ class Written(NamedTuple):
 
     job_id: str
     item: Item
+    event: JobHappening
+
+
+class Recent(NamedTuple):
+    """Console output that was received a moment ago."""
+
+    job_id: str
+    event: JobHappening
+    size: int
+    received_at: float
 
 
 class End(NamedTuple):
@@ -105,6 +117,10 @@ class Outbox:
         self._last_end: End | None = None
         self._doubtful_end: End | None = None
         """One that was received shortly before a connection was lost."""
+        self._recent: deque[Recent] = deque()
+        self._recent_bytes = 0
+        self._doubtful: list[Recent] = []
+        """Output that was received shortly before a connection was lost."""
 
     # what happens here -----------------------------------------------------------------------
 
@@ -205,7 +221,7 @@ class Outbox:
             if taken is not None:
                 item, event = taken
                 self._stories.move_to_end(job_id)
-                self._written.append(Written(job_id, item))
+                self._written.append(Written(job_id, item, event))
                 story.unreceived += 1
                 return SupervisorEvent(JobEvent(job_id, event))
         return None
@@ -219,12 +235,13 @@ class Outbox:
     def received(self, mark: int, now: float) -> None:
         """Everything that was written before that mark has come."""
         while self._written and self._first_written < mark:
-            job_id, item = self._written.popleft()
+            job_id, item, event = self._written.popleft()
             self._first_written += 1
             story = self._stories[job_id]
             story.unreceived -= 1
             if isinstance(item, Output):
                 self._unreceived_bytes -= item.end - item.start
+                self._remember(Recent(job_id, event, item.end - item.start, now))
                 self._journal.acknowledge(job_id, CONSOLE, item.end)
             if story.is_told and story.ending:
                 self._last_end = End(job_id, story.ending, now)
@@ -233,7 +250,7 @@ class Outbox:
     def lost(self, now: float) -> None:
         """The connection is gone: what was not received is said again, before all else."""
         while self._written:
-            job_id, item = self._written.pop()
+            job_id, item, _ = self._written.pop()
             story = self._stories[job_id]
             story.unreceived -= 1
             story.waiting.appendleft(item)
@@ -241,14 +258,27 @@ class Outbox:
         if self._last_end is not None and now - self._last_end.received_at <= AGAIN_SECONDS:
             self._doubtful_end = self._last_end
         self._last_end = None
+        fresh = [said for said in self._recent if now - said.received_at <= AGAIN_SECONDS]
+        self._doubtful = fresh or self._doubtful
+        self._recent.clear()
+        self._recent_bytes = 0
 
-    def end_again(self, now: float) -> list[SupervisorEvent]:
-        """The end of the last job, where it may have been received by somebody who then died."""
+    @property
+    def is_doubtful(self) -> bool:
+        """Something was received by somebody who may have died with it."""
+        return bool(self._doubtful) or self._doubtful_end is not None
+
+    def again(self, now: float) -> list[SupervisorEvent]:
+        """What is to be told once more, output and then the end, before anything that waits."""
+        said, self._doubtful = self._doubtful, []
+        for one in said:
+            self._remember(one._replace(received_at=now))
+        events = [SupervisorEvent(JobEvent(one.job_id, one.event)) for one in said]
         end, self._doubtful_end = self._doubtful_end, None
-        if end is None:
-            return []
-        self._last_end = end._replace(received_at=now)
-        return [SupervisorEvent(JobEvent(end.job_id, event)) for event in end.events]
+        if end is not None:
+            self._last_end = end._replace(received_at=now)
+            events += [SupervisorEvent(JobEvent(end.job_id, event)) for event in end.events]
+        return events
 
     # inside ------------------------------------------------------------------------------------
 
@@ -274,7 +304,13 @@ class Outbox:
         else:
             story.waiting.popleft()
         self._unreceived_bytes += len(data)
-        return piece, console_log(data)
+        return piece, console_log(data, item.start)
+
+    def _remember(self, said: Recent) -> None:
+        self._recent.append(said)
+        self._recent_bytes += said.size
+        while self._recent_bytes > RECENT_BYTES:
+            self._recent_bytes -= self._recent.popleft().size
 
     def _forget_if_told(self, job_id: str) -> None:
         if self._stories[job_id].is_told:
