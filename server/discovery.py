@@ -31,14 +31,21 @@ class Discovery(msgspec.Struct, frozen=True):
 
 
 def write_discovery(folder: Path, discovery: Discovery) -> None:
-    """Put the file in place whole: a reader sees the old one or the new one, never a half."""
+    """Put the file in place whole: a reader sees the old one or the new one, never a half.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; no draft of it is left.
+    """
     path = folder / DISCOVERY_FILE
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(discovery) + b"\n")
-    draft.replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(discovery) + b"\n")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def read_discovery(folder: Path) -> Discovery | None:

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 from server.clock import SystemClock
 from server.coordinator import Coordinator
-from server.discovery import Discovery, find_running, remove_discovery, write_discovery
+from server.discovery import (
+    DISCOVERY_FILE,
+    Discovery,
+    find_running,
+    remove_discovery,
+    write_discovery,
+)
 from server.errors import StoreError, TrafficError
 from server.folder import FolderProblem, prepare_folder
 from server.http.app import HttpApp
@@ -140,12 +146,17 @@ class CoordinatorServer:
         raise_open_files_limit()
         sockets = self._bind()
         configured, filed = self._given_keys(self.settings)
+        self._guard = DiskGuard(
+            self.folder, self.settings.storage.min_free, self._set_submit_problem
+        )
+        self._guard.make_room()
         await self._start_coordinator()
         keyring = Keyring(
             self._clock, configured=configured, filed=filed, stored=self.coordinator.keys
         )
         self.operator = OperatorApi(self.coordinator, self.coordinator.store.reads, keyring)
-        await self._start_guard()
+        self._end_with("the disk guard", self._guard.stop)
+        await self._guard.start()
         await self._start_http(sockets)
         self._announce()
         for warning in self.warnings:
@@ -209,13 +220,6 @@ class CoordinatorServer:
             raise RuntimeProblem(str(error)) from error
         self._end_with("the coordinator", self.coordinator.stop)
 
-    async def _start_guard(self) -> None:
-        self._guard = DiskGuard(
-            self.folder, self.settings.storage.min_free, self._set_submit_problem
-        )
-        self._end_with("the disk guard", self._guard.stop)
-        await self._guard.start()
-
     async def _start_http(self, sockets: list[socket.socket]) -> None:
         protocols = build_protocols(self.operator, self.settings, self.folder, self._environment)
         app = HttpApp(self.operator, protocols.surfaces)
@@ -253,7 +257,13 @@ class CoordinatorServer:
             started_at=self.coordinator.started_at,
             data_dir=str(self.folder),
         )
-        write_discovery(self.folder, discovery)
+        try:
+            write_discovery(self.folder, discovery)
+        except OSError as error:  # a full disk is when people need a coordinator that answers
+            self.warnings.append(
+                f"{self.folder / DISCOVERY_FILE} cannot be written: {error.strerror}; "
+                f"programs of this box find it with --url {self.url} alone"
+            )
         self._exits.callback(remove_discovery, self.folder, discovery)
 
     def _set_submit_problem(self, problem: str) -> None:

@@ -7,6 +7,7 @@ so that outcomes and stops of the work that runs can still be committed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -72,6 +73,11 @@ class DiskGuard:
             await asyncio.wait([self._task])
             self._task = None
 
+    def make_room(self) -> None:
+        """Give the reserve up where there is little else: opening the store writes, too."""
+        with contextlib.suppress(OSError):  # told at the first look
+            self._spend_reserve(self._measure(self._folder))
+
     def look(self) -> None:
         """Measure once, and act on it."""
         try:
@@ -101,11 +107,14 @@ class DiskGuard:
 
     def _keep_reserve(self, free: int) -> None:
         if self._reserve.exists():
-            if free < NEARLY_FULL_BYTES:
-                self._reserve.unlink(missing_ok=True)
-                logger.warning("the disk is nearly full: the reserve was given up for outcomes")
+            self._spend_reserve(free)
         elif free > max(self.min_free, NEARLY_FULL_BYTES) + 2 * RESERVE_BYTES:
             self._make_reserve()
+
+    def _spend_reserve(self, free: int) -> None:
+        if free < NEARLY_FULL_BYTES and self._reserve.exists():
+            self._reserve.unlink(missing_ok=True)
+            logger.warning("the disk is nearly full: the reserve was given up for outcomes")
 
     def _make_reserve(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from typing import TYPE_CHECKING
@@ -42,8 +43,7 @@ class FolderLock:
                 f"{f' (process {holder})' if holder.isdigit() else ''}. "
                 "Attach to that one, or choose another data folder."
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
+        _sign(descriptor)
         self._descriptor = descriptor
 
     def release(self) -> None:
@@ -51,3 +51,10 @@ class FolderLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _sign(descriptor: int) -> None:
+    """Say whose it is. For people only: it is held without that too, as on a full disk."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())

@@ -21,7 +21,7 @@ START_SECONDS = 30
 CONFIGURATION = """
 [leases]
 heartbeat_timeout = {lease}
-offer_timeout = 5
+offer_timeout = 6
 [storage]
 min_free = "1MiB"
 [protocols.runpack]

@@ -53,6 +53,24 @@ async def _is_cut_off(service: Service) -> bool:
         writer.close()
 
 
+@pytest.mark.timeout(60)
+async def test_it_serves_where_its_own_small_files_cannot_be_written(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    service.data_dir.mkdir(mode=0o700)
+    (service.data_dir / "traffic.db.lock").symlink_to("/dev/full")
+    (service.data_dir / "coordinator.json").mkdir()
+    await service.start()
+    try:
+        async with service.client("operator") as client:
+            assert (await client.get("/readyz")).status_code == 200
+    finally:
+        await service.stop()
+    said = (service.data_dir / "coordinator.log").read_text()
+    assert "coordinator.json cannot be written: Is a directory; programs" in said
+    assert f"--url {service.url} alone" in said
+    assert not list(service.data_dir.glob(".coordinator.json.*"))
+
+
 def _is_a_folder(file: Path) -> None:
     file.unlink()
     file.mkdir()

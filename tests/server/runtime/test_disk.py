@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from server.runtime import CoordinatorThread, RuntimeProblem
 from server.runtime.disk import (
     NEARLY_FULL_BYTES,
     RESERVE_BYTES,
@@ -15,6 +17,7 @@ from server.runtime.disk import (
     DiskGuard,
     free_bytes,
 )
+from server.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,3 +97,16 @@ async def test_it_looks_by_itself_until_stopped(disk: Disk) -> None:
     await disk.guard.stop()
     await disk.guard.stop()
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "disk guard"]
+
+
+def test_a_start_on_a_nearly_full_disk_has_the_reserve_before_the_store_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaults = Settings()
+    settings = replace(defaults, server=replace(defaults.server, port=0))
+    (tmp_path / RESERVE_FILE).write_bytes(b"kept back")
+    (tmp_path / "traffic.db").write_bytes(b"no database" * 1_000)
+    monkeypatch.setattr("server.runtime.disk.NEARLY_FULL_BYTES", 2**62)
+    with pytest.raises(RuntimeProblem, match="cannot be opened"):
+        CoordinatorThread(settings, tmp_path, on_crash=lambda _: None).start()
+    assert not (tmp_path / RESERVE_FILE).exists()
