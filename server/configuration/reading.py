@@ -98,13 +98,6 @@ class _Reader:
             )
         elif tls.client_ca and not tls.certificate:
             self._complain(("server", "tls", "client_ca"), "needs certificate and key beside it")
-        webhooks, offers = self.settings.protocols.native_v1, self.settings.leases.offer_timeout_ms
-        if webhooks.enabled and webhooks.webhook_timeout_ms >= offers:
-            self._complain(
-                ("protocols", "native-v1", "webhook_timeout"),
-                "has to be shorter than leases.offer_timeout, or a job goes to another runner "
-                "while this one may still take it",
-            )
 
     def _read_subtable(self, path: KeyPath, value: object) -> None:
         if isinstance(value, dict):

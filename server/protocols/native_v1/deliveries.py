@@ -38,7 +38,9 @@ class Deliveries:
         self._coordinator = coordinator
         self._health = health
         self._settings = coordinator.settings.protocols.native_v1
-        self._webhooks = Webhooks(self._settings.webhook_timeout_ms / 1000)
+        # An offer goes elsewhere after its own time, so no answer is waited for beyond that.
+        offer_ms = coordinator.settings.leases.offer_timeout_ms
+        self._webhooks = Webhooks(min(self._settings.webhook_timeout_ms, offer_ms) / 1000)
         self._turns = asyncio.Semaphore(MAX_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +166,16 @@ async def test_a_yes_after_the_time_is_no_second_run(tmp_path: Path) -> None:
             await quick.say("completed", taken)
             done = await world.becomes(job, "completed")
         assert done.runner is not None and done.runner.identity == quick.identity
+
+
+async def test_no_answer_is_waited_for_beyond_the_time_of_an_offer(tmp_path: Path) -> None:
+    patient = settings_of(webhook_timeout_ms=60_000)
+    settings = replace(patient, leases=replace(patient.leases, offer_timeout_ms=400))
+    async with a_world(tmp_path, settings) as world, a_runner(world) as runner:
+        runner.answer = silence
+        await world.submit()
+        await until(lambda: is_in_state(world, runner, "faulty"), "it is marked")
+        assert world.coordinator.fault(1) == "no answer within 0.4s"
 
 
 async def test_a_job_that_was_taken_back_while_its_webhook_waited_is_not_brought(

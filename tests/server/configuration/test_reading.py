@@ -122,11 +122,6 @@ def test_values_reach_their_settings() -> None:
         ("[protocols.native-v1]\nwebhook = 'http://{ip.x}/'", "c.toml:2:1", "host is {ip}"),
         ("[protocols.native-v1]\nwebhook = 'ftp://{ip}/'", "c.toml:2:1", "host is {ip}"),
         ("[protocols.native-v1]\nwebhook = 'http://{ip}:{port}/{'", "c.toml:2:1", "host is {ip}"),
-        (
-            "[leases]\noffer_timeout = '5s'\n[protocols.native-v1]\nwebhook_timeout = '5s'",
-            "c.toml:4:1",
-            "webhook_timeout: has to be shorter than leases.offer_timeout",
-        ),
         ("[protocols.native-v1]\nallow = ['10.0.0.1/8']", "c.toml:2:1", "after the prefix"),
         ("[protocols.native-v1]\nallow = ['lab']", "c.toml:2:1", "'lab' is no network"),
         ("[protocols.native-v1]\nallow = '::1'", "c.toml:2:1", "has to be a list of networks"),
