@@ -184,6 +184,7 @@ def job_wants(jobs: Iterable[JobView]) -> Mapping[str, int]:
         texts = (
             ("number", str(job.number)),
             ("priority", str(job.priority)),
+            ("type", job.type),
             ("runner", name),
             ("owner", job.owner),
         )
