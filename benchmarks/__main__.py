@@ -28,6 +28,7 @@ BENCHMARKS = (
     Benchmark("runpack_lives", "at least 2,500 lives/s, p99 under 15 ms"),
     Benchmark("start_latency", "start p50 2.4 ms, p99 6.8 ms; idle 1%; ready in 2 s"),
     Benchmark("rrq_throughput", "2 times RRQ's orchestrator, synced; start 2.4/6.8 ms; idle 1%"),
+    Benchmark("peers", "2 times pgqueuer, huey and rrq, each synced, those that are installed"),
     Benchmark("store_claim", "claim at 1,000,000 waiting: 2.5 times one at 1,000, p99 1 ms"),
     Benchmark("store_lifecycle", "9 us a job to submit, 18 us to drain"),
     Benchmark("console_rows", "one changed row among 100,000 under 1 ms", has_quick=False),

@@ -14,7 +14,7 @@ import asyncio
 import json
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import uvloop
 
@@ -27,17 +27,25 @@ if TYPE_CHECKING:
 RUNNERS = 32
 BATCH = 16
 SUBMIT_BATCH = 500
+SUBMIT_CONNECTIONS = 4
 MIN_DRAINED = 40_000
 
 
-async def submit(at: Service, count: int) -> float:
+class Drained(NamedTuple):
+    jobs: int
+    per_second: float
+
+
+async def submit(
+    at: Service, count: int, *, batch: int = SUBMIT_BATCH, connections: int = SUBMIT_CONNECTIONS
+) -> float:
     """Submit ``count`` jobs; the answer is how many a second."""
     key = {"authorization": f"Bearer {at.keys['submit']}"}
     body = json.dumps(
-        {"jobs": [{"type": "noop", "params": {"n": n}} for n in range(SUBMIT_BATCH)]}
+        {"jobs": [{"type": "noop", "params": {"n": n}} for n in range(batch)]}
     ).encode()
     message = request("POST", "/api/native-v2/jobs", body, key)
-    left = count // SUBMIT_BATCH
+    left = count // batch
     start = time.perf_counter()
 
     async def work() -> None:
@@ -49,12 +57,12 @@ async def submit(at: Service, count: int) -> float:
             assert answer.status < 300, answer
         connection.close()
 
-    await asyncio.gather(*(work() for _ in range(4)))
+    await asyncio.gather(*(work() for _ in range(connections)))
     return count / (time.perf_counter() - start)
 
 
-async def drain(at: Service) -> float:
-    """Run all jobs that wait; the answer is how many a second."""
+async def drain(at: Service) -> Drained:
+    """Run all jobs that wait."""
     key = {"authorization": f"Bearer {at.keys['runner']}"}
     done = 0
 
@@ -90,7 +98,7 @@ async def drain(at: Service) -> float:
 
     start = time.perf_counter()
     await asyncio.gather(*(work(number) for number in range(RUNNERS)))
-    return done / (time.perf_counter() - start)
+    return Drained(done, done / (time.perf_counter() - start))
 
 
 def main() -> int:
@@ -103,7 +111,7 @@ def main() -> int:
     with service(durability=options.durability) as at:
         submitted = asyncio.run(submit(at, 50_000 if options.quick else options.jobs))
         cpu, start = at.cpu_seconds(), time.perf_counter()
-        drained = asyncio.run(drain(at))
+        drained = asyncio.run(drain(at)).per_second
         used = (at.cpu_seconds() - cpu) / (time.perf_counter() - start)
         memory = at.resident_mib()
     print(f"submitted {submitted:,.0f}/s, drained {drained:,.0f}/s", end=", ")
