@@ -12,6 +12,8 @@ from server.settings import ApiTokenSettings, SecretSource, SupervisorSettings
 
 MAX_ENTRIES = 10_000
 MAX_TAGS = 100
+NAME_OF_ALL = "treadmill"
+"""Name under which the token that allows everything acts."""
 PLAIN_PERMISSIONS = ("admin", "submit_job", "list_jobs", "list_supervisors")
 PERMISSIONS_OF_ONE = (
     "read_job_status",
@@ -89,16 +91,25 @@ def _api_token(entry: dict[str, object], number: int) -> ApiTokenSettings:
     name = _name(entry.get("name"), what)
     if not name:
         raise ValueError(f"{what} needs a name")
+    if name == NAME_OF_ALL:
+        raise ValueError(f"{what}: {name} is what api_token acts as; choose another name")
     permissions = _texts(entry.get("permissions", []), f"permissions of {what}", 10_000)
-    for permission in permissions:
-        _check_permission(permission, what)
+    permissions = tuple(_permission(permission, what) for permission in permissions)
     return ApiTokenSettings(name, _secret(entry.get("token"), what), permissions)
 
 
-def _check_permission(permission: str, what: str) -> None:
+def _permission(permission: str, what: str) -> str:
+    """A permission as it is asked for: with the id in the form we write it."""
     kind, colon, of = permission.partition(":")
-    if permission in PLAIN_PERMISSIONS or (colon and of and kind in PERMISSIONS_OF_ONE):
-        return
+    if permission in PLAIN_PERMISSIONS:
+        return permission
+    if colon and kind in PERMISSIONS_OF_ONE:
+        try:
+            return f"{kind}:{uuid.UUID(of)}"
+        except ValueError:
+            raise ValueError(
+                f"{what}: {kind}: needs a job's or supervisor's id behind it, a UUID"
+            ) from None
     known = ", ".join([*PLAIN_PERMISSIONS, *(f"{kind}:ID" for kind in PERMISSIONS_OF_ONE)])
     raise ValueError(f"{what}: permissions are {known}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
+from server.configuration.treadmill_kinds import NAME_OF_ALL
 from server.http.app import Surface
 from server.protocols.treadmill.app import PREFIX, TreadmillApp
 from server.protocols.treadmill.permissions import ADMIN, Clients, Holder, Token
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from server.coordinator import Coordinator
     from server.settings import SecretSource, SupervisorSettings, TreadmillSettings
 
-OF_ALL = "treadmill"
-"""Name under which the token that allows everything acts."""
 _RUN = "run_job_on_supervisor:"
 
 logger = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ def _supervisor_tokens(
 
 def _client_tokens(settings: TreadmillSettings, environment: Mapping[str, str]) -> list[Token]:
     named: list[tuple[str, SecretSource, tuple[str, ...]]] = [
-        (OF_ALL, settings.api_token, (ADMIN,))
+        (NAME_OF_ALL, settings.api_token, (ADMIN,))
     ]
     named += [(one.name, one.token, one.permissions) for one in settings.tokens]
     tokens: list[Token] = []

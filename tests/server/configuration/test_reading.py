@@ -128,6 +128,17 @@ def test_values_reach_their_settings() -> None:
         ("[protocols.native-v1]\njob_types = ['']", "c.toml:2:1", "has to be a list of job types"),
         ("[protocols.treadmill]\nsupervisors = 1", "c.toml:2:1", "[[protocols.treadmill.super"),
         ("[[protocols.treadmill.supervisors]]\nid = 'x'", "c.toml:1:", "supervisor 1 needs an id"),
+        (
+            "[[protocols.treadmill.tokens]]\nname = 'x'\ntoken = 'X'\n"
+            "permissions = ['stop_job:bench-1']",
+            "c.toml:1:",
+            "token 1: stop_job: needs a job's or supervisor's id behind it, a UUID",
+        ),
+        (
+            "[[protocols.treadmill.tokens]]\nname = 'treadmill'\ntoken = 'X'",
+            "c.toml:1:",
+            "token 1: treadmill is what api_token acts as",
+        ),
         ("[[protocols.treadmill.tokens]]\nname = 'x'", "c.toml:1:", "token of token 1 has to be"),
         ("[agent]\nisolation = 'on'", "c.toml:2:1", "one of 'auto', 'require', 'off'"),
         ("[agent]\nshare = ['data']", "c.toml:2:1", "from the root on"),
@@ -321,3 +332,10 @@ class TestSearch:
             path.parent.mkdir(parents=True)
             path.touch()
             assert find_configuration(None, {}) == path
+
+
+def test_permissions_name_ids_in_the_form_we_write_them() -> None:
+    token = "[[protocols.treadmill.tokens]]\nname = 'ci'\ntoken = 'X'\n"
+    given = f"{token}permissions = ['admin', 'stop_job:7D55EC6D15E74B848C047C085FE60DF4']"
+    (read,) = read_settings(given).protocols.treadmill.tokens
+    assert read.permissions == ("admin", "stop_job:7d55ec6d-15e7-4b84-8c04-7c085fe60df4")
