@@ -46,6 +46,8 @@ class Notes:
         self._mirror = mirror
         self._fetched_at: dict[int, float] = {}
         """By job: when its note was fetched last. Monotonic seconds."""
+        self._turn_at: dict[int, float] = {}
+        """By job: when it had its turn last, whatever it said since."""
         self._failed: set[int] = set()
         """Jobs of which the last fetch brought nothing."""
         self._heard_at = 0.0
@@ -82,12 +84,14 @@ class Notes:
             self._fetched_at.pop(number, None)
 
     def wanted(self, in_view: Sequence[int], now: float) -> list[JobView]:
-        """The jobs whose notes are to be fetched now."""
+        """The jobs whose notes are to be fetched now; who speaks much leaves others their turn."""
         for number in [n for n, until in self._acts_until.items() if now >= until]:
             del self._acts_until[number]
             self._mirror.set_note(number, "")
         jobs = (self._mirror.jobs.get(number) for number in in_view)
-        return [job for job in jobs if job is not None and self._is_due(job, now)][:MOST_AT_ONCE]
+        due = [job for job in jobs if job is not None and self._is_due(job, now)]
+        due.sort(key=lambda job: self._turn_at.get(job.number, 0.0))
+        return due[:MOST_AT_ONCE]
 
     def _is_due(self, job: JobView, now: float) -> bool:
         if job.number in self._acts_until:
@@ -105,7 +109,7 @@ class Notes:
     async def fetch(self, jobs: Sequence[JobView], now: float) -> None:
         """Fetch notes; one that cannot be had is tried again later."""
         for job in jobs:
-            self._fetched_at[job.number] = now
+            self._fetched_at[job.number] = self._turn_at[job.number] = now
             self._failed.discard(job.number)
             try:
                 self._mirror.set_note(job.number, await self._note(job))
