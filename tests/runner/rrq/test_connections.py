@@ -8,7 +8,9 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import Raw
 
+from server.wire.rrq import Response
 from server.wire.rrq_frames import MAX_FRAME_BYTES
 from tests.runner.recording import open_descriptors, until
 from tests.runner.rrq_peer import error, frame, message, peer, request, runner
@@ -167,6 +169,46 @@ async def test_a_flood_from_one_that_never_reads_is_held_up_and_ended(
         with pytest.raises((ConnectionError, asyncio.CancelledError)):
             pouring.cancel()
             await pouring
+
+
+async def test_one_that_went_away_unread_is_not_watched_any_more(
+    jobs: Jobs, ours: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rrq_connection, "STALLED_SECONDS", 5.0)
+    jobs.value_to_return = "x" * 1024 * 1024
+    async with peer(ours.port) as slow:
+        slow.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        for _ in range(8):
+            slow.request("value")
+        await until(lambda: ours.connector._connections)
+        [connection] = ours.connector._connections
+        await until(lambda: connection._stall is not None)
+        slow.writer.transport.abort()
+        await until(lambda: not ours.connector._connections)
+    assert connection._stall is None
+
+
+async def test_one_that_reads_slower_than_answers_come_is_not_taken_for_dead(
+    jobs: Jobs, ours: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rrq_connection, "STALLED_SECONDS", 1.0)
+    jobs.value_to_return = "x" * 14 * 1024 * 1024
+    async with peer(ours.port) as slow:
+        slow.request("value")
+        await until(lambda: ours.connector._connections)
+        [connection] = ours.connector._connections
+        slow.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await until(lambda: connection._stall is not None)
+        unread = connection._transport.get_write_buffer_size()
+        slow.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        await slow.reader.readexactly(1024 * 1024)
+        slow.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await until(lambda: connection._transport.get_write_buffer_size() < unread)
+        connection.send(Response("j", "r", "success", Raw(b'"%b"' % (b"x" * 4 * 1024 * 1024))))
+        watched = connection._stall
+        assert watched is not None
+        await until(lambda: connection._stall is not watched)
+        assert ours.connector._connections == {connection}
 
 
 async def test_whatever_comes_is_answered_or_closes_and_nothing_breaks(

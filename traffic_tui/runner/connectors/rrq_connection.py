@@ -53,6 +53,7 @@ class RrqConnection(asyncio.Protocol):
         self._cutter = FrameCutter(skips_oversized=False)
         self._is_open = True
         self._stall: asyncio.TimerHandle | None = None
+        self._written_bytes = 0
 
     def send(self, response: Response) -> None:
         """Answer. The bytes are taken at once, however slowly they are read."""
@@ -63,6 +64,7 @@ class RrqConnection(asyncio.Protocol):
         if frame is None:
             self._fail("a request has ids so long that no answer to it can be sent")
         else:
+            self._written_bytes += len(frame)
             self._transport.write(frame)
 
     def close(self) -> None:
@@ -98,13 +100,14 @@ class RrqConnection(asyncio.Protocol):
         self._end()
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._unwatch()
         self._end()
         self._owner.lost(self)
 
     def pause_writing(self) -> None:
         if not self._transport.is_closing():
             self._transport.pause_reading()
-        self._watch(self._transport.get_write_buffer_size())
+        self._watch(self._taken_bytes())
 
     def resume_writing(self) -> None:
         self._unwatch()
@@ -136,16 +139,20 @@ class RrqConnection(asyncio.Protocol):
             self._is_open = False
             self._owner.closing(self)
 
-    def _watch(self, unread: int) -> None:
+    def _taken_bytes(self) -> int:
+        """What of our answers was taken off our hands, however many more there are since."""
+        return self._written_bytes - self._transport.get_write_buffer_size()
+
+    def _watch(self, taken: int) -> None:
         """Look again after a while whether anything was read."""
         self._unwatch()
         loop = asyncio.get_running_loop()
-        self._stall = loop.call_later(STALLED_SECONDS, self._look, unread)
+        self._stall = loop.call_later(STALLED_SECONDS, self._look, taken)
 
-    def _look(self, unread_before: int) -> None:
-        unread = self._transport.get_write_buffer_size()
-        if unread < unread_before:
-            self._watch(unread)
+    def _look(self, taken_before: int) -> None:
+        taken = self._taken_bytes()
+        if taken > taken_before:
+            self._watch(taken)
             return
         log.warning("an orchestrator reads nothing for %g s, closing", STALLED_SECONDS)
         self.abort()
