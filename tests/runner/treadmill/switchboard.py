@@ -20,6 +20,7 @@ from websockets.typing import Subprotocol
 from tests.runner.recording import DEADLINE_SECONDS, until
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
 
     from websockets.http11 import Request, Response
@@ -240,7 +241,9 @@ class Switchboard:
 
 
 @asynccontextmanager
-async def serving(switchboard: Switchboard, port: int = 0) -> AsyncIterator[Switchboard]:
+async def serving(
+    switchboard: Switchboard, port: int = 0, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Switchboard]:
     """Listen on a free port, or on one that was used before."""
     server = await serve(
         switchboard.attend,
@@ -254,10 +257,11 @@ async def serving(switchboard: Switchboard, port: int = 0) -> AsyncIterator[Swit
         close_timeout=0.5,
         server_header=None,
         create_connection=WatchedConnection,
+        ssl=tls,
     )
     try:
         bound = server.sockets[0].getsockname()[1]
-        switchboard.url = f"ws://127.0.0.1:{bound}"
+        switchboard.url = f"{'wss' if tls else 'ws'}://127.0.0.1:{bound}"
         yield switchboard
     finally:
         server.close()

@@ -160,3 +160,18 @@ async def test_what_is_kept_to_be_told_again_is_bounded(outbox: Outbox) -> None:
     outbox.lost(now=0.0)
     again = [what for _, what in map(plain, outbox.again(now=0.0))]
     assert 400_000 < sum(map(len, again)) <= 512 * 1024
+
+
+async def test_output_that_the_disk_has_lost_keeps_nothing_up(
+    outbox: Outbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox.begin("a")
+    for _ in range(10):
+        outbox.print("a", bytes(100_000))
+    for spilled in (tmp_path / "spool" / "boot").glob("*-console.*"):
+        spilled.unlink()
+    outbox.move("a", JobState("terminated"))
+    assert [what for _, what in taken(outbox)] == ["terminated"]
+    assert "1000000 bytes of the output of job a cannot be read" in caplog.text
+    outbox.received(outbox.mark(), now=0.0)
+    assert outbox.is_empty
