@@ -118,7 +118,8 @@ class Pgqueuer:
         return self._runner.run(self._submit(submit, count, clients=CLIENTS, batch=1))
 
     def submit_batches(self, count: int) -> Measured | None:
-        names, payloads, priorities = ["noop"] * BATCH, [None] * BATCH, [0] * BATCH
+        names, priorities = ["noop"] * BATCH, [0] * BATCH
+        payloads: list[bytes | None] = [None] * BATCH
 
         async def submit() -> None:
             await self._queries.enqueue(names, payloads, priorities)

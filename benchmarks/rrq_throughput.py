@@ -21,30 +21,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks import peer_rrq
 from benchmarks.service import service
 from benchmarks.wire import connect, percentile, request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from benchmarks.service import Service
     from benchmarks.wire import Connection
 
 ROOT = Path(__file__).parent.parent
-BIN = Path(sys.executable).parent
-PROCESSES = 2
-IN_FLIGHT = 64
+PROCESSES = peer_rrq.RUNNERS
+IN_FLIGHT = peer_rrq.IN_FLIGHT
 BATCH = 500
 WARM_UP = 20
 MEASURED_RRQ = 874.0
@@ -54,25 +47,12 @@ START_P50_MS, START_P99_MS, IDLE_PERCENT = 2.4, 6.8, 1.0
 IDLE_SECONDS = 10.0
 DEADLINE_SECONDS = 300.0
 
-THEIR_RUNNER = [str(BIN / "rrq-runner"), "--settings", "benchmarks.rrq_handlers.settings"]
+THEIR_RUNNER = peer_rrq.RUNNER
 OUR_RUNNER = [sys.executable, "-m", "benchmarks.rrq_handlers"]
 OURS = """
 [protocols.rrq.runners.bench]
 cmd = {cmd}
 tcp_socket = "127.0.0.1:0"
-pool_size = {processes}
-max_in_flight = {in_flight}
-env = {{PYTHONPATH = "{root}"}}
-"""
-THEIRS = """
-[rrq]
-redis_dsn = "{dsn}"
-default_runner_name = "bench"
-default_poll_delay_seconds = 0.001
-[rrq.runners.bench]
-type = "socket"
-cmd = {cmd}
-tcp_port = {port}
 pool_size = {processes}
 max_in_flight = {in_flight}
 env = {{PYTHONPATH = "{root}"}}
@@ -175,101 +155,14 @@ def ours(cmd: list[str]) -> str:
 
 def rrq_drained(count: int) -> float | None:
     """Jobs a second of RRQ's own orchestrator, synced; None: it, or Redis, is not here."""
-    redis_server = shutil.which("redis-server", path=f"{BIN}{os.pathsep}{os.environ['PATH']}")
-    if redis_server is None or not (BIN / "rrq").exists():
+    if peer_rrq.missing() is not None:
         return None
-    with tempfile.TemporaryDirectory(prefix="traffic-bench-") as made:
-        folder = Path(made)
-        port = _free_port()
-        command = [redis_server, "--port", str(port), "--bind", "127.0.0.1", "--dir", made]
-        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-        with _process(command, folder / "redis.log"):
-            return _rrq_drain(folder, port, count)
-
-
-def _rrq_drain(folder: Path, redis_port: int, count: int) -> float:
-    import redis
-
-    dsn = f"redis://127.0.0.1:{redis_port}/0"
-    config = folder / "rrq.toml"
-    config.write_text(
-        THEIRS.format(
-            dsn=dsn,
-            cmd=json.dumps(THEIR_RUNNER),
-            port=_free_port(),
-            processes=PROCESSES,
-            in_flight=IN_FLIGHT,
-            root=ROOT,
-        )
-    )
-    store = redis.Redis(port=redis_port)
-    _until(store.ping)
-    asyncio.run(_rrq_enqueue(config, count))
-    queue = "rrq:queue:default"
-    assert store.zcard(queue) == count
-    command = [str(BIN / "rrq"), "worker", "run", "--config", str(config)]
-    with _process(command, folder / "worker.log"):
-        _until(lambda: store.zcard(queue) < count)
-        start = time.perf_counter()
-        _until(lambda: store.zcard(queue) == 0)
-        _until(lambda: not any(store.zcard(key) for key in store.scan_iter("rrq:active:jobs:*")))
-        seconds = time.perf_counter() - start
-    return count / seconds
-
-
-async def _rrq_enqueue(config: Path, count: int) -> None:
-    from rrq.client import RRQClient
-
-    client = RRQClient(config_path=str(config))
-    gate = asyncio.Semaphore(IN_FLIGHT)
-
-    async def one() -> None:
-        async with gate:
-            await client.enqueue("noop", {"params": {}})
-
-    await asyncio.gather(*(one() for _ in range(count)))
-    await client.close()
-
-
-def _until(is_so: Any) -> None:
-    import redis
-
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            if is_so():
-                return
-        except redis.ConnectionError:
-            pass
-        time.sleep(0.002)
-    raise SystemExit("RRQ did not come up")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            env={**os.environ, "RUST_LOG": "error"},
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with (
+        tempfile.TemporaryDirectory(prefix="traffic-bench-") as made,
+        peer_rrq.started(Path(made)) as rrq,
+    ):
+        rrq.submit_single(count)
+        return rrq.drain().per_second
 
 
 def main() -> int:
