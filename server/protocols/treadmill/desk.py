@@ -156,7 +156,10 @@ class Desk:
         elif move.act == "start":
             job.sent_at = None  # it did not arrive: it is sent again
         elif move.act == "adopt":
-            await self._hearing.adopted(job, reported)
+            try:
+                await self._hearing.adopted(job, reported)
+            except NotFound:
+                await self.disown(job)
         elif move.act == "miss":
             job.missed_at = self.now
         elif move.act in ("drop", "free"):
@@ -175,6 +178,11 @@ class Desk:
         self.jobs.pop(job.id, None)
         self._hearing.ended(job.id)
         self.wake()
+
+    async def disown(self, job: Held) -> None:
+        """A job was deleted while it ran: it is stopped, and nothing is begun until it is gone."""
+        self.drop(job)
+        await self.telling.stop_zombie(job.id)
 
     async def ignored(self, words: str) -> None:
         """Something was said that makes no sense here; it is told, counted, and left out."""

@@ -90,7 +90,7 @@ class Hearing:
                 await self.store_console(job)
             await self._about(job, event)
         except NotFound:
-            self._desk.drop(job)  # deleted while it ran
+            await self._desk.disown(job)
 
     async def _about(self, job: Held, event: JobHappening) -> None:
         if isinstance(event, ConsoleLog):

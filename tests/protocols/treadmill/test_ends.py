@@ -271,3 +271,44 @@ async def test_a_job_deleted_while_it_runs_is_stopped(tmp_path: Path) -> None:
         assert (await double.next("stop_job"))["job_id"] == job_id
         await double.state(job_id, "terminated")
         await started(world, double)
+
+
+async def delete_it_first(world: World, monkeypatch: pytest.MonkeyPatch, job_id: str) -> None:
+    """Somebody deletes the job just before what its supervisor says of it is noted."""
+    job = await world.coordinator.job(job_id)
+    assert job is not None
+    note_phase = world.coordinator.note_phase
+
+    async def deleted_just_before(uuid: str, phase: str) -> bool:
+        monkeypatch.setattr(world.coordinator, "note_phase", note_phase)
+        await world.coordinator.delete(SAM, [job.id])
+        return await note_phase(uuid, phase)
+
+    monkeypatch.setattr(world.coordinator, "note_phase", deleted_just_before)
+
+
+async def test_a_job_deleted_as_an_event_of_it_comes_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_world(tmp_path) as world, world.supervisor(status=IDLE) as double:
+        job_id = await started(world, double)
+        await delete_it_first(world, monkeypatch, job_id)
+        await double.state(job_id, "ready")
+        assert (await double.next("stop_job"))["job_id"] == job_id
+        await double.state(job_id, "terminated")
+        await started(world, double)
+
+
+async def test_a_job_deleted_as_its_supervisor_says_that_it_has_it_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_world(tmp_path) as world:
+        async with world.supervisor(status=IDLE) as double:
+            job_id = await started(world, double)
+            await double.run_to_ready(job_id)
+            await world.becomes(job_id, "ready")
+        async with world.supervisor() as double:
+            question = await double.next("status_request")
+            await delete_it_first(world, monkeypatch, job_id)
+            await double.answer(question, ongoing(job_id, "ready"))
+            assert (await double.next("stop_job"))["job_id"] == job_id
