@@ -14,8 +14,6 @@ from server.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-UNITS_PER_SECOND: Final = 1_000_000
-"""The cursor counts microseconds."""
 MAX_CURSOR: Final = 2**63 - 1
 """Ends lie between minus and plus this, and so does the number of units between them."""
 

@@ -14,7 +14,6 @@ from server.cron import MAX_LOOK_BACK_MS, Cron
 from server.model import JobSpec
 
 Overlap: TypeAlias = Literal["skip", "queue", "replace"]
-OVERLAPS: Final[tuple[Overlap, ...]] = ("skip", "queue", "replace")
 
 ON_TIME_MS: Final = 30_000
 """A run that is no later than this counts as on time: a restart takes less."""

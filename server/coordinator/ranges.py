@@ -39,6 +39,7 @@ MAX_SPENT: Final = 100
 MAX_WHY: Final = 200
 """Characters of a piece's error that are told of its range."""
 UNITS_PER_MS: Final = 1_000
+"""The cursor counts microseconds."""
 
 
 class Begun(NamedTuple):
