@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.errors import NotFound, TrafficError
-from server.http.exchange import error_headers, read_body, send_json
+from server.errors import Forbidden, NotFound, TrafficError
+from server.http.exchange import error_headers, header, read_body, send_json
 from server.http.gate import address_of
 from server.protocols.native_v1.calls import RunnerCalls
 from server.protocols.native_v1.places import admitted
@@ -59,7 +59,10 @@ class NativeV1App:
             await send_json(send, 200, OK, CORS_HEADERS)
 
     async def _take(self, scope: Scope, receive: Receive) -> None:
-        """Forwarded headers are nothing to go by: anybody could send them."""
+        """Forwarded headers are nothing to go by: anybody could send them. A browser says which
+        page a call is from, and its user's address is none to admit that page by."""
+        if header(scope, b"origin") is not None:
+            raise Forbidden("pages in a browser are no runners: calls with an Origin are refused")
         settings = self._coordinator.settings.protocols.native_v1
         address = admitted(address_of(scope), settings)
         take = self._routes.get(scope["path"].rstrip("/"))

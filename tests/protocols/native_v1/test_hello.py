@@ -167,6 +167,20 @@ async def test_other_calls_and_preflights(tmp_path: Path) -> None:
         assert slash.json() == {"ok": True}
 
 
+async def test_pages_in_a_browser_are_no_runners(tmp_path: Path) -> None:
+    """A page that somebody opens on an admitted box could otherwise call in that box's name."""
+    async with a_world(tmp_path) as world:
+        for call in ("runner/hello", "job/update"):
+            answer = await world.http.post(
+                f"{API}/{call}",
+                content=b'{"nonce":"a","port":6379}',
+                headers={"origin": "https://somewhere.example", "content-type": "text/plain"},
+            )
+            assert answer.status_code == 403
+            assert "browser" in answer.json()["message"]
+        assert world.coordinator.runners() == []
+
+
 async def test_it_can_be_switched_off(tmp_path: Path) -> None:
     async with a_world(tmp_path, settings_of(enabled=False)) as world:
         assert (await world.post("runner/hello", {"nonce": "a"})).status_code == 404
