@@ -62,6 +62,15 @@ def test_a_wrong_key_is_exit_1(world: World, traffic: Traffic, tmp_path: Path) -
     assert "key" in said.err
 
 
+def test_a_wrong_choice_names_the_choices_and_nothing_of_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["agent", "--protocol", "foo"]) == EXIT_USAGE
+    told = capsys.readouterr().err
+    assert "'--protocol': 'foo' is not one of 'native-v2'" in told
+    assert "Value error" not in told
+
+
 def test_a_filter_that_makes_no_sense_is_wrong_usage_with_its_place(traffic: Traffic) -> None:
     said = traffic("jobs", "list", "queue:gpu", "state:nope")
     assert (said.code, said.out) == (EXIT_USAGE, "")

@@ -39,6 +39,22 @@ def test_a_flexible_column_gives_way() -> None:
     assert "…" in texts(lines)[1]
 
 
+def test_what_does_not_fit_even_so_is_left_out_instead_of_breaking_the_line() -> None:
+    columns = (
+        *COLUMNS,
+        Column[Thing]("TYPES", lambda thing, _: span("t" * 40), is_flexible=True),
+        Column[Thing]("LABELS", lambda thing, _: span("l" * 40), is_flexible=True),
+    )
+    lines = texts(lay_out(columns, [Thing("x" * 50, 5)], Look(), 34))
+    assert lines[0].split() == ["NAME", "SIZE", "TYPES"]
+    assert all(cells(line) <= 34 for line in lines)
+    assert "LABELS" in texts(lay_out(columns, [Thing("x", 5)], Look(), None))[0]
+
+
+def test_what_a_row_is_called_is_never_left_out() -> None:
+    assert texts(lay_out(COLUMNS, [Thing("x" * 50, 5)], Look(), 5))[0].startswith("NAME")
+
+
 def test_wide_characters_count_as_they_are_shown() -> None:
     lines = lay_out(COLUMNS, [Thing("日本語", 1), Thing("abc", 2)], Look(), None)
     assert len({cells(text) for text in texts(lines)}) == 1

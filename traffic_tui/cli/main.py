@@ -162,7 +162,7 @@ def _report(failure: CommandFailed, arguments: Sequence[str]) -> int:
 def _usage_words(error: TyperException) -> str:
     context: Any = getattr(error, "ctx", None)
     command = context.command_path if context is not None else PROGRAM
-    words = error.format_message().strip()
+    words = error.format_message().strip().replace(": Value error, ", ": ")
     end = "" if words.endswith((".", "?", "!")) else "."
     return f"{words}{end} See '{command} --help'."
 

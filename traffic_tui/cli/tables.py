@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 GAP = "  "
 MIN_FLEXIBLE = 12
-"""Narrowest a cropped column gets, in cells; below that the line runs over the edge."""
+"""Narrowest a cropped column gets, in cells; below that it is left out."""
 
 
 class Look(NamedTuple):
@@ -53,19 +54,36 @@ def lay_out(
 ) -> list[list[Span]]:
     """Title and rows as lines of aligned cells, at most ``width`` cells wide where one is given.
 
-    Every cell is one span; spans of a line only need joining.
+    Every cell is one span; spans of a line only need joining. Where even the narrowest form does
+    not fit, the last columns that may give way are left out: a line that is broken by the
+    terminal makes the whole table hard to read.
     """
     table = [[Span(column.title, "title") for column in columns]]
     table += [[column.show(row, look) for column in columns] for row in rows]
     widths = _widths(columns, table, width)
+    while width is not None and _line_width(widths) > width:
+        places = [place for place, column in enumerate(columns) if place and column.is_flexible]
+        if not places:
+            break
+        columns = _without(columns, places[-1])
+        table = [_without(line, places[-1]) for line in table]
+        widths = _widths(columns, table, width)
     return [_aligned(line, columns, widths, look) for line in table]
+
+
+def _without(items: Sequence[Item], place: int) -> list[Item]:
+    return [*items[:place], *items[place + 1 :]]
+
+
+def _line_width(widths: Sequence[int]) -> int:
+    return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
 def _widths(columns: Sequence[Column[T]], table: list[list[Span]], width: int | None) -> list[int]:
     widths = [max(cells(line[place].text) for line in table) for place in range(len(columns))]
     if width is None:
         return widths
-    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
+    excess = _line_width(widths) - width
     for place, column in enumerate(columns):
         if excess > 0 and column.is_flexible:
             narrower = max(min(MIN_FLEXIBLE, widths[place]), widths[place] - excess)
