@@ -158,6 +158,16 @@ async def test_schedules_are_made_changed_and_deleted(world: World) -> None:
     assert (await client.schedules()).schedules == []
 
 
+@pytest.mark.parametrize("name", [".", "..", "a/../b", "%2E", "ö?#"])
+async def test_every_name_of_a_schedule_can_be_named_in_a_path(world: World, name: str) -> None:
+    wanted = NewScheduleRequest(name=name, cron="0 2 * * *", type="work")
+    await world.client.create_schedule(wanted)
+    assert (await world.client.schedule(name)).name == name
+    assert (await world.client.pause_schedule(name)).paused_at
+    await world.client.delete_schedule(name)
+    assert (await world.client.schedules()).schedules == []
+
+
 async def test_queues_are_paused_resumed_and_limited(world: World) -> None:
     await submit(world.client, queue="gpu")
     paused = await world.client.pause_queue("gpu", reason="too hot")

@@ -149,7 +149,9 @@ def given(params: Mapping[str, str | int | None]) -> dict[str, str | int]:
 
 
 def path_part(text: str) -> str:
-    """A name as one part of a path."""
+    """A name as one part of a path. Dots alone would be taken for a way up the path."""
+    if text in (".", ".."):
+        return text.replace(".", "%2E")
     return quote(text, safe="") or "%20"
 
 
