@@ -132,6 +132,17 @@ async def test_what_is_no_http_is_told_so_and_cut(sent: bytes) -> None:
         assert taken.bodies == []
 
 
+async def test_a_page_in_a_browser_brings_no_jobs() -> None:
+    """The coordinator is told by its address, which a page opened on its box has too."""
+    async with listening() as taken, httpx.AsyncClient() as http:
+        url = f"http://127.0.0.1:{taken.port}{WEBHOOK_PATH}"
+        origin = {"origin": "https://somewhere.example"}
+        answer = await http.post(url, content=b"forged", headers=origin)
+        assert answer.status_code == 403
+        assert "browser" in answer.json()["message"]
+        assert taken.bodies == []
+
+
 async def test_a_job_that_is_too_long() -> None:
     async with listening() as taken:
         head = f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY + 1}\r\n\r\n"

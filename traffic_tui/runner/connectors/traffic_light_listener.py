@@ -166,6 +166,8 @@ class Connection:
             return Answer(404, f"there is nothing here but POST {WEBHOOK_PATH}")
         if request.method != b"POST":
             return Answer(405, "jobs are brought by POST")
+        if any(name == b"origin" for name, _ in request.headers):  # its address proves nothing
+            return Answer(403, "jobs are brought by a coordinator, not by a page in a browser")
         body = bytearray()
         while isinstance(event := await self._next_event(), h11.Data):
             body += event.data
