@@ -58,7 +58,7 @@ def test_what_is_left_out_is_said_beside_what_scripts_read(traffic: Traffic) -> 
 
 def test_ends_that_make_no_sense_are_told_in_one_line(traffic: Traffic) -> None:
     for ends, code, words in (
-        (("5", "3"), EXIT_FAILED, "lies after"),
+        (("5", "3"), EXIT_FAILED, "traffic-tui: range: from (5) lies after"),
         (("soon", "3"), EXIT_USAGE, "--range: 'soon' is no place of a cursor"),
         (("0", "9" * 25), EXIT_FAILED, "cursors lie between"),
     ):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from traffic_tui.client.base import Client
 
 T = TypeVar("T")
+ONLY_JOB = "job 0: "
+"""How errors name the first job of a submit; commands submit one at a time."""
 
 
 class Connection:
@@ -76,7 +78,8 @@ def failure_of(error: ClientError) -> CommandFailed:
         return CommandFailed(error.message, exit_code=EXIT_UNREACHABLE)
     if error.code == "invalid_filter":
         return CommandFailed(f"{error.message}{_place(error.details)}", exit_code=EXIT_USAGE)
-    return CommandFailed(error.message, exit_code=EXIT_FAILED)
+    words = error.message.removeprefix(ONLY_JOB)
+    return CommandFailed(words, exit_code=EXIT_FAILED)
 
 
 def _place(details: Any) -> str:

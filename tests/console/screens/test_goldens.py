@@ -10,7 +10,8 @@ import pytest
 
 from server.wire.operator import LateWriteView, RunnerRef, VerdictView
 from tests.console.screens.seeing import console, lab
-from tests.console.screens.world import NOW, World, attempt
+from tests.console.screens.test_ranges import posts
+from tests.console.screens.world import NOW, World, attempt, job, queue, runner
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -138,18 +139,73 @@ SCREENS: dict[str, Callable[[Seat], Awaitable[None]]] = {
 }
 
 
+def mixed_fleet() -> World:
+    """Runners of all kinds, in all the trouble they can be in."""
+    world = World()
+    world.add_runners(
+        runner("lab-07"),
+        runner("10.3.12.9:3000", protocol="native-v1", state="faulty", fault="no answer in 5s"),
+        runner("bench-1", protocol="treadmill", capacity=1, busy=1, phase="warm-up"),
+        runner("python/0", protocol="rrq", busy=1, can="so..", labels={"group": "python"}),
+        runner("lab-28", state="suspect", busy=2, last_seen_at=NOW - 38_000),
+        runner("lab-20", state="drained", busy=0, draining_since=NOW - 60_000, drained_by="sam"),
+        runner("10.3.12.8", protocol="runpack", busy=0, can=".olr", connected_at=0),
+    )
+    world.add_queues(queue("posts"))
+    return world
+
+
+def waiting_job() -> World:
+    world = World()
+    world.add(job(52131, "pending", type="train-nightly"))
+    world.verdicts = [
+        VerdictView(runner=RunnerRef(id="r", name="lab-02"), verdict="slot", detail="4 of 4 busy"),
+        VerdictView(runner=RunnerRef(id="s", name="lab-03"), verdict="draining", detail=""),
+    ]
+    return world
+
+
+async def at_resting_list(seat: Seat) -> None:
+    await seat.sees("parent:0", "52140 range")
+
+
+async def at_waiting_job(seat: Seat) -> None:
+    await seat.press("enter")
+    await seat.sees("no free slot (1 runner), draining (1 runner)")
+
+
+STATES: dict[str, tuple[Callable[[], World], Callable[[Seat], Awaitable[None]]]] = {
+    "jobs-without-pieces": (posts, at_resting_list),
+    "job-that-waits": (waiting_job, at_waiting_job),
+    "runners-mixed": (mixed_fleet, by_command("runners", "by problem", "bench-1")),
+}
+
+
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("name", SCREENS)
-async def test_a_screen_looks_as_it_should(name: str, size: tuple[int, int]) -> None:
-    path = GOLDENS / f"{name}-{size[0]}x{size[1]}.txt"
-    async with console(busy_lab(), size) as seat:
-        await SCREENS[name](seat)
+@pytest.mark.parametrize("name", STATES)
+async def test_a_state_looks_as_it_should(name: str, size: tuple[int, int]) -> None:
+    world, go = STATES[name]
+    async with console(world(), size) as seat:
+        await go(seat)
         await seat.settle()
-        text = seat.text
+        _compare(f"{name}-{size[0]}x{size[1]}.txt", seat.text)
+
+
+def _compare(name: str, text: str) -> None:
+    path = GOLDENS / name
     if os.environ.get("UPDATE_GOLDENS"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("name", SCREENS)
+async def test_a_screen_looks_as_it_should(name: str, size: tuple[int, int]) -> None:
+    async with console(busy_lab(), size) as seat:
+        await SCREENS[name](seat)
+        await seat.settle()
+        _compare(f"{name}-{size[0]}x{size[1]}.txt", seat.text)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
