@@ -12,6 +12,7 @@ import pytest
 from server.wire.operator import JobDetailView
 from traffic_tui.cli import news
 from traffic_tui.cli.failures import CommandFailed
+from traffic_tui.cli.job_log import Log, log_sinks
 from traffic_tui.cli.output_sinks import LineSink
 from traffic_tui.cli.printing import Printer
 from traffic_tui.cli.tailing import Tail, TailWish
@@ -291,3 +292,17 @@ def test_a_terminal_gets_clean_lines(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == "20%\nred [/x]\n"
     sink.end()
     assert capsys.readouterr().out == "ä\n"
+
+
+def test_streams_of_a_log_are_cut_into_lines_each_for_itself(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sinks = log_sinks(Log(Printer("table", False)), "FIB")
+    text = "5 €\n".encode()
+    sinks["stdout"].write(text[:3], 0)
+    sinks["stderr"].write(b"warning\n", 0)
+    sinks["stdout"].write(text[3:], 0)
+    for sink in sinks.values():
+        sink.end()
+    said = [line.partition("[FIB] ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["warning", "5 €"]

@@ -31,9 +31,7 @@ async def tell_log(call: Call, detail: JobDetailView) -> None:
     log.line(job.times.created, "JOB", f"submitted by {job.owner or 'nobody known'}")
     if job.times.started and job.runner is not None:
         log.line(job.times.started, "JOB", f"started on {job.runner.name}")
-    sink: Sink = LogSink(log, tag)
-    sinks = dict.fromkeys(("stdout", "stderr", "console"), sink)
-    await tail_job(call, job.id, TailWish(is_followed=True), sinks)
+    await tail_job(call, job.id, TailWish(is_followed=True), log_sinks(log, tag))
     _tell_end(log, await call.client.job(job.id))
 
 
@@ -46,6 +44,11 @@ def _tell_end(log: Log, detail: JobDetailView) -> None:
     word = "finished" if job.state == "completed" else job.state
     why = error_text(job.error)
     log.line(job.times.ended, "JOB", f"{word}: {why}" if why else word)
+
+
+def log_sinks(log: Log, tag: str) -> dict[str, Sink]:
+    """One for each stream: a line of one may begin before a line of another ends."""
+    return {stream: LogSink(log, tag) for stream in ("stdout", "stderr", "console")}
 
 
 class Log:
@@ -61,7 +64,7 @@ class Log:
 
 
 class LogSink:
-    """A job's output as lines of its log."""
+    """One stream of a job's output as lines of its log."""
 
     def __init__(self, log: Log, tag: str) -> None:
         self._log = log
