@@ -15,6 +15,7 @@ from server.protocols.treadmill.held import RANKS, phase_of
 from server.protocols.treadmill.outcomes import (
     LIVES_ON,
     Declared,
+    kept_output,
     of_declaration,
     of_end,
     of_error,
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 MAX_REMEMBERED = 64
 """Ended jobs of a supervisor of which late words are expected."""
-MAX_HOST_OUTPUT = 64 * 1024
-"""Characters of a declaration that are kept; the console is for more."""
 FIRST_STAGE = "starting"
 
 
@@ -127,9 +126,7 @@ class Hearing:
         return of_end(declared, wanted=wanted, is_stopping=is_stopping)
 
     async def _declared(self, job: Held, event: DeclareExitStatus) -> None:
-        output = event.host_output
-        if output is not None and len(output) > MAX_HOST_OUTPUT:
-            output = f"{output[:MAX_HOST_OUTPUT]} [cut]"
+        output = event.host_output and kept_output(event.host_output)
         declared = job.declared = Declared(event.user_exit_status, output)
         job.is_declaration_known = True
         data = msgspec.json.encode(declared._asdict())

@@ -58,6 +58,8 @@ BEFORE_READY = frozenset(
 HOPELESS = frozenset({"ImageNotFound", "ImageInvalid", "ImageNotCompatible", "CannotResume"})
 """Trying the same again cannot help."""
 MAX_MESSAGE = 300
+MAX_HOST_OUTPUT = 64 * 1024
+"""Characters of a host's last words that are kept; the console is for more."""
 
 
 class Declared(NamedTuple):
@@ -105,7 +107,7 @@ def of_error(error: ReportedError, *, was_ready: bool) -> Outcome:
         return dropped("the supervisor does not know the job")
     status = START_FAILED if error.kind in BEFORE_READY and not was_ready else INTERNAL
     words = _first_line(error.description)
-    result = _result(status, Declared("error", error.description or None))
+    result = _result(status, Declared("error", kept_output(error.description) or None))
     return Outcome(
         "error",
         f"{error.kind}: {words}" if words else error.kind,
@@ -114,6 +116,11 @@ def of_error(error: ReportedError, *, was_ready: bool) -> Outcome:
         result=result,
         is_retryable=error.kind not in HOPELESS,
     )
+
+
+def kept_output(text: str) -> str:
+    """What a host said at the end, as far as it is kept."""
+    return text if len(text) <= MAX_HOST_OUTPUT else f"{text[:MAX_HOST_OUTPUT]} [cut]"
 
 
 def dropped(words: str) -> Outcome:

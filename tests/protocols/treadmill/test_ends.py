@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.clock import ManualClock
+from server.protocols.treadmill.outcomes import MAX_HOST_OUTPUT
 from tests.protocols.treadmill.double import IDLE, Double, ongoing
 from tests.protocols.treadmill.world import SAM, World, a_world, settings, while_time_passes
 
@@ -102,6 +103,23 @@ async def test_what_was_declared_outweighs_a_later_error(tmp_path: Path) -> None
         await double.declare(job_id, "success", "all fine")
         await double.error(job_id, "InternalError", "qemu exited with 1")
         assert await world.exit_status(job_id) == "workload_finished_success"
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+async def test_of_what_a_host_says_at_the_end_so_much_is_kept(
+    tmp_path: Path, is_declared: bool
+) -> None:
+    words = "x" * 1_000_000
+    async with a_world(tmp_path) as world, world.supervisor(status=IDLE) as double:
+        job_id = await started(world, double)
+        await double.run_to_ready(job_id)
+        if is_declared:
+            await double.declare(job_id, "error", words)
+            await double.state(job_id, "terminated")
+        else:
+            await double.error(job_id, "InternalError", words)
+        state = await world.becomes(job_id, "terminated")
+        assert state["result"]["host_output"] == words[:MAX_HOST_OUTPUT] + " [cut]"
 
 
 async def test_a_waiting_job_is_canceled_at_once(tmp_path: Path) -> None:
