@@ -160,11 +160,15 @@ class ManagedRunner:
         courier = self._courier = Courier(group, session, connection, end_runner)
         courier.console.listen_to(process)
         group.join(courier)
+        watch = asyncio.create_task(
+            _cut_when_gone(process, connection), name=f"{self._name}: watch its process"
+        )
         loss = Loss("the coordinator ended the connection", is_ours=True)
         try:
             await courier.run()
             loss = await self._find_out(started, ended)
         finally:
+            watch.cancel()
             group.leave(courier)
             self._courier = None
             if loss.is_ours and not ended:
@@ -221,6 +225,14 @@ async def _exits_within(process: RunnerProcess, seconds: float) -> bool:
         async with asyncio.timeout(seconds):
             await process.exited.wait()
     return process.exited.is_set()
+
+
+async def _cut_when_gone(process: RunnerProcess, connection: Connection) -> None:
+    """End the connection of a process that is gone, once its last answers are read: a child of
+    it may hold that open, and we would wait for answers that nobody gives."""
+    await process.exited.wait()
+    await asyncio.sleep(EXIT_SECONDS)
+    connection.close("its process has ended")
 
 
 def _after_exit(exit_: Exit) -> Loss:

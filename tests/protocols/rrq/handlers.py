@@ -101,8 +101,17 @@ async def child(request: ExecutionRequest) -> int:
     return subprocess.Popen(["sleep", "60"]).pid  # noqa: ASYNC220  # started, not waited for
 
 
+async def fork(request: ExecutionRequest) -> None:
+    """Leaves a child behind that holds everything open, and never ends itself."""
+    if os.fork() == 0:
+        time.sleep(60)  # noqa: ASYNC251  # the child is no part of the loop
+        os._exit(0)
+    await asyncio.sleep(60)
+
+
 for handler in (
     noop,
+    fork,
     echo,
     pid,
     sleep,

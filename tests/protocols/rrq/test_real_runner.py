@@ -197,6 +197,21 @@ async def test_who_was_killed_from_outside_is_not_to_blame(tmp_path: Path) -> No
         assert (found.job.state, found.job.tries, found.job.losses) == ("completed", 1, 1)
 
 
+async def test_a_child_that_holds_the_connection_does_not_hide_that_its_runner_is_gone(
+    tmp_path: Path,
+) -> None:
+    async with a_world(tmp_path, settings_with(py=real_group())) as world:
+        job = await world.one("py#fork", retry=RetryPolicy(max_losses=0))
+        await world.running(job)
+        leader = psutil.Process(runner_pids(world, "py/0")[0])
+        await eventually(lambda: bool(leader.children()), "it has forked")
+        os.kill(leader.pid, signal.SIGKILL)
+        found = await world.ended(job)
+        assert (found.job.state, found.job.losses) == ("failed", 1)
+        assert found.outcome is not None and "SIGKILL" in found.outcome.message
+        assert await world.result(await world.one("py#pid")) == runner_pids(world, "py/0")[1]
+
+
 async def test_who_kills_its_runner_again_and_again_fails_in_the_end(tmp_path: Path) -> None:
     async with a_world(tmp_path, settings_with(py=real_group())) as world:
         job = await world.one("py#killed", retry=RetryPolicy(max_losses=1))
