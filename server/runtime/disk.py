@@ -82,6 +82,12 @@ class DiskGuard:
         """Measure once, and act on it."""
         try:
             free = self._measure(self._folder)
+        except FileNotFoundError:
+            self._say(
+                f"the data folder {self._folder} is gone: what is stored now would be lost, so new "
+                "jobs are refused until it is back"
+            )
+            return
         except OSError as error:
             logger.error("the space left in %s cannot be told: %s", self._folder, error.strerror)
             return
@@ -100,8 +106,11 @@ class DiskGuard:
                 f"only {_rounded(free)} are free in {self._folder}, less than storage.min_free "
                 f"({size_words(self.min_free)}): new jobs are refused until there is more space"
             )
+        self._say(problem)
+
+    def _say(self, problem: str) -> None:
         if bool(problem) != bool(self._problem):
-            logger.warning(problem or f"there is space again in {self._folder}: jobs are taken")
+            logger.warning(problem or f"jobs are taken again in {self._folder}")
         self._problem = problem
         self._tell(problem)
 

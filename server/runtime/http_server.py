@@ -132,7 +132,7 @@ def _config(app: Any, tls: TlsSettings) -> uvicorn.Config:
         lifespan="off",
         interface="asgi3",
         log_config=None,
-        log_level="warning",
+        log_level="error",  # it warns of each request that is none: floods hide the rest
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -54,6 +54,25 @@ async def _is_cut_off(service: Service) -> bool:
 
 
 @pytest.mark.timeout(60)
+async def test_requests_that_are_none_do_not_push_other_lines_out_of_the_log(
+    tmp_path: Path,
+) -> None:
+    service = Service(tmp_path)
+    await service.start()
+    try:
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+            writer.write(b"\x00 rubbish\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+            writer.close()
+            await writer.wait_closed()
+    finally:
+        await service.stop()
+    lines = (service.data_dir / "coordinator.log").read_text().splitlines()
+    assert len(lines) < 10, lines
+
+
+@pytest.mark.timeout(60)
 async def test_it_serves_where_its_own_small_files_cannot_be_written(tmp_path: Path) -> None:
     service = Service(tmp_path)
     service.data_dir.mkdir(mode=0o700)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -76,9 +78,28 @@ def test_the_reserve_is_kept_and_given_up_when_the_disk_is_nearly_full(disk: Dis
 def test_a_folder_that_cannot_be_measured_changes_nothing(disk: Disk, tmp_path: Path) -> None:
     disk.look(1)
     assert disk.words[-1]
-    disk.guard = DiskGuard(tmp_path / "gone", GIB, disk.hear, measure=free_bytes)
+    disk.guard = DiskGuard(tmp_path, GIB, disk.hear, measure=_broken)
     disk.guard.look()
     assert len(disk.words) == 1
+
+
+def _broken(folder: Path) -> int:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_folder_that_is_gone_takes_no_jobs_until_it_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, words = tmp_path / "data", list[str]()
+    guard = DiskGuard(folder, 1, words.append)
+    guard.look()
+    guard.look()
+    assert words[0] == words[1]
+    assert f"{folder} is gone" in words[0]
+    assert len(caplog.records) == 1, "said once, not every few seconds"
+    folder.mkdir()
+    guard.look()
+    assert words[-1] == ""
 
 
 def test_what_is_really_free_is_told(tmp_path: Path) -> None:
