@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds on the head of a request, and answers sent in one go.
+"""uvicorn's HTTP protocol with bounds on the head of a request, and requests as our own cycles.
 
 Neither httptools nor uvicorn limits how long, or how slow, the lines before a body may be, so one
 connection could take all memory, and a thousand silent ones all file descriptors.
@@ -6,23 +6,28 @@ connection could take all memory, and a thousand silent ones all file descriptor
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
+import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.http.cycle import Cycle
 from server.http.exchange import BODY_IS_HERE
-from server.http.joined_writes import JoinedWrites
 from server.wire.operator import ErrorBody, FailureView
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections import deque
+    from collections.abc import Sequence
 
-    from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
-    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
+
+    from server.http.cycle import App
+    from server.http.exchange import Scope
 
 MAX_HEAD = 64 * 1024
 """Bytes of request line and headers."""
@@ -35,13 +40,18 @@ HEAD_SECONDS = 15.0
 """How long a head may take to arrive, counted from the connection or from its first byte."""
 
 
-_CODES = {400: "no_http", 408: "slow_head", 431: "head_too_large"}
+_CODES = {400: "no_http", 408: "slow_head", 431: "head_too_large", 500: "internal"}
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
     """One connection. Heads that are too long end with 431, too slow ones with 408."""
 
     head_seconds = HEAD_SECONDS
+    # As uvicorn has them, but of our own kind.
+    app: App
+    scope: Scope  # type: ignore[assignment]
+    cycle: Cycle | None  # type: ignore[assignment]
+    pipeline: deque[Cycle]  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -54,11 +64,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_began: float | None = None
         """When the head that is arriving began; None: none is."""
         self._head_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._idle_since: float | None = None
+        """When the last answer had been given; None: a request is under way."""
+        self._timer: asyncio.TimerHandle | None = None
+        self.news = asyncio.Event()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._answers = JoinedWrites(transport, self.loop)
+        self._scope_of_connection: Scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": self.root_path,
+        }
         self._head_began = self.loop.time()
         self._look_later()
 
@@ -68,14 +88,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._refuse(400, "an upgrade has to wait for the answers to what was asked before")
             return
         self._head_began = None
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         super().handle_websocket_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -86,8 +106,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._refuse(431, f"the head of a request has at most {MAX_HEAD} bytes")
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
         self._head_began = self.loop.time()
+        self._idle_since = None
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
@@ -99,19 +122,74 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         if len(self.pipeline) >= MAX_PIPELINED:
             raise ValueError("too many requests at once")  # ends as a 400, as above
-        super().on_headers_complete()
+        self.scope = self._scope_of_request()
+        if self._is_upgrade():
+            return
+        before = self.cycle
+        self.cycle = Cycle(
+            self,
+            self.scope,
+            keep_alive=self.scope["http_version"] != "1.0" and self.parser.should_keep_alive(),
+            wants_continue=self.expect_100_continue,
+        )
+        if before is None or before.response_complete:
+            self._run(self.cycle)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft(self.cycle)
+
+    def on_body(self, body: bytes) -> None:
+        if self.cycle is not None and not self._is_upgrade() and not self.cycle.response_complete:
+            self.cycle.feed(body)
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
-        cast("dict[str, Any]", self.scope)[BODY_IS_HERE] = True
+        if self.cycle is not None and not self._is_upgrade() and not self.cycle.response_complete:
+            self.scope[BODY_IS_HERE] = True
+            self.cycle.feed_end()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cycle.transport = cast("asyncio.Transport", self._answers)
-        super()._start_asgi_task(cycle, app)
+    @property
+    def default_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        return self.server_state.default_headers
 
-    def on_response_complete(self) -> None:
-        self._answers.flush()  # the connection may be closed, or change hands, from here on
-        super().on_response_complete()
+    def answered(self) -> None:
+        """An answer has been given: the next request's turn, if there is one."""
+        self.server_state.total_requests += 1
+        self.news.set()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._run(self.pipeline.pop())
+        elif self._head_began is None:
+            self._idle_since = self.loop.time()
+
+    def ended(self, cycle: Cycle) -> None:
+        """Nobody works on it any more."""
+        if cycle.task is not None:
+            self.tasks.discard(cycle.task)
+
+    def fail(self) -> None:
+        self._refuse(500, "something went wrong here that should not; the coordinator's log has it")
+
+    def _run(self, cycle: Cycle) -> None:
+        cycle.task = self.loop.create_task(cycle.run(self.app))
+        self.tasks.add(cycle.task)  # uvicorn waits for these when it stops
+
+    def _is_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and self._should_upgrade()
+
+    def _scope_of_request(self) -> Scope:
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        return {
+            **self._scope_of_connection,
+            "http_version": self.parser.get_http_version(),
+            "method": self.parser.get_method().decode("ascii"),
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "headers": self.headers,
+        }
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(
@@ -121,13 +199,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         )
 
     def _look_later(self) -> None:
-        self._head_timer = self.loop.call_later(self.head_seconds, self._look)
+        self._timer = self.loop.call_later(self.head_seconds, self._look)
 
     def _look(self) -> None:
-        """One timer a connection, not one a request: it looks whether a head has stood too long."""
-        began = self._head_began
-        if began is not None and self.loop.time() - began >= self.head_seconds * 0.99:
+        """One timer a connection, not one a request, looks whether it has waited too long."""
+        now = self.loop.time()
+        if self._head_began is not None and now - self._head_began >= self.head_seconds * 0.99:
             self._refuse(408, "the head of the request did not arrive in time")
+        elif self._idle_since is not None and now - self._idle_since >= self.timeout_keep_alive:
+            self.transport.close()
         else:
             self._look_later()
 
@@ -137,7 +217,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         phrase = HTTPStatus(status).phrase.encode("ascii")
         code = _CODES[status]
         body = msgspec.json.encode(ErrorBody(error=FailureView(code=code, message=words)))
-        self._answers.flush()
         self.transport.write(
             b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
             b"connection: close\r\n\r\n%b" % (status, phrase, len(body), body)

@@ -1,0 +1,211 @@
+"""One request of a connection and its answer, as ASGI tells them.
+
+uvicorn has such a thing too. It serves any application, so it makes an event, a timer and a dozen
+checks for each request, and sends an answer's head before its body: for the small answers of a
+busy coordinator that is more than all of their own work.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
+
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from uvicorn.protocols.http.flow_control import FlowControl
+
+    from server.http.exchange import Message, Receive, Scope, Send
+
+    App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
+
+_STATUS_LINES = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode("ascii"))
+    for status in HTTPStatus
+}
+_NO_BODY = frozenset({204, 304})
+
+
+class Connection(Protocol):
+    """What a cycle needs of the connection it is on."""
+
+    transport: asyncio.Transport
+    flow: FlowControl
+    news: asyncio.Event
+    """Set whenever something came for any cycle of the connection."""
+
+    @property
+    def default_headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+    def answered(self) -> None: ...
+    def ended(self, cycle: Cycle) -> None: ...
+    def fail(self) -> None:
+        """Answer that something went wrong here, and close."""
+
+
+class Cycle:
+    """A request and its answer. The connection feeds it; the application asks and tells."""
+
+    __slots__ = (
+        "_body",
+        "_bytes_left",
+        "_connection",
+        "_head",
+        "_is_body_given",
+        "_is_chunked",
+        "_wants_continue",
+        "disconnected",
+        "has_started",
+        "keep_alive",
+        "more_body",
+        "response_complete",
+        "scope",
+        "task",
+    )
+
+    def __init__(
+        self, connection: Connection, scope: Scope, *, keep_alive: bool, wants_continue: bool
+    ) -> None:
+        self._connection = connection
+        self.scope = scope
+        self.keep_alive = keep_alive
+        self._wants_continue = wants_continue
+        self.task: asyncio.Task[None] | None = None
+        self.disconnected = False
+        self.more_body = True
+        self._body = bytearray()
+        self._is_body_given = False
+        self.has_started = False
+        self.response_complete = False
+        self._head = b""
+        """It leaves with the first part of the body, as the one system call is the dear one."""
+        self._is_chunked = False
+        self._bytes_left = 0
+        """Of a body whose length was stated."""
+
+    @property
+    def message_event(self) -> asyncio.Event:
+        """By the name under which uvicorn tells that the connection is lost."""
+        return self._connection.news
+
+    async def run(self, app: App) -> None:
+        """Have the request answered; an answer that is not whole ends the connection."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except Exception:
+            # The application answers its own errors; this is for errors of that.
+            logger.exception("a request was not answered")
+            if not self.has_started and not self.disconnected:
+                self._connection.fail()
+        finally:
+            if not self.response_complete:
+                self._write(b"")
+                self._connection.transport.close()
+            self._connection.ended(self)
+
+    def feed(self, part: bytes) -> None:
+        """A part of the body has come."""
+        self._body += part
+        if len(self._body) > HIGH_WATER_LIMIT:
+            self._connection.flow.pause_reading()
+        self._connection.news.set()
+
+    def feed_end(self) -> None:
+        """The body has come whole."""
+        self.more_body = False
+        self._connection.news.set()
+
+    async def receive(self) -> Message:
+        if self._wants_continue:
+            self._wants_continue = False
+            self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while self._is_waiting():
+            self._connection.flow.resume_reading()
+            self._connection.news.clear()
+            await self._connection.news.wait()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        self._is_body_given = not self.more_body
+        body, self._body = bytes(self._body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    def _is_waiting(self) -> bool:
+        """Whether there is nothing to tell the application yet."""
+        if self.disconnected or self.response_complete:
+            return False
+        return self._is_body_given or (self.more_body and not self._body)
+
+    async def send(self, message: Message) -> None:
+        if self._connection.flow.write_paused and not self.disconnected:
+            await self._connection.flow.drain()
+        if self.disconnected:
+            return
+        kind = message["type"]
+        if kind == "http.response.start" and not self.has_started:
+            self._begin(message["status"], message.get("headers", ()))
+        elif kind == "http.response.body" and self.has_started and not self.response_complete:
+            self._go_on(message.get("body", b""), message.get("more_body", False))
+        else:
+            raise RuntimeError(f"{kind} is out of turn in this answer")
+
+    def _begin(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self.has_started = True
+        self._wants_continue = False
+        lines = [_STATUS_LINES[status]]
+        is_length_known = status in _NO_BODY or self.scope["method"] == "HEAD"
+        for name, value in (*self._connection.default_headers, *headers):
+            lines.append(b"%b: %b\r\n" % (name, value))
+            if name == b"content-length":
+                is_length_known = True
+                self._bytes_left = int(value)
+            elif name == b"connection" and value == b"close":
+                self.keep_alive = False
+        if not is_length_known:
+            self._is_chunked = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        lines.append(b"\r\n")
+        self._head = _checked(b"".join(lines), len(lines))
+
+    def _go_on(self, body: bytes, more: bool) -> None:
+        self._write(self._framed(body, more))
+        if more:
+            return
+        if self._bytes_left:
+            raise RuntimeError(f"the answer's body lacks {self._bytes_left} bytes")
+        self.response_complete = True
+        if not self.keep_alive:
+            self._connection.transport.close()
+        self._connection.answered()
+
+    def _framed(self, body: bytes, more: bool) -> bytes:
+        """A part of the body as it goes over the wire."""
+        if self.scope["method"] == "HEAD":
+            self._bytes_left = 0
+            return b""
+        if not self._is_chunked:
+            self._bytes_left -= len(body)
+            if self._bytes_left < 0:
+                raise RuntimeError("the answer's body is longer than its head says")
+            return body
+        chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+        return chunk if more else chunk + b"0\r\n\r\n"
+
+    def _write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        if data:
+            self._connection.transport.write(data)
+
+
+def _checked(head: bytes, lines: int) -> bytes:
+    """A value with a line break in it would begin a header, or an answer, of its own."""
+    if head.count(b"\n") != lines or head.count(b"\r") != lines:
+        raise RuntimeError("a header of the answer holds a line break")
+    return head
