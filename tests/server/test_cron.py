@@ -159,9 +159,7 @@ def test_half_an_hour_of_summer_time_and_a_quarter_from_utc() -> None:
         "2026-10-04 02:30:00+11:00",
         "2026-10-05 02:15:00+11:00",
     ]  # fmt: skip
-    assert runs("0 6 * * *", ms("2026-01-01"), 1, "Asia/Kathmandu") == [
-        "2026-01-01 06:00:00+05:45"
-    ]
+    assert runs("0 6 * * *", ms("2026-01-01"), 1, "Asia/Kathmandu") == ["2026-01-01 06:00:00+05:45"]
 
 
 @settings(max_examples=60, deadline=None)

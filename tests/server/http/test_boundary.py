@@ -15,7 +15,7 @@ from server.http.routes import PREFIX
 from tests.server.http.world import DEADLINE_SECONDS, secret_of, served
 
 if TYPE_CHECKING:
-    from server.http.exchange import Receive, Scope, Send
+    from server.http.exchange import Message, Receive, Scope, Send
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,12 +138,12 @@ async def test_probes_need_no_key_and_figures_do() -> None:
 
 async def test_websockets_are_refused_where_nothing_speaks_them() -> None:
     async with served() as world:
-        sent: list[dict[str, object]] = []
+        sent: list[Message] = []
 
-        async def send(message: dict[str, object]) -> None:
+        async def send(message: Message) -> None:
             sent.append(message)
 
-        async def receive() -> dict[str, str]:
+        async def receive() -> Message:
             return {"type": "websocket.connect"}
 
         await world.app({"type": "websocket", "path": "/"}, receive, send)
