@@ -24,8 +24,9 @@ class Traits:
     reclaim_pause_ms: int = 0
     """How long a lost job is withheld from the runner that lost it, where late words of the old
     attempt could not be told from words of a new one."""
-    max_losses: int = 3
-    """Default for jobs submitted over this protocol, see :class:`server.model.RetryPolicy`."""
+    max_losses: int | None = None
+    """For jobs submitted over this protocol, see :class:`server.model.RetryPolicy`, where its
+    clients rely on a number; None: as the configuration says."""
     lost_message: str = "the runner was lost"
     """Error text of an attempt whose lease ran out."""
     first_attempt_has_job_id: bool = False

@@ -213,7 +213,7 @@ def _details(memory: Memory, actor: Actor, spec: JobSpec) -> JobDetails:
     if retry is None:
         retry = memory.settings.retry.policy
         max_losses = memory.traits_of(actor.via).max_losses
-        if retry.max_losses != max_losses:
+        if max_losses is not None:
             retry = replace(retry, max_losses=max_losses)
     params, extra = hide(spec.params, spec.extra)
     return JobDetails(

@@ -23,7 +23,7 @@ CACHE_PREFIX = "runpack:"
 ESCAPED = 6
 """Most bytes of JSON that one UTF-16 unit takes: ``\\u1234``."""
 BODY_SLACK = 1024 * 1024
-RETRY = RetryPolicy(max_losses=RUNPACK.max_losses)
+RETRY = RetryPolicy(max_losses=RUNPACK.max_losses or 0)
 
 
 class Asked(NamedTuple):

@@ -9,7 +9,8 @@ import pytest
 
 from server.coordinator import AttemptReport
 from server.errors import UnknownSession
-from server.model import Outcome, RetryPolicy
+from server.model import Actor, JobSpec, Outcome, RetryPolicy
+from server.settings import RetrySettings, Settings
 from tests.server.core.world import a_world
 
 if TYPE_CHECKING:
@@ -37,6 +38,24 @@ async def test_a_blameless_loss_counts_as_nothing(world: World) -> None:
     taken = await runner.take_one()
     await runner.end(taken.attempt.uuid, Outcome("lost", "on its own"))
     assert (await world.job(job)).state == "failed"
+
+
+@pytest.mark.parametrize(("via", "losses"), [("operator-api", 1), ("native-v2", 1), ("runpack", 0)])
+async def test_submits_that_say_nothing_may_be_lost_as_often_as_is_configured(
+    via: str, losses: int
+) -> None:
+    policy = RetryPolicy(max_losses=1)
+    settings = Settings(retry=RetrySettings(policy=policy))
+    async with a_world(settings=settings) as world:
+        [made] = await world.coordinator.submit(
+            Actor("sam", "operator", via), [JobSpec(type="fib")]
+        )
+        runner = await world.runner()
+        for count in range(losses + 1):
+            assert (await world.job(made.job)).losses == count
+            taken = await runner.take_one()
+            await runner.end(taken.attempt.uuid, Outcome("lost", "gone"))
+        assert (await world.job(made.job)).state == "failed"
 
 
 @pytest.mark.parametrize(("is_blameless", "state"), [(True, "pending"), (False, "failed")])
