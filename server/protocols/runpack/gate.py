@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from server.http.exchange import header
@@ -116,6 +117,7 @@ def is_detail_public(settings: Settings) -> bool:
     return is_loopback(settings.server.host) if wanted == "loopback" else wanted
 
 
+@lru_cache(maxsize=1_000)  # asked for each submit, of the same few addresses
 def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -23,6 +23,9 @@ MAX_LISTED = 50
 MAX_TYPES = 1_000
 NOT_CLAIMED = answer(409, success=False, message="Job already claimed or not found")
 NOT_YOURS = answer(400, success=False, message="Job not found or not claimed by this runner")
+HEARD = answer(200, success=True, message="Heartbeat updated successfully")
+COMPLETED = answer(200, success=True, message="Job completed successfully")
+FAILED = answer(200, success=True, message="Job marked as failed successfully")
 
 
 class RunnerCalls:
@@ -94,24 +97,25 @@ class RunnerCalls:
             runner.id, job_uuid, console=beat.console, progress=beat.progress
         ):
             return NOT_YOURS
-        return answer(200, success=True, message="Heartbeat updated successfully")
+        return HEARD
 
     async def complete(self, runner_uuid: str, job_uuid: str, body: bytes) -> Answer:
         ending = codec.completion(body, self._settings)
-        return await self._finish(runner_uuid, job_uuid, ending, "Job completed successfully")
+        return await self._finish(runner_uuid, job_uuid, ending, COMPLETED)
 
     async def error(self, runner_uuid: str, job_uuid: str, body: bytes) -> Answer:
         ending = codec.failure(body, self._settings)
-        words = "Job marked as failed successfully"
-        return await self._finish(runner_uuid, job_uuid, ending, words)
+        return await self._finish(runner_uuid, job_uuid, ending, FAILED)
 
-    async def _finish(self, runner_uuid: str, job_uuid: str, ending: Ending, words: str) -> Answer:
+    async def _finish(
+        self, runner_uuid: str, job_uuid: str, ending: Ending, done: Answer
+    ) -> Answer:
         runner = self._find(runner_uuid)
         if runner is None or not await self._coordinator.finish_job(
             runner.id, job_uuid, ending.outcome, console=ending.console
         ):
             return NOT_YOURS
-        return answer(200, success=True, message=words)
+        return done
 
     def _find(self, runner_uuid: str) -> Runner | None:
         runner = self._coordinator.introduced(runner_uuid)
