@@ -27,7 +27,7 @@ from traffic_tui.widgets.message_line import MessageLine
 from traffic_tui.widgets.role_styles import RoleWidget
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from textual import events
     from textual.app import ComposeResult
@@ -68,6 +68,7 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
         self._message = MessageLine(id="message")
         self._footer = FooterLine(id="footer")
         self._commands = CommandBar(self._suggest, id="commands")
+        self._waiting_work: set[Coroutine[object, object, None]] = set()
         for line in (self._header, self._crumb, self._message, self._footer):
             line.glyphs = desk.context.glyphs
 
@@ -169,18 +170,39 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
 
     def act(self, work: Coroutine[object, object, None]) -> None:
         """Do something for the operator; it goes on when the screen is left."""
-        self.app.run_worker(self._guarded(work), group="acts", exit_on_error=False)
+        self.app.run_worker(self._guarding(work), group="acts", exit_on_error=False)
 
     def load(self, work: Coroutine[object, object, None], group: str = "load") -> None:
         """Load something for this screen; it ends with the screen, or when asked for anew."""
-        self.run_worker(self._guarded(work), group=group, exclusive=True, exit_on_error=False)
+        self.begin(work, group, is_exclusive=True)
 
-    async def _guarded(self, work: Coroutine[object, object, None]) -> None:
+    def begin(
+        self, work: Coroutine[object, object, None], group: str, *, is_exclusive: bool = False
+    ) -> None:
+        """Do something beside; it ends with the screen. What the screen's end keeps from even
+        beginning is closed, which Python would complain of otherwise."""
+        self._waiting_work.add(work)
+        guarded = self._guarding(work)
+        self.run_worker(guarded, group=group, exclusive=is_exclusive, exit_on_error=False)
+
+    def on_unmount(self) -> None:
+        for work in self._waiting_work:
+            work.close()
+        self._waiting_work.clear()
+
+    def _guarding(
+        self, work: Coroutine[object, object, None]
+    ) -> Callable[[], Coroutine[None, None, None]]:
         """The boundary where failed calls become words."""
-        try:
-            await work
-        except ClientError as error:
-            self.warn(error.message)
+
+        async def guarded() -> None:
+            self._waiting_work.discard(work)
+            try:
+                await work
+            except ClientError as error:
+                self.warn(error.message)
+
+        return guarded
 
     # from keys to acts ------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ class FleetScreen(ListScreen[View], Generic[View]):
         self._pace = PlacingPace()
         self._catch_up = CatchUp(
             desk,
-            lambda work: self.run_worker(work, group="catch-up", exit_on_error=False),
+            lambda work: self.begin(work, "catch-up"),
             reload=self._reload,
             failed=lambda words: self.say(words, "warn"),
             shortest_pause=RELOAD_SECONDS,

@@ -43,7 +43,7 @@ class HappeningsScreen(ListScreen[View], Generic[View]):
         self._has_more = True
         self._catch_up = CatchUp(
             desk,
-            lambda work: self.run_worker(work, group="catch-up", exit_on_error=False),
+            lambda work: self.begin(work, "catch-up"),
             reload=self._reload,
             failed=lambda words: self.say(words, "warn"),
         )

@@ -60,7 +60,7 @@ class JobsScreen(JobListActs):
         self._wants: Mapping[str, int] = {}
         self._catch_up = CatchUp(
             desk,
-            lambda work: self.run_worker(work, group="catch-up", exit_on_error=False),
+            lambda work: self.begin(work, "catch-up"),
             reload=self._reload,
             refresh=self._refresh,
             failed=lambda words: self.say(words, "warn"),
@@ -199,8 +199,7 @@ class JobsScreen(JobListActs):
                 self._follow_preview()
 
     def _follow_preview(self) -> None:
-        work = self._guarded(self._preview.follow())
-        self.run_worker(work, group="follow-preview", exit_on_error=False)
+        self.begin(self._preview.follow(), "follow-preview")
 
     def _in_view(self) -> list[int]:
         keys = self.table.keys

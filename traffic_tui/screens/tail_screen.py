@@ -80,8 +80,7 @@ class TailScreen(TrafficScreen):
 
     def _follow(self) -> None:
         """Several may be asked for at once: the tail makes one of them."""
-        work = self._guarded(self._tail.follow())
-        self.run_worker(work, group="follow", exit_on_error=False)
+        self.begin(self._tail.follow(), "follow")
 
     async def _load(self) -> None:
         try:
