@@ -27,11 +27,12 @@ from traffic_tui.widgets.message_line import MessageLine
 from traffic_tui.widgets.role_styles import RoleWidget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Coroutine, Iterable
 
     from textual import events
     from textual.app import ComposeResult
     from textual.widget import Widget
+    from textual.worker import WorkType
 
     from traffic_tui.actions import Action, Scope
     from traffic_tui.link import Heard
@@ -190,9 +191,7 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
             work.close()
         self._waiting_work.clear()
 
-    def _guarding(
-        self, work: Coroutine[object, object, None]
-    ) -> Callable[[], Coroutine[None, None, None]]:
+    def _guarding(self, work: Coroutine[object, object, None]) -> WorkType[None]:
         """The boundary where failed calls become words."""
 
         async def guarded() -> None:
