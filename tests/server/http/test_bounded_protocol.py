@@ -10,22 +10,36 @@ from server.http.bounded_protocol import MAX_HEAD, BoundedHttpProtocol
 from tests.server.http.world import DEADLINE_SECONDS, served
 
 
+class Caller(asyncio.Protocol):
+    """Keeps all that comes back, also where the connection is reset right after it."""
+
+    def __init__(self) -> None:
+        self.answer = bytearray()
+        self.ended = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self.answer += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set()
+
+
 async def answer_to(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
     """Everything that comes back until the connection is closed."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    loop = asyncio.get_running_loop()
+    transport, caller = await loop.create_connection(Caller, "127.0.0.1", port)
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            answer = asyncio.ensure_future(reader.read())
+            ended = asyncio.ensure_future(caller.ended.wait())
             for part in parts:
-                writer.write(part)
-                await asyncio.wait([answer], timeout=pause)
-                if answer.done():
+                transport.write(part)
+                await asyncio.wait([ended], timeout=pause)
+                if ended.done():
                     break
-            return await answer
-    except ConnectionResetError:
-        return b""
+            await ended
+            return bytes(caller.answer)
     finally:
-        writer.close()
+        transport.close()
 
 
 @pytest.mark.parametrize(
