@@ -160,11 +160,13 @@ def _report(failure: CommandFailed, arguments: Sequence[str]) -> int:
 
 
 def _usage_words(error: TyperException) -> str:
+    """What is wrong, what is accepted, and where there is more."""
     context: Any = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else PROGRAM
     words = error.format_message().strip().replace(": Value error, ", ": ")
     end = "" if words.endswith((".", "?", "!")) else "."
-    return f"{words}{end} See '{command} --help'."
+    if context is None:
+        return f"{words}{end} See '{PROGRAM} --help'."
+    return f"{words}{end} {context.get_usage()}; see '{context.command_path} --help'."
 
 
 def _complain(message: str) -> None:
