@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from server.protocols.rrq.courier import Courier
 
 ROOT = Path(__file__).parents[3]
-SECONDS = 20.0
+SECONDS = 45.0
 QUICK = Pace(deadline_grace=0.1, answer=0.3, kill=0.2)
 SAM = Actor("sam", "operator", "operator-api")
 ANYWHERE = Address("127.0.0.1", 0)
