@@ -144,7 +144,12 @@ class Courier:
         self._connection.close(loss.reason)
         lost = [entry for entry in self._table.clear() if not entry.is_given_up]
         for entry in lost:
-            self._reports.append(AttemptReport(entry.request_id, self._loss_of(entry, lost, loss)))
+            outcome = self._loss_of(entry, lost, loss)
+            if not outcome.is_blameless:
+                # It was sent, whether or not that was told yet: else a job that ends its runner at
+                # once would never be charged, and run for ever.
+                self._reports.append(AttemptReport(entry.request_id))
+            self._reports.append(AttemptReport(entry.request_id, outcome))
         self._put_off.clear()
         for _ in range(CLOSE_TRIES):
             try:
