@@ -6,10 +6,11 @@ routes are those of the tables, queues beyond the first hundred are told as one.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -42,6 +43,7 @@ class Tally:
     def __init__(self) -> None:
         self.requests: Counter[Request] = Counter()
         self.events: Counter[str] = Counter()
+        self.refused_connections = 0
         self.commits = 0
         self.commit_seconds = 0.0
         self.commit_buckets = [0] * (len(COMMIT_BUCKETS) + 1)
@@ -73,16 +75,23 @@ class Metrics:
     def __init__(self, api: OperatorApi) -> None:
         self._api = api
         self.tally = Tally()
+        self._process = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._process)
         api.coordinator.store.on_commit(self.tally.note_commit)
 
     def count_request(self, route: str, method: str, status: int) -> None:
         self.tally.requests[Request(route, _known_method(method), status)] += 1
 
+    def count_refused_connection(self) -> None:
+        self.tally.refused_connections += 1
+
     async def text(self) -> bytes:
         """All figures, as of now."""
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Figures(self.tally, await self._snapshot()))
-        return generate_latest(registry)
+        # In a thread: a process with many connections has many files to be counted.
+        of_process = await asyncio.to_thread(generate_latest, self._process)
+        return generate_latest(registry) + of_process
 
     async def _snapshot(self) -> Snapshot:
         api = self._api
@@ -164,6 +173,11 @@ class _Figures(Collector):
         for request, count in self._tally.requests.items():
             requests.add_metric([request.route, request.method, str(request.status)], count)
         yield requests
+        yield _counter(
+            "connections_refused",
+            "Connections refused as too many files were open.",
+            self._tally.refused_connections,
+        )
         snapshot = self._snapshot
         yield _counter("output_bytes", "Console bytes taken in.", snapshot.output_bytes)
         yield _counters(

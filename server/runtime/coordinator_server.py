@@ -29,7 +29,7 @@ from server.operator import OperatorApi
 from server.runtime.disk import DiskGuard
 from server.runtime.given_keys import configured_keys, filed_keys
 from server.runtime.http_server import HttpServer
-from server.runtime.open_files import raise_open_files_limit
+from server.runtime.open_files import FileRoom, raise_open_files_limit
 from server.runtime.problems import RuntimeProblem
 from server.runtime.protocols import build_protocols
 from server.runtime.reload import changed_settings, merged_settings
@@ -143,7 +143,7 @@ class CoordinatorServer:
     async def _start(self) -> None:
         self._claim_folder()
         self._start_log()
-        raise_open_files_limit()
+        room = FileRoom(raise_open_files_limit())
         sockets = self._bind()
         configured, filed = self._given_keys(self.settings)
         self._guard = DiskGuard(
@@ -157,7 +157,7 @@ class CoordinatorServer:
         self.operator = OperatorApi(self.coordinator, self.coordinator.store.reads, keyring)
         self._end_with("the disk guard", self._guard.stop)
         await self._guard.start()
-        await self._start_http(sockets)
+        await self._start_http(sockets, room)
         self._announce()
         for warning in self.warnings:
             logger.warning(warning)
@@ -220,10 +220,17 @@ class CoordinatorServer:
             raise RuntimeProblem(str(error)) from error
         self._end_with("the coordinator", self.coordinator.stop)
 
-    async def _start_http(self, sockets: list[socket.socket]) -> None:
+    async def _start_http(self, sockets: list[socket.socket], room: FileRoom) -> None:
         protocols = build_protocols(self.operator, self.settings, self.folder, self._environment)
         app = HttpApp(self.operator, protocols.surfaces)
-        http = HttpServer(app, sockets, self.settings.server.tls, self._fail)
+        http = HttpServer(
+            app,
+            sockets,
+            self.settings.server.tls,
+            room=room,
+            on_refused=app.metrics.count_refused_connection,
+            on_end=self._fail,
+        )
         self._end_with("the HTTP server", http.stop)
         await http.start()
 

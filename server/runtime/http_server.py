@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Generator, Sequence
 
+    from server.runtime.open_files import FileRoom
     from server.settings import TlsSettings
 
 GRACE_SECONDS = 1
@@ -35,8 +36,9 @@ logger = logging.getLogger(__name__)
 class _Uvicorn(uvicorn.Server):
     """Leaves signals to whoever owns the process, and says when it serves."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, room: FileRoom) -> None:
         super().__init__(config)
+        self._room = room
         self.servers = []
         self.is_serving = asyncio.Event()
         self._is_told_to_end = asyncio.Event()
@@ -48,6 +50,7 @@ class _Uvicorn(uvicorn.Server):
     async def main_loop(self) -> None:
         """Once a second for the date in answers, not ten times to see whether it is to end."""
         while not await self.on_tick(0):
+            self._room.look()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._is_told_to_end.wait()
@@ -65,6 +68,8 @@ class HttpServer:
     """Serves an ASGI application until stopped.
 
     Args:
+        room: how many connections there may be.
+        on_refused: called for each connection that was one too many.
         on_end: called with what went wrong when it ends without having been asked to.
     """
 
@@ -73,10 +78,14 @@ class HttpServer:
         app: Any,
         sockets: Sequence[socket.socket],
         tls: TlsSettings,
+        *,
+        room: FileRoom,
+        on_refused: Callable[[], None],
         on_end: Callable[[BaseException], None],
     ) -> None:
         self._sockets = list(sockets)
-        self._server = _Uvicorn(_config(app, tls))
+        protocol = _protocol_within(room, on_refused)
+        self._server = _Uvicorn(_config(app, tls, protocol), room)
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
@@ -120,10 +129,26 @@ class HttpServer:
         self._on_end(error or RuntimeProblem("the HTTP server ended by itself"))
 
 
-def _config(app: Any, tls: TlsSettings) -> uvicorn.Config:
+def _protocol_within(room: FileRoom, on_refused: Callable[[], None]) -> type[BoundedHttpProtocol]:
+    """The protocol of connections, of which no more stay than there is room for."""
+
+    class RoomyHttpProtocol(BoundedHttpProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            connection = transport.get_extra_info("socket")
+            if connection is None or room.takes(connection.fileno()):
+                super().connection_made(transport)
+                return
+            on_refused()
+            self.transport = transport
+            transport.abort()
+
+    return RoomyHttpProtocol
+
+
+def _config(app: Any, tls: TlsSettings, protocol: type[BoundedHttpProtocol]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=BoundedHttpProtocol,
+        http=protocol,
         ws=KeptAliveWebSocket,
         ws_max_size=MAX_MESSAGE,
         ws_ping_interval=PING_SECONDS,

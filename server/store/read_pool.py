@@ -1,4 +1,8 @@
-"""Connections for reading, each used by one thread at a time, none by the loop's own."""
+"""Connections for reading, each used by one thread at a time, none by the loop's own.
+
+One is opened at the start. Where no file can be opened later, as too many are, reads take turns
+on those there are.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +37,7 @@ class ReadPool:
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._open: list[sqlite3.Connection] = []
         self._is_closing = False
+        self._idle.put(self._connect())
 
     async def run(self, read: Callable[[sqlite3.Connection], T]) -> T:
         if self._is_closing:
@@ -46,10 +51,7 @@ class ReadPool:
             raise in_words(error) from error
 
     def _work(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            db = self._idle.get_nowait()
-        except queue.Empty:
-            db = self._connect()
+        db = self._take()
         try:
             db.execute("BEGIN")
             try:
@@ -59,6 +61,17 @@ class ReadPool:
                     db.execute("ROLLBACK")
         finally:
             self._idle.put(db)
+
+    def _take(self) -> sqlite3.Connection:
+        """A connection nobody uses: one of those there are, else one more, else the next."""
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            pass
+        try:
+            return self._connect()
+        except sqlite3.Error:
+            return self._idle.get()
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(

@@ -48,6 +48,8 @@ class Service:
     process: subprocess.Popen[str] | None = None
     more_configuration: str = ""
     """Tables of a protocol, for those tests that are about it."""
+    open_files: int = 0
+    """How many it may have open at once; 0: as many as we."""
 
     @property
     def url(self) -> str:
@@ -83,6 +85,9 @@ class Service:
         command = [sys.executable, "-m", "traffic_tui", "serve"]
         command += ["--port", str(self.port), "--config", str(config)]
         command += ["--data-dir", str(self.data_dir)]
+        if self.open_files:
+            limited = f'ulimit -n {self.open_files}; exec "$@"'
+            command = ["sh", "-c", limited, "sh", *command]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TRAFFIC_")}
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 

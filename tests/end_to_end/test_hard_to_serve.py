@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import httpx
 import psutil
 import pytest
 
@@ -70,6 +71,56 @@ async def test_requests_that_are_none_do_not_push_other_lines_out_of_the_log(
         await service.stop()
     lines = (service.data_dir / "coordinator.log").read_text().splitlines()
     assert len(lines) < 10, lines
+
+
+@pytest.mark.timeout(60)
+async def test_who_is_connected_is_served_while_no_further_connection_can_be(
+    tmp_path: Path,
+) -> None:
+    service = Service(tmp_path, open_files=64)
+    await service.start()
+    try:
+        async with service.client("operator") as client:
+            assert (await client.get("/readyz")).status_code == 200
+            idle = [await asyncio.open_connection("127.0.0.1", service.port) for _ in range(100)]
+            assert sum([await _is_closed(reader) for reader, _ in idle[60:]]) == 40
+            for path in ("/readyz", "/api/operator/v1/jobs", "/api/operator/v1/stats"):
+                assert (await client.get(path)).status_code == 200, path
+            submitted = await client.post("/api/operator/v1/jobs", json={"type": "noop"})
+            assert submitted.status_code == 201
+            figures = (await client.get("/metrics")).text
+            assert "process_max_fds 64.0" in figures
+            assert "traffic_connections_refused_total 0.0" not in figures
+        for _, writer in idle:
+            writer.close()
+        async with service.client("operator") as client:
+            await _until_served(client)
+    finally:
+        await service.stop()
+    lines = (service.data_dir / "coordinator.log").read_text().splitlines()
+    said = [line for line in lines if "nearly all of the 64 files" in line]
+    assert len(said) == 1, lines
+    assert len(lines) < 8, lines
+
+
+async def _is_closed(reader: asyncio.StreamReader) -> bool:
+    try:
+        async with asyncio.timeout(5):
+            return await reader.read(1) == b""
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+
+
+async def _until_served(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                assert (await client.get("/livez")).status_code == 200
+                return
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
 
 
 @pytest.mark.timeout(60)

@@ -9,6 +9,8 @@ to others. A runner that listens but is silent keeps its work until the jobs' ow
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +25,8 @@ LONGEST_PAUSE_SECONDS = 60.0
 REMEMBERED_SECONDS = 24 * 3600.0
 MIN_UNREACHABLE = 3
 """How often nobody was there, at least, before a runner is given up."""
+NOTHING_LEFT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What a system says that has no file or memory for a connection."""
 
 
 class Refusal(NamedTuple):
@@ -31,6 +35,16 @@ class Refusal(NamedTuple):
     reason: str
     is_unreachable: bool
     """Whether nobody was there at all."""
+    is_ours: bool = False
+    """Whether the coordinator could not call: then nothing is known of the runner."""
+
+
+def no_connection(error: OSError, words: str = "no connection") -> Refusal:
+    """What follows from an error of the system in opening a connection."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno in NOTHING_LEFT:
+        return Refusal(f"the coordinator can open no connection: {reason}", False, is_ours=True)
+    return Refusal(f"{words}: {reason}", True)
 
 
 @dataclass(slots=True)

@@ -7,11 +7,10 @@ connection, and closing it, asks nothing of a runner but that its process is the
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
 from server.coordinator.brought import Speaker
-from server.protocols.native_v1.health import Refusal
+from server.protocols.native_v1.health import Refusal, no_connection
 from server.protocols.native_v1.places import place_of
 from server.traits import NATIVE_V1
 
@@ -76,11 +75,11 @@ class Knocks:
         async with self._turns:
             began = self._coordinator.clock.monotonic()
             refusal = await knock(runner, self._timeout_seconds)
-        if refusal is not None:
-            await self._health.failed(runner, session, refusal, began)
-        else:
+        if refusal is None:
             self._coordinator.touch(session.id)
             await self._health.is_there(runner, session)
+        elif not refusal.is_ours:
+            await self._health.failed(runner, session, refusal, began)
 
     @property
     def _lease_seconds(self) -> float:
@@ -100,7 +99,6 @@ async def knock(runner: Runner, timeout_seconds: float) -> Refusal | None:
     except TimeoutError:
         return Refusal(f"no connection to {place.identity} within {timeout_seconds:g}s", True)
     except OSError as error:
-        words = os.strerror(error.errno) if error.errno else str(error)
-        return Refusal(f"no connection to {place.identity}: {words}", True)
+        return no_connection(error, f"no connection to {place.identity}")
     writer.close()
     return None

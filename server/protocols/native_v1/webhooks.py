@@ -7,7 +7,6 @@ counts but its status.
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from collections import OrderedDict
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from server.protocols.native_v1.health import Refusal
+from server.protocols.native_v1.health import Refusal, no_connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -139,12 +138,12 @@ def _refusal(error: Exception) -> Refusal:
     """What went wrong, in words. One whose certificate is not trusted is there all the same."""
     causes = list(_causes(error))
     about_tls = [cause for cause in causes if isinstance(cause, ssl.SSLError)]
-    of_system = [cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno]
+    of_system = [cause for cause in causes if isinstance(cause, OSError) and cause.errno]
     is_unreachable = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
     if about_tls:
         return Refusal(f"TLS: {_words(about_tls[0])}", False)
     if is_unreachable and of_system:
-        return Refusal(f"no connection: {os.strerror(of_system[-1])}", True)
+        return no_connection(of_system[-1])
     return Refusal(_words(error), is_unreachable)
 
 

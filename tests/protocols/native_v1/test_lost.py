@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from tests.protocols.native_v1.world import a_world, settings_of, until
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from tests.protocols.native_v1.world import World
 
@@ -59,6 +62,32 @@ async def test_one_that_listens_but_says_nothing_keeps_its_work(tmp_path: Path) 
         assert time.monotonic() - began > LEASE_MS / 1000  # longer than a lease without a word
         assert await world.state(job) == "in_progress"
         assert world.runner_state(runner.identity) == "ok"
+        await runner.say("completed", await runner.job())
+        await world.becomes(job, "completed")
+
+
+async def test_one_that_the_coordinator_has_no_file_to_call_with_keeps_its_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = 0
+
+    async def open_connection(*place: object) -> None:
+        nonlocal tried
+        tried += 1
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def was_tried(times: int) -> bool:
+        return tried >= times
+
+    async with a_world(tmp_path, SOON) as world, a_runner(world) as runner:
+        [job] = await world.submit()
+        await world.becomes(job, "in_progress")
+        monkeypatch.setattr(asyncio, "open_connection", open_connection)
+        await until(lambda: was_tried(10), "it is looked for, for longer than a lease")
+        monkeypatch.undo()
+        assert await world.state(job) == "in_progress"
+        assert world.runner_state(runner.identity) == "ok"
+        assert await times_found_gone(world) == 0
         await runner.say("completed", await runner.job())
         await world.becomes(job, "completed")
 
