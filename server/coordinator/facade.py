@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.coordinator import admin, firing, schedules
+from server.coordinator import admin, firing, schedules, standing
 from server.coordinator.admin_calls import AdminCalls
 from server.coordinator.attempt_calls import AttemptCalls
 from server.coordinator.job_calls import JobCalls
@@ -49,6 +49,7 @@ class Coordinator(
     async def start(self) -> None:
         """Open the store, learn who is there, and let time run."""
         await self.store.open()
+        self.store.before_commit(self._serve_standing)
         self.store.on_commit(self._committed)
         self.started_at = self.clock.now_ms()
         await self._apply(self._begin)
@@ -109,6 +110,9 @@ class Coordinator(
     def _follow_configuration(self, tx: Tx, before: Mapping[str, QueueSettings], now: int) -> None:
         admin.follow_configuration(tx, self._memory, COORDINATOR, before, now)
         schedules.follow_configuration(tx, self._memory, now)
+
+    def _serve_standing(self, tx: Tx) -> None:
+        standing.serve(tx, self._memory, self.clock.now_ms())
 
     def _committed(self, committed: Committed) -> None:
         """Tell subscribers what a commit brought, in its order."""

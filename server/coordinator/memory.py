@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from server.bus import Bus
     from server.clock import Clock
+    from server.coordinator.standing import StandingClaim
     from server.events import Notice
     from server.model import Attempt, Job, JobClass, Runner, Session
     from server.settings import Settings
@@ -70,6 +71,10 @@ class Memory:
             protocol: asyncio.Event() for protocol, its in traits.ALL.items() if its.is_placed
         }
         """Set while there may be work to bring to runners of a protocol."""
+        self.standing: dict[int, StandingClaim] = {}
+        """By session; see :mod:`server.coordinator.standing`."""
+        self.has_announced = False
+        """Whether jobs became pending since standing claims were last served."""
         self._bus = bus
         self._notices: dict[Notice, None] = {}
         self.output_bytes = 0
@@ -283,6 +288,8 @@ class Memory:
                 return
             if presence.has_news.is_set() or presence.free <= 0:
                 continue
+            if presence.session.id in self.standing:  # it was served before the commit
+                continue
             runner = self.runners[presence.session.runner]
             if runner.draining_since or not self.fits(runner, job_class):
                 continue
@@ -351,6 +358,7 @@ def announce_pending(tx: Tx, memory: Memory, class_ids: Iterable[int]) -> None:
     """Jobs of these classes (one entry a job) became pending; tell runners after the commit."""
     counts: dict[int, int] = {}
     for class_id in class_ids:
+        memory.has_announced = True
         counts[class_id] = counts.get(class_id, 0) + 1
     for class_id, count in counts.items():
         job_class = tx.job_class(class_id)

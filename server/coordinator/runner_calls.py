@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from server.coordinator import claim, sessions
@@ -10,10 +11,13 @@ from server.coordinator.calls import Calls
 from server.coordinator.exchange import exchange
 from server.coordinator.reports import Report, note_late_write
 from server.coordinator.results import LeaseView
+from server.coordinator.standing import StandingClaim
 from server.errors import Busy, NotFound, UnknownSession
 from server.events import Notice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from server.coordinator.memory import Presence
     from server.coordinator.results import Assigned, Introduction, Said, Told
     from server.model import Attempt, Outcome, Progress, Runner, Session
@@ -170,6 +174,18 @@ class RunnerCalls(Calls):
             raise Busy("the coordinator is stopping")
         self._presence(session_id)
         return True
+
+    @contextmanager
+    def standing_claim(
+        self, session_id: int, room: Callable[[], int], take: Callable[[list[Assigned]], None]
+    ) -> Iterator[None]:
+        """As long as this lasts, as many jobs as there is ``room`` for are given to ``take`` as
+        they come, by the commit that brings them, and do not end a :meth:`wait_for_work`."""
+        self._memory.standing[session_id] = StandingClaim(session_id, room, take)
+        try:
+            yield
+        finally:
+            self._memory.standing.pop(session_id, None)
 
     def poke(self, session_id: int) -> None:
         """End a :meth:`wait_for_work` of this session: its protocol has something to exchange."""

@@ -711,6 +711,11 @@ class Store(Protocol):
         """
         ...
 
+    def before_commit(self, operation: Callable[[Tx], None]) -> None:
+        """Run ``operation`` last in every transaction, so that what follows from the others is
+        in the same commit. Where it fails it leaves nothing, and the others are not concerned."""
+        ...
+
     def on_commit(self, listener: Callable[[Committed], None]) -> None:
         """Call ``listener`` after each commit that has events or made jobs ready."""
         ...

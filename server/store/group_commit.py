@@ -57,6 +57,10 @@ class GroupCommit:
         self._rounds = 0
         self._is_closed = False
         self._listeners: list[Callable[[Committed], None]] = []
+        self._last: list[Callable[[Tx], None]] = []
+
+    def before_commit(self, operation: Callable[[Tx], None]) -> None:
+        self._last.append(operation)
 
     def on_commit(self, listener: Callable[[Committed], None]) -> None:
         self._listeners.append(listener)
@@ -118,20 +122,28 @@ class GroupCommit:
         if not batch:
             return
         try:
-            self._transact(batch)
-        except Exception as error:
-            if len(batch) == 1:
-                _answer([_Verdict(batch[0].future, None, in_words(error))])
-                return
+            self._transact(batch, self._last)
+        except Exception:
             for one in batch:  # alone, so that only the guilty one fails
-                self._commit([one])
+                self._commit_alone(one)
 
-    def _transact(self, batch: Sequence[_Waiting]) -> None:
+    def _commit_alone(self, one: _Waiting) -> None:
+        """Without what would come last, as that may be to blame."""
+        try:
+            self._transact([one], ())
+        except Exception as error:
+            _answer([_Verdict(one.future, None, in_words(error))])
+
+    def _transact(self, batch: Sequence[_Waiting], last: Sequence[Callable[[Tx], None]]) -> None:
         """Run a batch and commit it, or leave everything as it was and raise."""
         tx = self._tx
         began = time.perf_counter()
         try:
-            verdicts = [self._run(one) for one in batch]
+            verdicts = [_Verdict(one.future, *self._run(one.operation)) for one in batch]
+            for operation in last:
+                _, error = self._run(operation)
+                if error is not None:
+                    self._report(error)
             events = tx.write_pending()
             tx.db.commit()
         except BaseException:
@@ -139,20 +151,21 @@ class GroupCommit:
             raise
         self._announce(verdicts, events, time.perf_counter() - began)
 
-    def _run(self, one: _Waiting) -> _Verdict:
+    def _run(self, operation: Callable[[Tx], Any]) -> tuple[Any, Exception | None]:
+        """What an operation gave, or why it failed; one that failed leaves nothing."""
         tx, writer = self._tx, self._tx.db
         mark = tx.mark()
         writer.begin_operation()
         try:
-            value = one.operation(tx)
+            value = operation(tx)
         except Exception as error:
             if writer.is_lost:
                 raise
             writer.undo_operation()
             tx.rewind(mark)
-            return _Verdict(one.future, None, in_words(error))
+            return None, in_words(error)
         writer.keep_operation()
-        return _Verdict(one.future, value, None)
+        return value, None
 
     def _abandon(self) -> None:
         if self._db.in_transaction:
@@ -182,9 +195,9 @@ class GroupCommit:
         _answer(verdicts)
 
     def _report(self, error: Exception) -> None:
-        """Somebody's code after a commit failed: that is told, and stops nobody."""
+        """Somebody's code before or after a commit failed: that is told, and stops nobody."""
         self._loop.call_exception_handler(
-            {"message": "A call after a commit failed.", "exception": error}
+            {"message": "A call around a commit failed.", "exception": error}
         )
 
 

@@ -58,6 +58,7 @@ class SqliteStore:
         self._commits: GroupCommit | None = None
         self._memory = Memory()
         self._listeners: list[Callable[[Committed], None]] = []
+        self._last: list[Callable[[Tx], None]] = []
 
     @property
     def first_due(self) -> int:
@@ -91,6 +92,8 @@ class SqliteStore:
         self._commits = GroupCommit(db, SqliteTx(db, memory), self._max_waiting)
         for listener in self._listeners:
             self._commits.on_commit(listener)
+        for operation in self._last:
+            self._commits.before_commit(operation)
         self.reads.start(db)
 
     async def close(self) -> None:
@@ -114,6 +117,11 @@ class SqliteStore:
         if self._commits is None:
             raise Busy("The store is not open.")
         return self._commits.apply(operation)
+
+    def before_commit(self, operation: Callable[[Tx], None]) -> None:
+        self._last.append(operation)
+        if self._commits is not None:
+            self._commits.before_commit(operation)
 
     def on_commit(self, listener: Callable[[Committed], None]) -> None:
         self._listeners.append(listener)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 KEEP_ALIVE_SECONDS = 15
 """After so much silence a peer on another box is asked whether it is still there."""
 KEEP_ALIVE_PROBES = 3
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)  # elsewhere the loop tells, a moment later
 
 
 class Connection(asyncio.Protocol):
@@ -32,6 +34,7 @@ class Connection(asyncio.Protocol):
         self._on_frame: Callable[[Frame], None] | None = None
         self._on_change: Callable[[], None] | None = None
         self._is_paused = False
+        self._poll = select.poll()
         self.loss = ""
         """Why the connection ended; empty: it has not."""
         self.lost = asyncio.Event()
@@ -53,6 +56,12 @@ class Connection(asyncio.Protocol):
         """Whether what is written now is sent at all."""
         transport = self._transport
         return not (self.loss or transport is None or transport.is_closing())
+
+    @property
+    def is_hung_up(self) -> bool:
+        """Whether the runner closed its end, which the loop may not have told us yet: what is
+        written then is sent, but never read."""
+        return bool(self._poll.poll(0))
 
     def write(self, *frames: bytes) -> None:
         """Send frames, together: each one sent by itself costs a system call."""
@@ -82,6 +91,7 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("socket")
         if peer is not None:
             _tune(peer)
+            self._poll.register(peer.fileno(), _HUNG_UP)
 
     def data_received(self, data: bytes) -> None:
         if self.loss:
@@ -120,6 +130,7 @@ class Connection(asyncio.Protocol):
         if self.loss:
             return
         self.loss = reason
+        self._poll = select.poll()  # the number of its file may soon be another's
         self.lost.set()
         if self._on_change is not None:
             self._on_change()

@@ -29,7 +29,7 @@ from server.wire.rrq import MALFORMED, ReceivedResponseMessage, read_for_orchest
 from server.wire.rrq_frames import Oversized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from server.coordinator import Coordinator
     from server.coordinator.results import Assigned, StopOrder, Told
@@ -225,13 +225,22 @@ class Courier:
 
     def _obey(self, told: Told) -> None:
         self._put_off = []
-        if self._connection.is_open:  # else nothing is sent, and it all goes back uncharged
-            frames: list[bytes] = []
-            for assigned in told.assign:
-                self._take(assigned, frames)
-            self._connection.write(*frames)
+        self._send(told.assign)
         for order in told.stop:
             self._stop(order)
+
+    def _send(self, jobs: Sequence[Assigned]) -> None:
+        if not jobs or not self._connection.is_open or self._connection.is_hung_up:
+            return  # nothing is sent, and it all goes back uncharged
+        frames: list[bytes] = []
+        for assigned in jobs:
+            self._take(assigned, frames)
+        self._connection.write(*frames)
+
+    def _came_up(self, jobs: Sequence[Assigned]) -> None:
+        """Jobs that were submitted while we waited with room for them."""
+        self._send(jobs)
+        asyncio.get_running_loop().call_later(CONFIRM_SECONDS, self._poke)
 
     async def _wait(self) -> None:
         """Until there is something to exchange."""
@@ -239,12 +248,18 @@ class Courier:
             return
         is_short = self._has_unconfirmed or self._wants_more_soon
         seconds = CONFIRM_SECONDS if is_short else IDLE_SECONDS
+        claims = self._coordinator.standing_claim(self._session.id, self._room, self._came_up)
         try:
-            while not await self._coordinator.wait_for_work(self._session.id, seconds):
-                if is_short:
-                    return
+            with claims:
+                while not await self._coordinator.wait_for_work(self._session.id, seconds):
+                    if is_short:
+                        return
         except TrafficError:  # the session ended, which the next exchange will find out
             return
+
+    def _room(self) -> int:
+        """How many jobs it takes while it waits."""
+        return self._group.share_of(self, self._free(), 0)
 
     def _poke(self) -> None:
         self._coordinator.poke(self._session.id)

@@ -50,6 +50,24 @@ async def test_every_field_is_sent_with_explicit_nulls(tmp_path: Path) -> None:
     assert 58 < left.timestamp() - job.created_at / 1000 < 62
 
 
+async def test_an_idle_runner_is_given_a_job_by_the_commit_that_brings_it(tmp_path: Path) -> None:
+    commits: list[list[str]] = []
+    async with (
+        a_double() as runner,
+        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
+    ):
+        first = await world.one("py#x")
+        runner.answer(await runner.request())
+        await world.ended(first)
+        world.coordinator.store.on_commit(
+            lambda committed: commits.append([event.kind for event in committed.events])
+        )
+        second = await world.one("py#x")
+        runner.answer(await runner.request())
+        await world.ended(second)
+    assert commits[0] == ["submitted", "claimed"]
+
+
 async def test_traces_and_correlation_go_through_untouched(tmp_path: Path) -> None:
     trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
     async with (
@@ -483,6 +501,7 @@ async def test_a_connection_found_dead_before_the_request_is_written_charges_nob
         a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
     ):
         await world.connected("py/0")
+        await runner.close()
         exchange = world.coordinator.exchange
         cut: list[str] = []
 
@@ -498,6 +517,7 @@ async def test_a_connection_found_dead_before_the_request_is_written_charges_nob
 
         monkeypatch.setattr(world.coordinator, "exchange", cut_off)
         job = await world.one("py#x")
+        await runner.listen()
         sent = await runner.request()
         assert sent.id not in cut
         runner.answer(sent)

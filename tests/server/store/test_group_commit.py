@@ -291,3 +291,42 @@ async def test_a_database_that_is_locked_is_told_as_busy_and_fails_nobody_else(
     other.close()
     assert await store.apply(submit_with_event) == 1
     await store.close()
+
+
+# what follows from a transaction -----------------------------------------------------------
+
+
+async def test_what_comes_last_sees_the_others_and_is_in_their_commit(world: World) -> None:
+    def follow(tx: Tx) -> None:
+        for job_class in tx.waiting_classes():
+            tx.append("queued", at=1, reason=str(tx.count(job_class.id, "pending")))
+
+    world.store.before_commit(follow)
+    await asyncio.gather(*(world.store.apply(submit_with_event) for _ in range(3)))
+    [commit] = world.commits
+    assert [event.kind for event in commit.events] == ["submitted"] * 3 + ["queued"]
+    assert commit.events[-1].reason == "3"
+
+
+@pytest.mark.parametrize("is_in_sql", [False, True])
+async def test_what_comes_last_and_fails_leaves_nothing_and_blames_nobody(
+    world: World, is_in_sql: bool
+) -> None:
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: reported.append(context["exception"])
+    )
+
+    def follow(tx: Tx) -> None:
+        tx.append("queued", at=1)
+        if is_in_sql:  # its row waits for the end of the transaction, and fails it as a whole
+            tx.set_progress("no number", None, at=1)  # type: ignore[arg-type]
+        else:
+            raise Oops
+
+    world.store.before_commit(follow)
+    ids = await asyncio.gather(*(world.store.apply(submit_with_event) for _ in range(2)))
+    assert ids == [1, 2]
+    kinds = [event.kind for commit in world.commits for event in commit.events]
+    assert kinds == ["submitted"] * 2
+    assert [type(error) for error in reported] == ([] if is_in_sql else [Oops])
