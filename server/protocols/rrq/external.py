@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 DIAL_SECONDS = 5.0
+TRIAL_FACTOR = 2.0
+"""A connection that follows one that broke with jobs on it, and never an answer, has to hold so
+many times as long before it is given any: where it breaks with nothing on it too, it is the
+network, or a tunnel to nowhere, and no job is to pay for that."""
+LONGEST_TRIAL_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +35,8 @@ class ExternalRunner:
         self._address = address
         self._introduction = group.introduction(0, address)
         self._told = ""
+        self._trial = 0.0
+        """Seconds that the next connection has to hold before it is given jobs."""
 
     async def run(self) -> None:
         """Dial, carry, and dial again, until cancelled."""
@@ -42,11 +49,24 @@ class ExternalRunner:
                 self._tell(runner.id, f"cannot be reached: {error or 'no answer in time'}")
                 await asyncio.sleep(pauses.next())
                 continue
-            self._tell(runner.id, "connected")
-            if await self._serve(connection):
-                pauses.reset()
+            if await self._holds(connection):
+                self._tell(runner.id, "connected")
+                if await self._serve(connection):
+                    pauses.reset()
             self._tell(runner.id, connection.loss)
             await asyncio.sleep(pauses.next())
+
+    async def _holds(self, connection: Connection) -> bool:
+        """Whether a connection outlasts its trial, with nothing on it."""
+        try:
+            async with asyncio.timeout(self._trial):
+                await connection.lost.wait()
+        except TimeoutError:
+            return True
+        except asyncio.CancelledError:
+            connection.close("the coordinator ended the connection")
+            raise
+        return False
 
     async def _serve(self, connection: Connection) -> bool:
         """Carry until the connection is lost; whether it answered anything meanwhile."""
@@ -60,15 +80,26 @@ class ExternalRunner:
 
         courier = Courier(group, session, connection, end_runner)
         group.join(courier)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         is_ours = True  # where we are cancelled
         try:
             await courier.run()
             is_ours = bool(ended)
+            self._judge(courier, self._trial + loop.time() - began)
         finally:
             group.leave(courier)
             reason = connection.loss or "the coordinator ended the connection"
             await courier.close(Loss(reason, is_ours=is_ours))
         return courier.has_answered
+
+    def _judge(self, courier: Courier, lasted: float) -> None:
+        """A connection ended: say what the next one has to stand, in seconds."""
+        if courier.has_answered:
+            self._trial = 0.0
+        elif courier.in_flight:
+            longer = max(self._trial, TRIAL_FACTOR * lasted)
+            self._trial = min(longer, LONGEST_TRIAL_SECONDS)
 
     def _tell(self, runner_id: int, words: str) -> None:
         """Once for each change, for the log and for whoever looks at the runner."""

@@ -1,0 +1,112 @@
+"""External runners whose connections break again and again, whoever is on them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from server.protocols.rrq import external
+from server.wire.rrq_address import Address
+from tests.protocols.rrq.double import Double, a_double
+from tests.protocols.rrq.world import a_world, dialled, eventually, settings_with
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import pytest
+
+
+class Tunnel:
+    """Takes connections for a runner behind it, and cuts each so long after it was made."""
+
+    def __init__(self, runner: Double, *, cuts: int, seconds: float) -> None:
+        self.cuts_left = cuts
+        self.seconds = seconds
+        self._runner = runner
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Address]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        try:
+            yield Address(*server.sockets[0].getsockname()[:2])
+        finally:
+            server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.cuts_left > 0:
+            self.cuts_left -= 1
+            await asyncio.sleep(self.seconds)
+            writer.close()
+            return
+        host, port = self._runner.address
+        far_reader, far_writer = await asyncio.open_connection(host, port)
+        await asyncio.gather(_pass_on(reader, far_writer), _pass_on(far_reader, writer))
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65_536):
+        writer.write(data)
+    writer.close()
+
+
+async def test_a_tunnel_to_nowhere_costs_its_jobs_one_loss_at_most(tmp_path: Path) -> None:
+    """It takes connections and cuts them, with a job on them or not."""
+    async with a_double() as runner, Tunnel(runner, cuts=6, seconds=0.05).open() as address:
+        async with a_world(tmp_path, settings_with(py=dialled(address))) as world:
+            job = await world.one("py#x")
+            runner.answer(await runner.request())
+            found = await world.ended(job)
+            assert (found.job.state, found.job.losses) == ("completed", 1)
+            assert found.job.tries == 1
+
+
+async def test_a_job_that_breaks_every_connection_is_charged_and_ends(tmp_path: Path) -> None:
+    """Connections hold with nothing on them: then it is the job."""
+    async with (
+        a_double() as runner,
+        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
+    ):
+        job = await world.one("py#x")
+        for _ in range(4):
+            (await runner.request()).over.close()
+        found = await world.ended(job)
+        assert (found.job.state, found.job.losses) == ("failed", 4)
+
+
+async def test_a_trial_is_over_with_the_first_answer_and_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(external, "TRIAL_FACTOR", 1e9)
+    monkeypatch.setattr(external, "LONGEST_TRIAL_SECONDS", 0.2)
+    async with (
+        a_double() as runner,
+        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
+    ):
+        job = await world.one("py#x")
+        (await runner.request()).over.close()
+        runner.answer(await runner.request())
+        await world.result(job)
+        monkeypatch.setattr(external, "LONGEST_TRIAL_SECONDS", 1e9)
+        runner.connections[0].close()  # nothing was on it: no trial
+        await eventually(lambda: bool(runner.connections), "it is connected again")
+        job = await world.one("py#x")
+        runner.answer(await runner.request())
+        await world.result(job)
+
+
+async def test_a_connection_on_trial_ends_with_the_coordinator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(external, "TRIAL_FACTOR", 1e9)
+    monkeypatch.setattr(external, "LONGEST_TRIAL_SECONDS", 1e9)
+    async with a_double() as runner:
+        async with a_world(tmp_path, settings_with(py=dialled(runner.address))) as world:
+            await world.one("py#x")
+            (await runner.request()).over.close()
+            await eventually(lambda: not runner.connections, "the first is gone")
+            await eventually(lambda: bool(runner.connections), "another is on trial")
+            assert not world.is_connected("py/0")
+        await eventually(lambda: not runner.connections, "it is ended")
