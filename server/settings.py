@@ -182,6 +182,8 @@ class RrqGroupSettings:
     allowed_hosts: tuple[str, ...] = ()
     job_timeout_ms: int = 300_000
     ready_timeout_ms: int = 15_000
+    response_timeout_ms: int = 0
+    """From request to answer, whatever the deadline; 0: as long as the deadline allows."""
     stop_grace_ms: int = 5_000
     """From SIGTERM to SIGKILL."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -190,6 +192,10 @@ class RrqGroupSettings:
 @dataclass(frozen=True, slots=True)
 class RrqSettings:
     runners: Mapping[str, RrqGroupSettings] = field(default_factory=dict)
+    default_runner: str = ""
+    """Group of handlers whose type names none; empty: they have none."""
+    routes: Mapping[str, str] = field(default_factory=dict)
+    """Queue -> group of such handlers there; empty: none, nor the default one."""
 
 
 Scope: TypeAlias = Literal["none", "own", "super"]

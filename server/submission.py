@@ -13,6 +13,7 @@ from server.errors import InvalidInput, TooLarge
 from server.model import JobSpec, RetryPolicy
 from server.payloads import check_payload
 from server.ranges import checked as checked_range
+from server.rrq_routing import routed_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,7 @@ def _job_spec(request: SubmitRequest, settings: Settings, index: int) -> JobSpec
     cache_key, cache_ttl_ms = _cache_key(request, index)
     retry = request.retry
     return JobSpec(
-        type=request.type or _default_type(request, index),
+        type=_type(request, settings, index),
         params=params,
         queue=request.queue,
         priority=request.priority,
@@ -119,10 +120,12 @@ def _range(request: SubmitRequest, index: int) -> Range | None:
     return checked_range(*request.range, what=f"job {index}: range")
 
 
-def _default_type(request: SubmitRequest, index: int) -> str:
-    if request.range is None:
+def _type(request: SubmitRequest, settings: Settings, index: int) -> str:
+    if request.range is not None:
+        return request.type or RANGE_TYPE
+    if not request.type:
         raise InvalidInput(f"job {index}: type is missing; only a job with a range has a default")
-    return RANGE_TYPE
+    return routed_type(settings.protocols.rrq, request.type, request.queue)
 
 
 def _cache_key(request: SubmitRequest, index: int) -> tuple[str | None, int]:

@@ -24,6 +24,7 @@ from server.configuration.kinds import (
 from server.configuration.labels import LabelRules
 from server.configuration.limit_kinds import Folders
 from server.configuration.networks import Networks, TypeNames, WebhookTemplate
+from server.configuration.rrq_routes import Routes
 from server.configuration.secrets import Secret
 from server.configuration.treadmill_kinds import ApiTokens, Supervisors
 
@@ -340,6 +341,19 @@ KEYS = (
             "token": "TRAFFIC_CI_TOKEN",
             "permissions": ["submit_job", "list_jobs", "list_supervisors"],
         },
+    ),
+    Key(
+        "protocols.rrq.default_runner",
+        "protocols.rrq.default_runner",
+        Text(longest=100),
+        'group for types without "NAME#" in submits and schedules; empty: they stay so',
+    ),
+    Key(
+        "protocols.rrq.routes",
+        "protocols.rrq.routes",
+        Routes(),
+        "the same for single queues",
+        {"mail": "python"},
     ),
     Key("protocols.workernator.enabled", "protocols.workernator.enabled", Flag(), ""),
     Key(

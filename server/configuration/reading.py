@@ -13,6 +13,7 @@ from server.configuration.keys import KEYS, NOT_BUILT, SECTIONS
 from server.configuration.named_tables import NAMED_TABLES
 from server.configuration.positions import Position, key_positions, position_at
 from server.configuration.problems import ConfigurationError, Problem
+from server.configuration.rrq_routes import check_routes, with_routed_schedules
 from server.settings import SecretSource, Settings
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def read_settings(text: str, *, source: str = "configuration") -> Settings:
     reader.check_together()
     if reader.troubles:
         raise ConfigurationError(_placed(reader.troubles, text, source))
-    return reader.settings
+    return with_routed_schedules(reader.settings)
 
 
 class _Reader:
@@ -98,6 +99,9 @@ class _Reader:
             )
         elif tls.client_ca and not tls.certificate:
             self._complain(("server", "tls", "client_ca"), "needs certificate and key beside it")
+        if not self.troubles:  # else what is missing may only be misspelt
+            for keys, message in check_routes(self.settings.protocols.rrq):
+                self._complain(("protocols", "rrq", *keys), message)
 
     def _read_subtable(self, path: KeyPath, value: object) -> None:
         if isinstance(value, dict):

@@ -149,6 +149,12 @@ RRQ_KEYS = (
         "for jobs that have none: every request has a deadline",
     ),
     Key(
+        "response_timeout",
+        "response_timeout_ms",
+        Duration(least_ms=100, most_ms=365 * DAY_MS, none_ms=0),
+        'a request without an answer for so long is tried again; "none": until its deadline',
+    ),
+    Key(
         "ready_timeout",
         "ready_timeout_ms",
         Duration(least_ms=100, most_ms=3_600_000),

@@ -10,6 +10,7 @@ from server.cron import read_cron
 from server.errors import InvalidInput
 from server.operator.parts import OperatorParts
 from server.payloads import check_payload, payload_value
+from server.rrq_routing import routed_type
 from server.schedules import ScheduledTask, ScheduleWish
 from server.secret_parameters import hide
 from server.submission import MAX_REQUIRES, milliseconds
@@ -24,6 +25,7 @@ from server.wire.schedules import (
 if TYPE_CHECKING:
     from server.model import Actor, Job
     from server.schedules import Schedule
+    from server.settings import Settings
     from server.wire.operator import ReasonRequest
     from server.wire.schedules import NewScheduleRequest, ScheduleRequest
 
@@ -41,7 +43,7 @@ class ScheduleCalls(OperatorParts):
 
     async def create_schedule(self, actor: Actor, request: NewScheduleRequest) -> OneScheduleView:
         """Make a schedule."""
-        wish = _wish(request.name, request)
+        wish = _wish(request.name, request, self.coordinator.settings)
         await self.coordinator.put_schedule(actor, wish, is_new=True, reason=request.reason)
         return await self.schedule(actor, request.name)
 
@@ -49,7 +51,7 @@ class ScheduleCalls(OperatorParts):
         self, actor: Actor, name: str, request: ScheduleRequest
     ) -> OneScheduleView:
         """Make a schedule all that the request says; its past stays."""
-        wish = _wish(name, request)
+        wish = _wish(name, request, self.coordinator.settings)
         await self.coordinator.put_schedule(actor, wish, is_new=False, reason=request.reason)
         return await self.schedule(actor, name)
 
@@ -87,7 +89,7 @@ class ScheduleCalls(OperatorParts):
         return DueTimesView(due=list(islice(times, count)))
 
 
-def _wish(name: str, request: ScheduleRequest) -> ScheduleWish:
+def _wish(name: str, request: ScheduleRequest, settings: Settings) -> ScheduleWish:
     params = bytes(request.params)
     check_payload(params, "params")
     if len(request.requires) > MAX_REQUIRES:
@@ -101,7 +103,7 @@ def _wish(name: str, request: ScheduleRequest) -> ScheduleWish:
         overlap=request.overlap,
         catch_up_ms=milliseconds(request.catch_up_seconds),
         task=ScheduledTask(
-            type=request.type,
+            type=routed_type(settings.protocols.rrq, request.type, request.queue),
             queue=request.queue,
             priority=request.priority,
             requires=request.requires,

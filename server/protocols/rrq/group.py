@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from server.coordinator.results import Introduction
 from server.ids import new_uuid
 from server.protocols.rrq.ladder import Pace
-from server.protocols.rrq.names import member_name, types_of
+from server.protocols.rrq.names import member_name
 from server.protocols.rrq.suspects import Suspects
+from server.rrq_routing import types_of
 from server.traits import RRQ
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from server.coordinator.results import Assigned
     from server.model import Stream
 
-Wish: TypeAlias = Literal["", "stop", "timeout", "leave"]
-"""Somebody wants it to stop, its time is up, or the coordinator itself is stopping."""
+Wish: TypeAlias = Literal["", "stop", "timeout", "silence", "leave"]
+"""Somebody wants it to stop, its time is up, the time for its answer is, or the coordinator itself
+is stopping."""
 
 
 @dataclass(slots=True)

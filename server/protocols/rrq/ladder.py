@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from server.model import Outcome
 from server.protocols.rrq.requests import cancel_frame
+from server.wire.rrq import CANCELLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from server.protocols.rrq.connection import Connection
     from server.protocols.rrq.group import Group
     from server.protocols.rrq.in_flight import InFlight, InFlightTable, Wish
+
+RESPONSE_TIMEOUT = "response_timeout"
+"""Type of the error of a request that was answered too late, or never."""
 
 
 class Pace(NamedTuple):
@@ -50,13 +54,17 @@ class Ladder:
         self._report = report
         self._end_runner = end_runner
         self._poke = poke
+        self._response_timeout = group.settings.response_timeout_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._to_give_up: list[tuple[InFlight, Outcome]] = []
 
     def watch(self, entry: InFlight, seconds: float) -> None:
-        """A request was sent that has so long."""
+        """A request was sent that has so long, and may have to be answered sooner."""
+        wish: Wish = "timeout"
         wait = seconds + self._group.pace.deadline_grace
-        entry.set_timer(self._loop.call_later(wait, self._time_is_up, entry))
+        if 0 < self._response_timeout < wait:
+            wish, wait = "silence", self._response_timeout
+        entry.set_timer(self._loop.call_later(wait, self._time_is_up, entry, wish))
 
     def ask(self, entry: InFlight, wish: Wish) -> None:
         """Ask the runner to end a request; once is enough."""
@@ -85,6 +93,8 @@ class Ladder:
             return outcome
         if entry.wish == "timeout":
             return outcome._replace(kind="timeout", is_retryable=False)
+        if entry.wish == "silence":
+            return self._silence() if outcome.type == CANCELLED else outcome
         if entry.wish == "leave":
             return Outcome("lost", "the coordinator was stopped", is_blameless=True)
         return outcome._replace(kind="cancelled")
@@ -104,22 +114,33 @@ class Ladder:
             await self._group.coordinator.give_up(entry.request_id, outcome, reason=outcome.message)
             self._to_give_up.pop(0)
 
-    def _time_is_up(self, entry: InFlight) -> None:
-        self.ask(entry, "timeout")
+    def _time_is_up(self, entry: InFlight, wish: Wish) -> None:
+        self.ask(entry, wish)
         entry.set_timer(self._loop.call_later(self._group.pace.answer, self._no_answer, entry))
 
     def _no_answer(self, entry: InFlight) -> None:
         if entry.request_id not in self._table or entry.is_given_up:
             return
-        kind: OutcomeKind = "timeout" if entry.wish == "timeout" else "cancelled"
         entry.stop_timer()
         if self._table.live() == [entry]:
             words = "it did not end when it was asked to, so its runner was ended"
             self._table.remove(entry)
-            self._report(entry.request_id, Outcome(kind, words, is_retryable=False))
+            self._report(entry.request_id, self._unanswered(entry, words))
             self._end_runner(f"a job {words.replace('its runner', 'the runner')}")
             return
         entry.is_given_up = True
         words = "it did not end when it was asked to; its runner has other jobs and goes on"
-        self._to_give_up.append((entry, Outcome(kind, words, is_retryable=False)))
+        self._to_give_up.append((entry, self._unanswered(entry, words)))
         self._poke()
+
+    def _unanswered(self, entry: InFlight, words: str) -> Outcome:
+        """What it means that a request was asked to end, and nothing came."""
+        if entry.wish == "silence":
+            return self._silence(f"; {words}")
+        kind: OutcomeKind = "timeout" if entry.wish == "timeout" else "cancelled"
+        return Outcome(kind, words, is_retryable=False)
+
+    def _silence(self, more: str = "") -> Outcome:
+        """No answer in time: the runner's failure, not the job's, so that a try may follow."""
+        words = f"the runner did not answer within {self._response_timeout:g} s{more}"
+        return Outcome("error", words, type=RESPONSE_TIMEOUT)

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from server.rrq_routing import SEPARATOR
 from server.wire.rrq import QUEUE_PREFIX
-
-if TYPE_CHECKING:
-    from server.settings import RrqGroupSettings
-
-SEPARATOR = "#"
-"""Between the group and the handler in a job's type."""
 
 
 def handler_of(job_type: str) -> str:
     """The bare name of a job's handler; empty: the type names none."""
     group, separator, handler = job_type.partition(SEPARATOR)
     return handler if separator else group
-
-
-def types_of(name: str, group: RrqGroupSettings) -> tuple[str, ...]:
-    """The job types that a group does, as patterns."""
-    return group.types or (f"{name}{SEPARATOR}*",)
 
 
 def queue_key(queue: str) -> str:

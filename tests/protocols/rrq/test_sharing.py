@@ -10,10 +10,11 @@ import pytest
 from server.clock import ManualClock
 from server.protocols.rrq import ports
 from server.protocols.rrq.group import Group
-from server.protocols.rrq.names import handler_of, queue_key, types_of
+from server.protocols.rrq.names import handler_of, queue_key
 from server.protocols.rrq.pauses import Pauses
 from server.protocols.rrq.ports import PortBusy, PortPlan, free_port
 from server.protocols.rrq.suspects import FORGET_SECONDS, MAX_SUSPECTS, Suspects
+from server.rrq_routing import types_of
 from server.settings import RrqGroupSettings
 from server.wire.rrq_address import Address, read_address
 
