@@ -107,6 +107,8 @@ class Hiccup(NamedTuple):
     """How much later than planned the look came; 0: in time."""
     jumped_ms: int
     """How far the wall clock moved by itself; 0: it did not."""
+    passed_ms: int = 0
+    """How long ago the last look was."""
 
 
 class HiccupDetector:
@@ -128,4 +130,5 @@ class HiccupDetector:
         return Hiccup(
             stalled_seconds=late if late > self._tolerated else 0.0,
             jumped_ms=jump if abs(jump) >= JUMP_MS else 0,
+            passed_ms=round(passed * 1000),
         )

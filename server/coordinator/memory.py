@@ -174,6 +174,11 @@ class Memory:
     def hear(self, runner_id: int) -> None:
         self.heard_at[runner_id] = self.clock.now_ms()
 
+    def heard_until(self, now: int) -> None:
+        """Nobody was heard later than now: the clock was set back."""
+        for runner_id, heard_at in self.heard_at.items():
+            self.heard_at[runner_id] = min(heard_at, now)
+
     def is_connected(self, runner: Runner) -> bool:
         """Whether it has an open session, or, where there are none, was heard lately."""
         if self.traits_of(runner.protocol).alive_by == "attempt":

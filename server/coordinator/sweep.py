@@ -203,19 +203,6 @@ def lose_sessions(tx: Tx, memory: Memory, session_ids: list[int], now: int) -> N
             sessions.lose(tx, memory, session_id, now)
 
 
-def shift_deadlines(tx: Tx, memory: Memory, jump_ms: int, now: int) -> None:
-    """The wall clock was set: timeouts of running attempts move with it."""
-    changes: list[Change] = []
-    for job, attempt in tx.live_attempts():
-        moved = attempt._replace(
-            deadline=attempt.deadline and attempt.deadline + jump_ms,
-            stop_at=attempt.stop_at and max(1, attempt.stop_at + jump_ms),
-        )
-        changes.append(Change(job, job, attempt, moved))
-    save(tx, memory, changes)
-    tx.append("clock_jumped", at=now, reason=f"by {jump_ms / 1000:+.1f}s")
-
-
 def announce_waiting(tx: Tx, memory: Memory) -> None:
     """Tell runners again of what waits, should an announcement have gone to one that died."""
     for job_class in tx.waiting_classes():
@@ -225,9 +212,10 @@ def announce_waiting(tx: Tx, memory: Memory) -> None:
 
 def write_last_seen(tx: Tx, memory: Memory, heard: Mapping[int, int]) -> None:
     """Store when runners were last heard, and leave alone what else is known of them now."""
+    now = memory.clock.now_ms()
     for runner_id, heard_at in heard.items():
         runner = tx.runner(runner_id)
-        if runner is not None and runner.last_seen_at < heard_at:
+        if runner is not None and not heard_at <= runner.last_seen_at <= now:
             seen = replace(runner, last_seen_at=heard_at)
             tx.update_runner(seen)
             tx.after_commit(partial(memory.put_runner_seen, seen))

@@ -6,12 +6,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from server.coordinator import firing, sweep
+from server.coordinator import clock_change, firing, sweep
+from server.coordinator.clock_change import ClockChange
 from server.errors import TrafficError
 from server.leases import HiccupDetector
 
 if TYPE_CHECKING:
     from server.coordinator.memory import Memory
+    from server.leases import Hiccup
     from server.store.base import Store
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,8 @@ STALL_SECONDS = 2.0
 STOP_SECONDS = 2.0
 PRUNE_PAUSE_SECONDS = 0.01
 """Between two steps of retention, so that others get their turn."""
+PRUNE_AFTER_JUMP_SECONDS = 3_600.0
+"""Retention waits so long after the clock was set: one that is a year ahead would remove all."""
 
 
 class Sweeper:
@@ -37,6 +41,7 @@ class Sweeper:
         self._hiccups = HiccupDetector(memory.clock, tolerated_seconds=STALL_SECONDS)
         self._told_drained: set[int] = set()
         self._calm_until = 0.0
+        self._prune_from = 0.0
         self._tick = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -93,12 +98,31 @@ class Sweeper:
             log.warning("stood still for %.1fs: all leases are renewed", hiccup.stalled_seconds)
             self._be_calm()
         if hiccup.jumped_ms:
-            log.warning("the wall clock jumped by %d ms", hiccup.jumped_ms)
             self._be_calm()
-            jump, now = hiccup.jumped_ms, self._memory.clock.now_ms()
-            await self._store.apply(lambda tx: sweep.shift_deadlines(tx, self._memory, jump, now))
-            await self._store.apply(lambda tx: firing.after_clock_change(tx, self._memory, now))
+            await self._follow_clock(hiccup)
             self._be_calm()
+
+    async def _follow_clock(self, hiccup: Hiccup) -> None:
+        """The wall clock was set: times that were reckoned move with it, and nothing is removed
+        for being old until people had time to set a clock right that is wrong now."""
+        seconds = hiccup.jumped_ms / 1000
+        log.warning("the wall clock was set by %+.1fs: what runs and waits keeps its time", seconds)
+        memory, apply = self._memory, self._store.apply
+        self._prune_from = memory.clock.monotonic() + PRUNE_AFTER_JUMP_SECONDS
+        now = memory.clock.now_ms()
+        change = ClockChange(hiccup.jumped_ms, now, hiccup.passed_ms)
+        memory.heard_until(now)
+        await apply(lambda tx: clock_change.move_live(tx, memory, change))
+        await apply(lambda tx: clock_change.move_runners(tx, memory, change))
+        waiting = await apply(clock_change.waiting)
+        for start in range(0, len(waiting), clock_change.BATCH):
+            await self._move_waiting(change, waiting[start : start + clock_change.BATCH])
+        await apply(lambda tx: firing.after_clock_change(tx, memory, now))
+
+    async def _move_waiting(self, change: ClockChange, job_ids: list[int]) -> None:
+        await self._store.apply(
+            lambda tx: clock_change.move_waiting(tx, self._memory, change, job_ids)
+        )
 
     def _be_calm(self) -> None:
         memory = self._memory
@@ -122,8 +146,8 @@ class Sweeper:
         if memory.presences:
             await apply(lambda tx: sweep.announce_waiting(tx, memory))
         if number % ROUNDS_PER_LAST_SEEN == 0:
-            await self._write_last_seen()
-        if number % ROUNDS_PER_RETENTION == 0:
+            await self._write_last_seen(now)
+        if number % ROUNDS_PER_RETENTION == 0 and memory.clock.monotonic() >= self._prune_from:
             await self._prune(now)
 
     async def _watch_leases(self, now: int) -> None:
@@ -139,15 +163,19 @@ class Sweeper:
         if silent:
             await apply(lambda tx: sweep.lose_attempts(tx, memory, silent, now))
 
-    async def _write_last_seen(self) -> None:
+    async def _write_last_seen(self, now: int) -> None:
         memory = self._memory
         heard = {
-            runner_id: heard_at
-            for runner_id, heard_at in memory.heard_at.items()
-            if (runner := memory.runners.get(runner_id)) and runner.last_seen_at < heard_at
+            runner.id: min(memory.heard_at.get(runner.id, runner.last_seen_at), now)
+            for runner in memory.runners.values()
         }
-        if heard:
-            await self._store.apply(lambda tx: sweep.write_last_seen(tx, memory, heard))
+        stale = {
+            runner_id: heard_at
+            for runner_id, heard_at in heard.items()
+            if not heard_at <= memory.runners[runner_id].last_seen_at <= now
+        }
+        if stale:
+            await self._store.apply(lambda tx: sweep.write_last_seen(tx, memory, stale))
 
     async def _prune(self, now: int) -> None:
         removed = 1

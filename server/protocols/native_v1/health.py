@@ -58,7 +58,9 @@ class Trouble:
     """How often in a row nobody was there."""
     unreachable_since: float = 0.0
     """Monotonic."""
-    unreachable_since_ms: int = 0
+    last_seen_at: int = 0
+    """When the runner had been heard by then. Another time than this is a word it said since,
+    whichever way the clock was set meanwhile."""
 
 
 class GivenUp(NamedTuple):
@@ -91,7 +93,7 @@ class Health:
         if self._coordinator.session(session.uuid) is None:
             return  # that life is over; the next one starts without a stain
         trouble = self._troubles.setdefault(session.id, Trouble())
-        self._note_reach(trouble, refusal.is_unreachable)
+        self._note_reach(trouble, runner, refusal.is_unreachable)
         if self._is_gone(trouble, runner):
             await self._give_up(runner, session, refusal)
             return
@@ -139,13 +141,14 @@ class Health:
     def _now(self) -> float:
         return self._coordinator.clock.monotonic()
 
-    def _note_reach(self, trouble: Trouble, is_unreachable: bool) -> None:
+    def _note_reach(self, trouble: Trouble, runner: Runner, is_unreachable: bool) -> None:
         if not is_unreachable:
             trouble.unreachable = 0
             return
         if not trouble.unreachable:
             trouble.unreachable_since = self._now
-            trouble.unreachable_since_ms = self._coordinator.clock.now_ms()
+            known = self._coordinator.runner(runner.id)
+            trouble.last_seen_at = known.last_seen_at if known is not None else 0
         trouble.unreachable += 1
 
     def _is_gone(self, trouble: Trouble, runner: Runner) -> bool:
@@ -153,7 +156,7 @@ class Health:
         lease_seconds = self._coordinator.settings.leases.heartbeat_timeout_ms / 1000
         if trouble.unreachable < MIN_UNREACHABLE or known is None:
             return False
-        if known.last_seen_at > trouble.unreachable_since_ms:  # it speaks, it only cannot hear
+        if known.last_seen_at != trouble.last_seen_at:  # it speaks, it only cannot hear
             trouble.unreachable = 0
             return False
         return self._now - trouble.unreachable_since >= lease_seconds

@@ -7,19 +7,29 @@ import errno
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
+from server.clock import SystemClock
 from tests.protocols.native_v1.runner import Runner, a_runner, status
 from tests.protocols.native_v1.world import a_world, settings_of, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from tests.protocols.native_v1.world import World
 
 LEASE_MS = 600
 SOON = settings_of(lease_ms=LEASE_MS)
 """Six looks at silent runners within this time."""
+
+
+class SetClock(SystemClock):
+    """The machine's clock, set by somebody."""
+
+    offset_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.offset_ms
 
 
 async def is_lost(world: World, runner: Runner) -> bool:
@@ -51,6 +61,31 @@ async def test_one_that_dies_is_given_up_and_its_work_goes_on_elsewhere(tmp_path
             await other.say("completed", again)
             done = await world.becomes(job, "completed")
         assert done.job.losses == 1
+
+
+async def test_one_that_dies_is_given_up_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    clock = SetClock()
+    async with a_world(tmp_path, SOON, clock=clock) as world, a_runner(world) as runner:
+        [job] = await world.submit()
+        await world.becomes(job, "in_progress")
+        clock.offset_ms = -3_600_000
+        await runner.die()
+        await until(lambda: is_lost(world, runner), "it is lost")
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_one_that_listens_keeps_its_work_whichever_way_the_clock_is_set(
+    tmp_path: Path, hours: int
+) -> None:
+    clock = SetClock()
+    async with a_world(tmp_path, SOON, clock=clock) as world, a_runner(world) as runner:
+        [job] = await world.submit()
+        await world.becomes(job, "in_progress")
+        clock.offset_ms = hours * 3_600_000
+        knocks = runner.connections
+        await until(lambda: was_knocked_at(runner, knocks + 8), "it is looked after")
+        assert await world.state(job) == "in_progress"
+        assert world.runner_state(runner.identity) == "ok"
 
 
 async def test_one_that_listens_but_says_nothing_keeps_its_work(tmp_path: Path) -> None:

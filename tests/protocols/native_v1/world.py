@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from server.clock import Clock
     from server.coordinator import Coordinator, JobSnapshot
     from server.model import Attempt, Job
 
@@ -131,9 +132,13 @@ async def until(
 
 
 @asynccontextmanager
-async def a_world(folder: Path, settings: Settings | None = None) -> AsyncIterator[World]:
+async def a_world(
+    folder: Path, settings: Settings | None = None, *, clock: Clock | None = None
+) -> AsyncIterator[World]:
     """A served coordinator, the same again where the folder is one of an earlier world."""
-    server = CoordinatorServer(settings or settings_of(), folder, environment=ENVIRONMENT)
+    server = CoordinatorServer(
+        settings or settings_of(), folder, environment=ENVIRONMENT, clock=clock
+    )
     await server.start()
     try:
         async with httpx.AsyncClient(

@@ -1,0 +1,152 @@
+"""The wall clock is set while jobs run and wait: what was to last so long still does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.coordinator.sweeper import PRUNE_AFTER_JUMP_SECONDS, ROUNDS_PER_RETENTION
+from server.model import Outcome, RetryPolicy
+from server.settings import RetentionSettings
+from tests.server.core.world import SAM, SETTINGS, World, a_world
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+HOUR = 3_600
+DAY = 86_400
+both_ways = pytest.mark.parametrize("jump", [HOUR, -HOUR])
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with a_world() as made:
+        yield made
+
+
+@both_ways
+async def test_a_deadline_of_a_waiting_job_keeps_its_distance(world: World, jump: int) -> None:
+    (job,) = await world.submit("fib", deadline=world.clock.now_ms() + 60_000)
+    await world.pass_seconds(2)
+    world.clock.jump(jump)
+    await world.pass_seconds(50)
+    assert (await world.job(job)).state == "pending"
+    await world.pass_seconds(10)
+    assert (await world.job(job)).state == "expired"
+
+
+@both_ways
+async def test_a_retry_comes_when_it_was_to_come(world: World, jump: int) -> None:
+    policy = RetryPolicy(base_delay_ms=20_000, jitter=0.0)
+    (job,) = await world.submit("fib", max_attempts=2, retry=policy)
+    runner = await world.runner()
+    taken = await runner.take_one()
+    await runner.end(taken.attempt.uuid, Outcome("error", "no"))
+    await world.pass_seconds(2, runner)
+    world.clock.jump(jump)
+    await world.pass_seconds(15, runner)
+    assert (await world.job(job)).state == "scheduled"
+    await world.pass_seconds(5, runner)
+    assert (await world.job(job)).state == "pending"
+
+
+async def test_a_due_time_that_was_named_stays(world: World) -> None:
+    (job,) = await world.submit("fib", run_at=world.clock.now_ms() + HOUR * 1000)
+    await world.pass_seconds(2)
+    world.clock.jump(HOUR)
+    await world.pass_seconds(1)
+    assert (await world.job(job)).state == "pending"
+
+
+@both_ways
+async def test_a_timeout_counts_from_the_start_over_a_jump_before_it(
+    world: World, jump: int
+) -> None:
+    await world.submit("fib", timeout_ms=60_000)
+    runner = await world.runner()
+    told = await runner.exchange(free=1)
+    world.clock.jump(jump)
+    await world.pass_seconds(1, runner)
+    await runner.exchange(free=0)
+    [assigned] = told.assign
+    attempt = await world.newest(assigned.job)
+    assert attempt.state == "running"
+    assert attempt.deadline == world.clock.now_ms() + 60_000
+
+
+@both_ways
+async def test_what_began_after_the_jump_and_before_it_was_noticed_is_not_moved(
+    world: World, jump: int
+) -> None:
+    runner = await world.runner()
+    await world.pass_seconds(1, runner)
+    world.clock.jump(jump)
+    (job,) = await world.submit("fib", timeout_ms=60_000, deadline=world.clock.now_ms() + 60_000)
+    await runner.take_one()
+    deadline = (await world.newest(job)).deadline
+    await world.pass_seconds(2, runner)
+    attempt = await world.newest(job)
+    assert (attempt.state, attempt.deadline) == ("running", deadline)
+    assert (await world.job(job)).deadline == job.deadline
+
+
+@both_ways
+async def test_an_offer_nobody_confirmed_goes_back_in_time(world: World, jump: int) -> None:
+    (job,) = await world.submit("fib")
+    runner = await world.runner()
+    await runner.exchange(free=1, answer_is_lost=True)
+    assert (await world.newest(job)).state == "offered"
+    world.clock.jump(jump)
+    await world.pass_seconds(1, runner)
+    attempt = await world.newest(job)
+    assert world.clock.now_ms() - attempt.offered_at == 1_000
+
+
+async def test_a_drain_keeps_its_time(world: World) -> None:
+    (job,) = await world.submit("fib")
+    runner = await world.runner()
+    await runner.take_one()
+    await world.coordinator.drain(SAM, runner.session.runner, deadline_ms=60_000, move=False)
+    await world.pass_seconds(2, runner)
+    world.clock.jump(HOUR)
+    await world.pass_seconds(50, runner)
+    assert (await world.newest(job)).state == "running"
+    await world.pass_seconds(10, runner)
+    assert (await world.newest(job)).state == "ending"
+
+
+async def test_a_clock_that_is_far_ahead_for_a_while_removes_nothing() -> None:
+    settings = replace(SETTINGS, retention=RetentionSettings(jobs_ms=7 * DAY * 1000))
+    async with a_world(settings=settings) as world:
+        (job,) = await world.submit("fib")
+        await world.coordinator.stop_job(SAM, job.id)
+        world.clock.jump(365 * DAY)
+        await world.pass_seconds(2 * ROUNDS_PER_RETENTION)
+        assert (await world.job(job)).state == "stopped"
+        world.clock.advance(PRUNE_AFTER_JUMP_SECONDS)
+        await world.pass_seconds(2 * ROUNDS_PER_RETENTION)
+        assert await world.coordinator.store.reads.job_detail(job.id) is None
+
+
+async def test_when_a_runner_was_heard_is_never_in_the_future(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    async with a_world(path) as world:
+        runner = await world.runner()
+        runner_id = runner.session.runner
+        await world.pass_seconds(10, runner)
+        world.clock.jump(-HOUR)
+        await world.pass_seconds(5)
+        known = world.coordinator.runner(runner_id)
+        assert known is not None and known.last_seen_at <= world.clock.now_ms()
+        await world.pass_seconds(1, runner)
+        known = world.coordinator.runner(runner_id)
+        assert known is not None and known.last_seen_at == world.clock.now_ms()
+        await world.pass_seconds(10, runner)
+        clock = world.clock
+    clock.jump(-HOUR)
+    async with a_world(path, clock=clock) as after:
+        known = after.coordinator.runner(runner_id)
+        assert known is not None and known.last_seen_at <= clock.now_ms()
