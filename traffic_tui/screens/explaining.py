@@ -8,12 +8,14 @@ from server.model import ACTIVE_STATES, FINAL_STATES
 from traffic_tui.screens.wording import state_words, verdict_words
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.formats import day_and_time, duration
+from traffic_tui.state.job_columns import error_words
 
 if TYPE_CHECKING:
     from server.wire.operator import ExplainView, JobDetailView, JobFullView
     from traffic_tui.state.row_context import RowContext
 
 LONGEST_NAME = 24
+LONGEST_ERROR = 2_000
 
 
 def explanation(explained: ExplainView, detail: JobDetailView, context: RowContext) -> list[str]:
@@ -87,7 +89,7 @@ def _ending(detail: JobDetailView, context: RowContext) -> list[str]:
     job = detail.job
     lines = [f"{state_words(job, context.now)}, at {_at(job.times.ended, context)}"]
     if job.error is not None:
-        lines += ["", f"{clean(job.error.type)}: {clean(job.error.message, 600)}"]
+        lines += ["", error_words(job.error, LONGEST_ERROR)]
     by = next((event for event in detail.events if event.actor and event.reason), None)
     if by is not None and job.state == "stopped":
         lines.append(f'{clean(by.actor, 40)}: "{clean(by.reason, 200)}"')

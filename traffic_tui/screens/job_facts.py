@@ -8,9 +8,10 @@ import msgspec
 
 from server.model import ACTIVE_STATES
 from traffic_tui.screens.range_facts import piece_facts, range_facts
-from traffic_tui.state.attempt_columns import attempt_cell, attempt_mark, exit_words
+from traffic_tui.state.attempt_columns import attempt_cell, attempt_mark
 from traffic_tui.state.clean_text import cells, clean, crop
 from traffic_tui.state.event_columns import event_role, event_words
+from traffic_tui.state.folding import fold_to
 from traffic_tui.state.formats import (
     age,
     bar,
@@ -20,12 +21,11 @@ from traffic_tui.state.formats import (
     fraction_done,
     progress_words,
     share,
-    size,
 )
 from traffic_tui.state.glyphs import JOB_MARKS, Span
 from traffic_tui.state.job_columns import error_words, is_silent
 from traffic_tui.state.usage_words import around, used
-from traffic_tui.widgets.facts import Fact, beside, fact_line, fit_spans
+from traffic_tui.widgets.facts import Fact, beside, fact_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +38,12 @@ LABEL_WIDTH = 7
 MAX_TRIES = 3
 WIDE_FROM = 156
 WIDE_LINES = 8
-LEGEND_LINES = 4
-"""What the legend of a range takes, with which its error would find no room."""
+TALL_LINES = 12
+"""Lines of facts on a wide screen, and on one that is tall as well."""
+TALL_FROM = 40
+REASON_LINES = 2
+TALL_REASON_LINES = 4
+"""Into how many lines a reason may be folded."""
 BAR_CELLS = 20
 LEAST_CUT = 4
 """In fewer cells nothing of a longer text is worth showing."""
@@ -61,10 +65,10 @@ def job_lines(
 ) -> list[Line]:
     """Everything above the output, for a screen of this size."""
     is_wide = width >= WIDE_FROM
-    column = _first_column(width) if is_wide else width
-    facts = job_facts(detail, context, run_times, column)
+    column = _wide_columns(width)[0] - 1 if is_wide else width
+    facts = job_facts(detail, context, run_times, column, _reason_lines(height))
     if is_wide:
-        return _wide_lines(detail, facts, context, width)
+        return _wide_lines(detail, facts, context, width, height)
     paired = _paired([fact_line(fact, LABEL_WIDTH, width // 2) for fact in facts[:2]])
     single = [fact_line(fact, LABEL_WIDTH, width) for fact in facts[2:]]
     tries = min(MAX_TRIES, max(1, height - 18))
@@ -72,14 +76,22 @@ def job_lines(
     return [*paired, *single, *attempt_lines(newest, context, width, _no_try(detail.job))]
 
 
+def _reason_lines(height: int) -> int:
+    return TALL_REASON_LINES if height >= TALL_FROM else REASON_LINES
+
+
 def _paired(lines: Sequence[Line]) -> list[Line]:
     return [[span for line in lines for span in line]]
 
 
 def job_facts(
-    detail: JobDetailView, context: RowContext, run_times: UsualRunTimes, width: int
+    detail: JobDetailView,
+    context: RowContext,
+    run_times: UsualRunTimes,
+    width: int,
+    reason_lines: int = REASON_LINES,
 ) -> list[Fact]:
-    """One fact a line, the two that matter most to place the job first."""
+    """One fact a line, what matters most first: where there is no room, the last are left out."""
     job = detail.job
     facts = [
         Fact("queue", (Span(f"{clean(job.queue)}, priority {job.priority}"),)),
@@ -93,14 +105,21 @@ def job_facts(
             Fact("runner", tuple(_runner_spans(detail, context))),
             Fact("done", tuple(_done_spans(job, context, run_times))),
         ]
+    room = width - LABEL_WIDTH - 2
+    for span in _why(detail, context):
+        facts += _folded("why", span, room, reason_lines, context.glyphs.ellipsis)
+    if job.has_result:
+        facts.append(Fact("result", (Span(crop(_json(job.result), 300)),)))
     limits = _limits(job)
     if limits:
         facts.append(Fact("limits", (Span(limits),)))
-    facts += _process_facts(detail, width - LABEL_WIDTH - 3)
-    facts += [Fact("why", (span,)) for span in _why(detail, context)]
-    if job.has_result:
-        facts.append(Fact("result", (Span(crop(_json(job.result), 300)),)))
-    return facts
+    return facts + _process_facts(detail, room - 1)
+
+
+def _folded(label: str, span: Span, width: int, most: int, ellipsis: str) -> list[Fact]:
+    """A fact that takes more than one line where it is long."""
+    rows = fold_to(span.text, width, most, ellipsis)
+    return [Fact("" if at else label, (Span(row, span.role),)) for at, row in enumerate(rows)]
 
 
 def _runner_spans(detail: JobDetailView, context: RowContext) -> list[Span]:
@@ -221,19 +240,21 @@ def _no_try(job: JobFullView) -> str:
 
 
 def _attempt_line(attempt: AttemptView, context: RowContext) -> Line:
-    mark = attempt_mark(attempt)
-    name = clean(attempt.runner.name) if attempt.runner is not None else ""
-    started = attempt.started_at or attempt.offered_at
-    ran = duration((attempt.ended_at or context.now) - started) if attempt.started_at else ""
-    total = sum(stream.size for stream in attempt.output)
-    when = day_and_time(started, context.zone, now=context.now)[-8:]
+    number, how, (ran, exit_code, output) = _try_cells(attempt, context)
+    when = day_and_time(attempt.started_at or attempt.offered_at, context.zone, now=context.now)
     note = attempt_cell(attempt, "note", context, 60)
-    return [
-        Span(f"{attempt.number:>4} {_fixed(name, 12)} "),
-        Span(_fixed(f"{context.glyphs.of(mark)} {mark.word}", 13), mark.role),
-        Span(f" {when:>8} {ran:>6} {exit_words(attempt):>5} {size(total) if total else '':>8}  "),
-        Span(note.text, note.role),
-    ]
+    figures = f" {when[-8:]:>8} {ran:>6} {exit_code:>5} {output:>8}  "
+    return [Span(f" {number}"), how, Span(figures), Span(note.text, note.role)]
+
+
+def _try_cells(attempt: AttemptView, context: RowContext) -> tuple[str, Span, tuple[str, str, str]]:
+    """Which try on which runner, how it stands, and its figures: time, exit, output."""
+    runner, ran, exit_code, output = (
+        attempt_cell(attempt, key, context, 12).text for key in ("runner", "ran", "exit", "output")
+    )
+    mark = attempt_mark(attempt)
+    how = Span(_fixed(f"{context.glyphs.of(mark)} {mark.word}", 13), mark.role)
+    return f"{attempt.number:>3} {_fixed(runner, 12)} ", how, (ran, exit_code, output)
 
 
 def _fixed(text: str, width: int) -> str:
@@ -266,32 +287,32 @@ def event_line(event: EventView, context: RowContext) -> Line:
 
 
 def _wide_lines(
-    detail: JobDetailView, facts: Sequence[Fact], context: RowContext, width: int
+    detail: JobDetailView, facts: Sequence[Fact], context: RowContext, width: int, height: int
 ) -> list[Line]:
     """Three columns: facts, tries and parameters, events."""
-    first = _first_column(width)
-    second = min(70, width * 2 // 5)
-    third = width - first - second - 6
-    most = WIDE_LINES if detail.job.coverage is None else WIDE_LINES + LEGEND_LINES
-    left = [fit_spans(fact_line(fact, LABEL_WIDTH, first), first) for fact in facts[:most]]
+    widths = _wide_columns(width)
+    most = TALL_LINES if height >= TALL_FROM else WIDE_LINES
+    left = [fact_line(fact, LABEL_WIDTH, widths[0] - 1) for fact in facts[:most]]
     tries = _narrow_tries(detail.attempts, context, _no_try(detail.job))
-    room = WIDE_LINES - len(tries) - 1
-    params = [[Span("PARAMS", "title")], *params_lines(detail.job, second, max(1, room))]
-    middle = [*tries, *(params if room > 0 else [])]
-    events = [event_line(event, context) for event in detail.events[: WIDE_LINES - 2]]
+    lines = max(len(left), WIDE_LINES)
+    room = max(1, lines - len(tries) - 1)
+    params = params_lines(detail.job, widths[1] - 1, room)
+    middle = [*tries, [Span("PARAMS", "title")], *params][:most]
+    events = [event_line(event, context) for event in detail.events[: lines - 2]]
     right: list[Line] = [[Span("EVENTS", "title")], *events]
     if len(detail.events) > len(events):
         right.append([Span(f"E opens all {len(detail.events)}", "muted")])
-    widths = (first, second, third)
     blocks = [
-        [_cut(line, width, context.glyphs.ellipsis) for line in block]
-        for block, width in zip((left, middle[:WIDE_LINES], right), widths, strict=True)
+        [_cut(line, width - 1, context.glyphs.ellipsis) for line in block]
+        for block, width in zip((left, middle, right), widths, strict=True)
     ]
     return beside(blocks, widths, context.glyphs.edge)
 
 
-def _first_column(width: int) -> int:
-    return min(62, width * 2 // 5)
+def _wide_columns(width: int) -> tuple[int, int, int]:
+    """Facts and tries take what their lines need, events the rest: they are sentences."""
+    first, second = min(62, width * 2 // 5), min(64, max(54, width // 3))
+    return first, second, width - first - second - 4
 
 
 def _cut(line: Line, width: int, ellipsis: str) -> Line:
@@ -309,8 +330,18 @@ def _cut(line: Line, width: int, ellipsis: str) -> Line:
 
 
 def _narrow_tries(attempts: Sequence[AttemptView], context: RowContext, no_try: str) -> list[Line]:
+    """Without when they began, which the events tell; what is to be said of one stands below."""
     if not attempts:
         return [[Span(no_try, "muted")]]
-    heading = [Span("TRY RUNNER       ENDED AS       STARTED    RAN  EXIT  OUTPUT", "title")]
-    lines = [_attempt_line(one, context) for one in attempts[:MAX_TRIES]]
-    return [heading, *([Span(line[0].text[1:]), *line[1:]] for line in lines)]
+    lines: list[Line] = [[Span("TRY RUNNER       ENDED AS         RAN  EXIT   OUTPUT", "title")]]
+    for one in attempts[:MAX_TRIES]:
+        lines.append(_narrow_try(one, context))
+        note = attempt_cell(one, "note", context, 60)
+        if note.text:
+            lines.append([Span("    "), Span(note.text, note.role)])
+    return lines
+
+
+def _narrow_try(attempt: AttemptView, context: RowContext) -> Line:
+    number, how, (ran, exit_code, output) = _try_cells(attempt, context)
+    return [Span(number), how, Span(f" {ran:>6} {exit_code:>5} {output:>8}")]

@@ -137,7 +137,7 @@ class JobFlows:
         explained = await self._client.explain(job.id)
         detail = await self._client.job(job.id)
         context = self._desk.context
-        title = f"Why {wording.named([job])} is {wording.state_words(detail.job, context.now)}"
+        title = wording.explanation_title(detail.job, context.now)
         lines = explanation(explained, detail, context)
         await self._operator.ask(TextDialog(title, lines, glyphs=self._glyphs))
 

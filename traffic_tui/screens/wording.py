@@ -125,6 +125,13 @@ def state_words(job: JobView, now: int) -> str:
     return f"{JOB_MARKS[job.state].word}{where}{ago}"
 
 
+def explanation_title(job: JobView, now: int) -> str:
+    """What the lines of an explanation answer."""
+    if job.state in FINAL_STATES:
+        return f"How {named([job])} ended"
+    return f"Why {named([job])} is {state_words(job, now)}"
+
+
 def _many_facts(jobs: Sequence[JobView]) -> tuple[str, ...]:
     states = Counter(JOB_MARKS[job.state].word for job in jobs)
     runners = {job.runner.name for job in jobs if job.runner and job.state in ACTIVE_STATES}

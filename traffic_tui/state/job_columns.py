@@ -70,10 +70,10 @@ def job_note(job: JobView, context: RowContext) -> str:
     return clean(job.phase)
 
 
-def error_words(error: ErrorView) -> str:
+def error_words(error: ErrorView, limit: int = 400) -> str:
     """How it failed: its type, where it has one that says something, and what was told."""
     kind = clean(error.type or error.kind)
-    return clean(error.message if kind == "error" else f"{kind}: {error.message}", 400)
+    return clean(error.message if kind == "error" else f"{kind}: {error.message}", limit)
 
 
 def is_silent(job: JobView, context: RowContext) -> bool:

@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from server.wire.operator import RunnerLogLine, RunnerRef, SubmitRequest, VerdictView
+from server.wire.operator import (
+    ErrorView,
+    RunnerLogLine,
+    RunnerRef,
+    SubmitRequest,
+    VerdictView,
+)
 from tests.console.screens.seeing import console, lab
-from tests.console.screens.world import NOW, job, runner
+from tests.console.screens.world import NOW, attempt, job, runner
 
 if TYPE_CHECKING:
     from tests.console.screens.world import World
@@ -384,4 +390,32 @@ async def test_why_of_a_running_job_tells_where_it_runs_not_who_else_could() -> 
 async def test_why_of_an_ended_job_tells_its_end() -> None:
     async with console(lab()) as seat:
         await seat.press("G", "k", "e")
-        await seat.dialog("Why job 52090", "failed", "tries were made", "the last on lab-07")
+        await seat.dialog("How job 52090", "failed", "tries were made", "the last on lab-07")
+
+
+async def test_a_long_reason_is_folded_not_cut() -> None:
+    world = lab()
+    message = "the expression '584 / (y - y)' cannot be evaluated, for " + "it divides by zero " * 4
+    world.all_jobs[52090].error = ErrorView(kind="error", message=f"{message}in the end")
+    async with console(world) as seat:
+        await seat.press("G", "k", "e")
+        await seat.dialog("│ the expression '584", "  end")
+        box = [line for line in seat.text.splitlines() if "│" in line]
+        assert len({line.rindex("│") for line in box}) == 1
+
+
+async def test_the_job_screen_tells_the_whole_reason_before_what_was_around_it() -> None:
+    """A process that failed has many facts: the one that says why is never the one left out."""
+    world = lab()
+    one = world.all_jobs[52090]
+    one.error = ErrorView(kind="error", message="the tile has no alpha, " * 6 + "in the end")
+    tried = attempt(
+        1, one, isolation="isolated: user, pid; memory 64 MiB by cgroup v1; pids 100 by cgroup v1"
+    )
+    world.attempts[52090] = [tried]
+    sizes: list[tuple[int, int]] = [(80, 24), (160, 50), (160, 24)]
+    for size in sizes:
+        async with console(world, size) as seat:
+            await seat.press("G", "k", "enter")
+            await seat.sees("why     the tile has no alpha", "has no alpha, the")
+            assert ("in the end" in seat.text) == (size == sizes[1])
