@@ -19,7 +19,7 @@ from server.wire.operator import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Literal
 
     from server.coordinator.results import Explanation
@@ -65,6 +65,7 @@ def runner_view(
     work: RunnerWork | None,
     fault: str = "",
     phase: str = "",
+    busy_minutes: Sequence[float | None] = (),
 ) -> RunnerView:
     """A runner; ``work`` None: it never did anything."""
     return RunnerView(
@@ -91,6 +92,7 @@ def runner_view(
         drained_by=runner.drained_by,
         phase=phase,
         fault=fault,
+        busy_minutes=list(busy_minutes),
     )
 
 

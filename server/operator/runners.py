@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.errors import NotFound
+from server.operator.busy_history import BusyHistory, until_heard
 from server.operator.line_views import RUNNER_STATES, queue_view, runner_view
 from server.operator.parts import OperatorParts
 from server.submission import milliseconds
@@ -17,12 +18,21 @@ from server.wire.operator import (
 )
 
 if TYPE_CHECKING:
+    from server.coordinator import Coordinator
+    from server.keyring import Keyring
     from server.model import Actor, Queue, Runner
+    from server.operator.line_views import RunnerState
+    from server.store.base import Reads, RunnerWork
     from server.wire.operator import DrainRequest, LimitRequest, ReasonRequest, RunnerView
 
 
 class RunnerCalls(OperatorParts):
     """Look at, drain, resume and forget runners."""
+
+    def __init__(self, coordinator: Coordinator, reads: Reads, keyring: Keyring) -> None:
+        super().__init__(coordinator, reads, keyring)
+        self._history = history = BusyHistory(coordinator.clock, coordinator.busy)
+        coordinator.store.on_commit(lambda committed: history.note(committed.events))
 
     async def runners(self, actor: Actor) -> RunnersView:
         """All runners, those with problems first."""
@@ -69,17 +79,31 @@ class RunnerCalls(OperatorParts):
         silence_ms = await self.longest_silence_ms()
         phases = await self.coordinator.phases(runners)
         return [
-            runner_view(
-                runner,
-                self.runner_state(runner, work.get(runner.id), silence_ms),
-                self._connected_at(runner),
-                self.coordinator.busy(runner.id),
-                work.get(runner.id),
-                self.coordinator.fault(runner.id),
-                phases.get(runner.id, ""),
-            )
+            self._runner_view(runner, work.get(runner.id), silence_ms, phases.get(runner.id, ""))
             for runner in runners
         ]
+
+    def _runner_view(
+        self, runner: Runner, work: RunnerWork | None, silence_ms: int, phase: str
+    ) -> RunnerView:
+        state = self.runner_state(runner, work, silence_ms)
+        return runner_view(
+            runner,
+            state,
+            self._connected_at(runner),
+            self.coordinator.busy(runner.id),
+            work,
+            self.coordinator.fault(runner.id),
+            phase,
+            self._busy_minutes(runner, state),
+        )
+
+    def _busy_minutes(self, runner: Runner, state: RunnerState) -> list[float | None]:
+        """Of one that is lost, only until it was heard last: what it does now is not known."""
+        minutes = self._history.minutes(runner.id)
+        if state != "lost":
+            return minutes
+        return until_heard(minutes, self.coordinator.clock.now_ms() - runner.last_seen_at)
 
     def _connected_at(self, runner: Runner) -> int:
         sessions = self.coordinator.sessions_of(runner.id)

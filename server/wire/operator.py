@@ -400,6 +400,9 @@ class RunnerView(View):
     """Where its newest attempt is, in its protocol's own word; empty: none, or it has no phases."""
     fault: str = ""
     """Why work could not be brought to it the last time; empty: nothing is wrong."""
+    busy_minutes: list[float | None] = []
+    """Mean of taken slots in each of the last 15 closed minutes, oldest first; null: not
+    measured."""
 
 
 class RunnersView(View):

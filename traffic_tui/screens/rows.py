@@ -96,9 +96,7 @@ def runner_rows(
     return Rows(
         runners,
         context,
-        columns=lambda width: _measured(
-            runner_columns.runner_columns(width), "busy", bool(context.runner_busy)
-        ),
+        columns=runner_columns.runner_columns,
         cell=runner_columns.runner_cell,
         role=runner_columns.runner_row_role,
         chosen=chosen,

@@ -30,8 +30,6 @@ class RowContext:
     """Milliseconds after which a running job's silence is trouble; None: not known."""
     pending_limit: Callable[[JobView], int | None] = lambda _job: None
     """Milliseconds after which a waiting job is late; None: no limit."""
-    runner_busy: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
-    """By runner id: busy slots in each of the last 15 minutes."""
     queue_flow: Mapping[str, tuple[tuple[float | None, ...], tuple[float | None, ...]]] = field(
         default_factory=dict
     )

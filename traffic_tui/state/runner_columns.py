@@ -154,9 +154,8 @@ def _up(runner: RunnerView, context: RowContext, width: int) -> Cell:
 
 
 def _busy(runner: RunnerView, context: RowContext, width: int) -> Cell:
-    values = context.runner_busy.get(runner.id, ())
     top = float(max(runner.capacity, 1))
-    return Cell(sparkline(values[-width:], context.glyphs, top=top), "active")
+    return Cell(sparkline(runner.busy_minutes[-width:], context.glyphs, top=top), "active")
 
 
 _CELLS: Mapping[str, RunnerCell] = {

@@ -101,9 +101,21 @@ def lab() -> World:
     world = World()
     world.add_runners(
         runner("lab-07"),
-        runner("lab-03", state="quiet", busy=4, quiet_since=NOW - 41 * 60_000),
+        runner(
+            "lab-03",
+            state="quiet",
+            busy=4,
+            quiet_since=NOW - 41 * 60_000,
+            busy_minutes=[4.0] * 15,
+        ),
         runner("lab-19", state="draining", busy=1, draining_since=NOW, drained_by="sam"),
-        runner("lab-31", state="lost", busy=3, last_seen_at=NOW - 240_000),
+        runner(
+            "lab-31",
+            state="lost",
+            busy=3,
+            last_seen_at=NOW - 240_000,
+            busy_minutes=[3.0] * 11 + [None] * 4,
+        ),
     )
     world.add_schedules(
         schedule("nightly"),

@@ -73,6 +73,7 @@ def runner(name: str, **changes: Any) -> RunnerView:
         "drain_deadline": 0,
         "drain_reason": "",
         "drained_by": "",
+        "busy_minutes": [None, 0.0, *(number % 5 for number in range(13))],
     }
     return RunnerView(**(fields | changes))
 

@@ -230,6 +230,7 @@ async def test_runners_show_what_they_do(world: World) -> None:
     shown = await world.good("GET", "/runners/lab%2F%C3%A4%201")
     assert shown["runner"]["name"] == "lab/ä 1"
     assert (shown["runner"]["state"], shown["runner"]["busy"]) == ("ok", 1)
+    assert shown["runner"]["busy_minutes"] == [None] * 15
     assert shown["runner"]["connected_at"] > 0
     await world.bad(409, "DELETE", f"/runners/{shown['runner']['id']}")
     drained = await world.good("POST", "/runners/lab%2F%C3%A4%201/drain", {"reason": "fan"})
@@ -320,6 +321,19 @@ async def test_a_runner_that_beats_but_says_nothing_is_quiet() -> None:
         assert shown["state"] == "quiet"
         assert shown["quiet_since"] == clock.now_ms() - 10_000
         assert (await world.good("GET", "/stats"))["runners"]["quiet"] == 1
+
+
+async def test_a_runner_tells_how_busy_it_was_minute_by_minute() -> None:
+    clock = ManualClock(monotonic=6_000.0)
+    async with served(clock=clock) as world:
+        runner = await world.runner(capacity=2)
+        await world.submit()
+        [assigned] = await runner.take()
+        clock.advance(60)
+        await runner.finish(assigned)
+        clock.advance(60)
+        shown = (await world.good("GET", "/runners/lab-1"))["runner"]
+        assert shown["busy_minutes"] == [None] * 13 + [1.0, 0.0]
 
 
 async def test_hostile_text_goes_through_unharmed(world: World) -> None:
