@@ -142,6 +142,22 @@ def test_parameters_from_a_file(traffic: Traffic, tmp_path: Path) -> None:
     assert "nope.json" in missing.err
 
 
+def test_a_priority_that_may_be_a_job_is_asked_about(traffic: Traffic) -> None:
+    """The priority forgotten, or written first: what may be misread changes nothing."""
+    jobs = [number(traffic("jobs", "submit", "paint", "-o", "name")) for _ in range(3)]
+    for words in (jobs, [jobs[0], jobs[1]], ["9", jobs[2]]):
+        said = traffic("jobs", "priority", *words)
+        assert said.code == EXIT_USAGE
+        assert f"or the job {words[-1]} that waits? nothing was changed" in said.err
+        assert f"--to {words[-1]}" in said.err
+    listed = document(traffic("jobs", "list", "--json"))["jobs"]
+    assert [job["priority"] for job in listed] == [0, 0, 0]
+    assert f"priority {jobs[1]}" in traffic("jobs", "priority", jobs[0], "--to", jobs[1]).out
+    traffic("jobs", "stop", jobs[1], "--yes")
+    assert traffic("jobs", "priority", jobs[2], jobs[1]).code == EXIT_DONE
+    assert "priority -5" in traffic("jobs", "priority", jobs[2], "--to", "-5").out
+
+
 def test_waiting_jobs_are_explained_moved_and_stopped(traffic: Traffic) -> None:
     jobs = [number(traffic("jobs", "submit", "paint", "-o", "name")) for _ in range(2)]
     assert "why" in traffic("jobs", "explain", jobs[0]).out

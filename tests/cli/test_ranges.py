@@ -40,6 +40,19 @@ def test_a_range_is_submitted_shown_explained_and_stopped(traffic: Traffic) -> N
     assert "1704067200000000 to 1704153600000000 (1d00)" in shown
 
 
+def test_pieces_are_listed_where_they_are_asked_for(traffic: Traffic) -> None:
+    def listed(*words: str) -> int:
+        return len(traffic("jobs", "list", *words, "-o", "name").out.split())
+
+    traffic("jobs", "submit", "noop")
+    assert listed() == 1
+    traffic("jobs", "submit", "range", "--range", *DAY)
+    assert listed() == 2
+    assert len(json.loads(traffic("jobs", "list", "--json").out)["jobs"]) == 2
+    assert listed("--pieces") == 27
+    assert listed("state:pending") == 26
+
+
 def test_what_is_left_out_is_said_beside_what_scripts_read(traffic: Traffic) -> None:
     traffic("jobs", "submit", "range", "--range", "0", str(HOUR - 1))
     said = traffic(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
@@ -44,7 +45,13 @@ def declare(app: typer.Typer) -> None:
         "jobs reassign 52131 --to-queue cpu",
         "jobs reassign 52118 --to-runner lab-07",
     )(reassign)
-    talking(app, "priority", "jobs priority 52131 9", "jobs priority 52131 52132 --to 9")(priority)
+    talking(
+        app,
+        "priority",
+        "jobs priority 52131 52132 --to 9",
+        "jobs priority 52131 --to -5",
+        "jobs priority 52131 9",
+    )(priority)
 
 
 async def stop(
@@ -137,29 +144,59 @@ async def priority(
         list[str],
         typer.Argument(
             metavar="ID... [N]",
-            help="Jobs, then the priority, unless --to gives that.",
+            help="Jobs. Without --to the last word is the new priority, not a job.",
             autocompletion=completion.attention_jobs,
         ),
     ],
     to: Annotated[
         int | None,
-        typer.Option("--to", metavar="N", help="The priority.", min=-(10**6), max=10**6),
+        typer.Option(
+            "--to", metavar="N", help="The new priority of all these jobs.", min=-(10**6), max=10**6
+        ),
     ] = None,
     reason: ReasonOption = "",
     yes: YesOption = False,
 ) -> None:
     """Change the priority of jobs: the higher number goes first, 0 is usual."""
     wanted, named = (to, jobs) if to is not None else split_priority(jobs)
+    if to is None:
+        await refuse_what_may_be_a_job(call, wanted, named)
     ids = job_ids(named)
-    confirm("Change the priority of", ids, is_agreed=yes)
+    confirm(f"Give priority {wanted} to", ids, is_agreed=yes)
     await act_on_each(call, ids, lambda job: call.client.set_priority(job, wanted, reason=reason))
 
 
 def split_priority(words: list[str]) -> tuple[int, list[str]]:
     """The jobs and, behind them, the priority. Pure."""
     if len(words) < 2 or not re.fullmatch(r"[+-]?\d{1,7}", words[-1]):
-        raise WrongUsage("say the priority last, or with --to: jobs priority 52131 9")
+        raise WrongUsage(
+            f"which priority? name it with --to: jobs priority {' '.join(words[:3])} --to 9"
+        )
     return int(words[-1]), words[:-1]
+
+
+async def refuse_what_may_be_a_job(call: Call, wanted: int, named: list[str]) -> None:
+    """A last number that is a waiting job as well may have been meant as one.
+
+    The priority may have been forgotten or written first; only waiting jobs have use for one.
+    """
+    from server.model import WAITING_STATES
+    from traffic_tui.client.base import ClientError
+
+    if wanted < 1:
+        return
+    try:
+        job = (await call.client.job(str(wanted))).job
+    except ClientError as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return
+        raise
+    if job.state in WAITING_STATES:
+        jobs = " ".join(named[:3])
+        raise WrongUsage(
+            f"is {wanted} the priority, or the job {wanted} that waits? nothing was changed; "
+            f"name the priority with --to: jobs priority {jobs} --to {wanted}"
+        )
 
 
 def confirm(verb: str, ids: list[str], *, is_agreed: bool) -> None:

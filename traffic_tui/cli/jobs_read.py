@@ -54,6 +54,7 @@ def declare(app: typer.Typer) -> None:
         "list",
         "jobs list state:failed queue:gpu",
         "jobs list age>10m -o name | traffic-tui jobs stop -",
+        "jobs list --pieces",
     )(list_jobs)
     talking(app, "status", "jobs status 52118", aliases=("show",))(show_job)
     talking(
@@ -79,15 +80,33 @@ async def list_jobs(
         int, typer.Option("--limit", "-n", metavar="N", help="At most so many; 0: all.", min=0)
     ] = 100,
     order: Annotated[Order, typer.Option("--order", help="- turns it around.")] = "-number",
+    pieces: Annotated[
+        bool, typer.Option("--pieces", help="Also pieces of ranges; with a FILTER they always are.")
+    ] = False,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first; without a filter, no pieces of ranges."""
     from traffic_tui.cli.job_tables import JOB_COLUMNS, job_name
 
-    page = await read_jobs(call.client, " ".join(terms or []), limit, order)
+    asked = " ".join(terms or [])
+    filter_text = asked if asked or pieces else await resting_filter(call.client)
+    page = await read_jobs(call.client, filter_text, limit, order)
     call.printer.table(page, page.jobs, JOB_COLUMNS, job_name)
-    if call.printer.is_terminal and page.count > len(page.jobs) and not call.printer.is_json:
+    if not call.printer.is_terminal or call.printer.is_json:
+        return
+    if page.count > len(page.jobs):
         about = "" if page.count_is_exact else "about "
         call.printer.say(f"{len(page.jobs)} of {about}{page.count:,}; -n 0 lists all")
+    if filter_text != asked:
+        call.printer.say("without pieces of ranges; --pieces lists them too")
+
+
+async def resting_filter(client: Client) -> str:
+    """What the console lists before anybody filters: not the hundreds of pieces of a range."""
+    from traffic_tui.screens.resting_filter import RestingFilter
+
+    resting = RestingFilter(client)
+    await resting.look()
+    return resting.text
 
 
 async def read_jobs(client: Client, filter_text: str, limit: int, order: str) -> JobsView:

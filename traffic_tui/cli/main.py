@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path  # noqa: TC003 (Typer reads annotations)
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -164,6 +165,8 @@ def _usage_words(error: TyperException) -> str:
     context: Any = getattr(error, "ctx", None)
     words = error.format_message().strip().replace(": Value error, ", ": ")
     end = "" if words.endswith((".", "?", "!")) else "."
+    if re.fullmatch(r"-\d+", getattr(error, "option_name", "")):
+        end += " A number below 0 stands behind its option, or behind --."
     if context is None:
         return f"{words}{end} See '{PROGRAM} --help'."
     return f"{words}{end} {context.get_usage()}; see '{context.command_path} --help'."
