@@ -69,7 +69,7 @@ def job_lines(
     facts = job_facts(detail, context, run_times, column, _reason_lines(height))
     if is_wide:
         return _wide_lines(detail, facts, context, width, height)
-    paired = _paired([fact_line(fact, LABEL_WIDTH, width // 2) for fact in facts[:2]])
+    paired = _paired(facts[0], facts[1], width)
     single = [fact_line(fact, LABEL_WIDTH, width) for fact in facts[2:]]
     tries = min(MAX_TRIES, max(1, height - 18))
     newest = detail.attempts[:tries]
@@ -80,8 +80,10 @@ def _reason_lines(height: int) -> int:
     return TALL_REASON_LINES if height >= TALL_FROM else REASON_LINES
 
 
-def _paired(lines: Sequence[Line]) -> list[Line]:
-    return [[span for line in lines for span in line]]
+def _paired(first: Fact, second: Fact, width: int) -> list[Line]:
+    """Two short facts on one line."""
+    left = width * 2 // 5
+    return [fact_line(first, LABEL_WIDTH, left) + fact_line(second, LABEL_WIDTH, width - left)]
 
 
 def job_facts(
@@ -95,8 +97,7 @@ def job_facts(
     job = detail.job
     facts = [
         Fact("queue", (Span(f"{clean(job.queue)}, priority {job.priority}"),)),
-        Fact("sent", (Span(f"{day_and_time(job.times.created, context.zone, now=context.now)}"
-                           f" by {clean(job.owner)}"),)),
+        Fact("sent", (Span(_sent(detail, context)),)),
         *range_facts(job, context, width - LABEL_WIDTH - 3),
         *piece_facts(job, context),
     ]  # fmt: skip
@@ -114,6 +115,14 @@ def job_facts(
     if limits:
         facts.append(Fact("limits", (Span(limits),)))
     return facts + _process_facts(detail, room - 1)
+
+
+def _sent(detail: JobDetailView, context: RowContext) -> str:
+    """When and by whom; a schedule says more than the name of whoever set it up."""
+    when = day_and_time(detail.job.times.created, context.zone, now=context.now)
+    lineage = detail.lineage
+    is_fired = lineage.schedule and lineage.resubmitted_from is None
+    return f"{when} by {clean(f'schedule {lineage.schedule}' if is_fired else detail.job.owner)}"
 
 
 def _folded(label: str, span: Span, width: int, most: int, ellipsis: str) -> list[Fact]:
@@ -199,8 +208,6 @@ def _why(detail: JobDetailView, context: RowContext) -> list[Span]:
         spans.append(Span(f"due at {due}, in {duration(job.times.due - context.now)}"))
     if job.wanted == "move":
         spans.append(Span("is being moved elsewhere", "warn"))
-    if detail.lineage.schedule:
-        spans.append(Span(f"made by schedule {clean(detail.lineage.schedule)}"))
     before, after = detail.lineage.resubmitted_from, detail.lineage.resubmitted_as
     if before is not None:
         spans.append(Span(f"resubmitted from {before.number}"))

@@ -226,6 +226,7 @@ class World:
         self.calls: list[tuple[Any, ...]] = []
         self.all_jobs: dict[int, JobFullView] = {}
         self.attempts: dict[int, list[AttemptView]] = {}
+        self.lineages: dict[int, LineageView] = {}
         self.all_events: list[EventView] = []
         self.all_runners: dict[str, RunnerView] = {}
         self.runner_log: list[RunnerLogLine] = []
@@ -387,7 +388,7 @@ class World:
             job=full,
             attempts=self.attempts.get(full.number, []),
             events=[e for e in reversed(self.all_events) if full.number in e.jobs],
-            lineage=LineageView(resubmitted_from=None, resubmitted_as=[]),
+            lineage=self.lineages.get(full.number, LineageView(None, [])),
         )
 
     async def output(
