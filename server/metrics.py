@@ -14,11 +14,14 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from server.histogram import Histogram
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from prometheus_client.core import Metric
 
+    from server.coordinator.called import CallTally
     from server.operator import OperatorApi
     from server.store.base import Committed
     from server.wire.operator import QueueView, StatsView
@@ -45,14 +48,11 @@ class Tally:
         self.events: Counter[str] = Counter()
         self.refused_connections = 0
         self.commits = 0
-        self.commit_seconds = 0.0
-        self.commit_buckets = [0] * (len(COMMIT_BUCKETS) + 1)
+        self.commit_seconds = Histogram(COMMIT_BUCKETS)
 
     def note_commit(self, committed: Committed) -> None:
         self.commits += 1
-        self.commit_seconds += committed.seconds
-        place = sum(committed.seconds > bound for bound in COMMIT_BUCKETS)
-        self.commit_buckets[place] += 1
+        self.commit_seconds.add(committed.seconds)
         for event in committed.events:
             self.events[event.kind] += 1
 
@@ -65,6 +65,7 @@ class Snapshot(NamedTuple):
     output_bytes: int
     ignored: Mapping[str, int]
     """Messages of runners that were left out, by protocol."""
+    called: CallTally
     feeds: int
     feed_lag_seconds: float
 
@@ -103,6 +104,7 @@ class Metrics:
             queues,
             coordinator.output_bytes,
             coordinator.ignored_messages,
+            coordinator.called,
             api.feed_count,
             api.feed_lag_seconds(),
         )
@@ -118,6 +120,7 @@ class _Figures(Collector):
     def collect(self) -> Iterable[Metric]:
         yield from self._store()
         yield from self._queues()
+        yield from self._called()
         yield from self._server()
 
     def _store(self) -> Iterable[Metric]:
@@ -128,8 +131,8 @@ class _Figures(Collector):
         yield HistogramMetricFamily(
             f"{PREFIX}_commit_seconds",
             "How long commits took.",
-            buckets=_cumulated(tally.commit_buckets),
-            sum_value=tally.commit_seconds,
+            buckets=tally.commit_seconds.cumulated(),
+            sum_value=tally.commit_seconds.total,
         )
         yield _counters("events", "Events by kind.", "kind", tally.events)
         yield _counter(
@@ -163,6 +166,22 @@ class _Figures(Collector):
             _add_counts(jobs, OTHER_QUEUES, others)
             ages.add_metric([OTHER_QUEUES], _age(stats.now, others))
         yield from (jobs, ages, paused)
+
+    def _called(self) -> Iterable[Metric]:
+        called = self._snapshot.called
+        calls = CounterMetricFamily(
+            f"{PREFIX}_runner_calls",
+            "Calls of runners' webhooks, and knocks at them, by what came of it.",
+            labels=["call", "result"],
+        )
+        for (kind, result), count in called.results.items():
+            calls.add_metric([kind, result], count)
+        seconds = HistogramMetricFamily(
+            f"{PREFIX}_runner_call_seconds", "How long these calls took.", labels=["call"]
+        )
+        for kind, taken in called.seconds.items():
+            seconds.add_metric([kind], buckets=taken.cumulated(), sum_value=taken.total)
+        yield from (calls, seconds)
 
     def _server(self) -> Iterable[Metric]:
         requests = CounterMetricFamily(
@@ -223,15 +242,6 @@ def _counters(name: str, words: str, label: str, values: Mapping[str, int]) -> M
     for key, value in values.items():
         family.add_metric([key], value)
     return family
-
-
-def _cumulated(buckets: Sequence[int]) -> list[tuple[str, float]]:
-    total = 0
-    named: list[tuple[str, float]] = []
-    for bound, count in zip([*map(str, COMMIT_BUCKETS), "+Inf"], buckets, strict=True):
-        total += count
-        named.append((bound, total))
-    return named
 
 
 def _add_counts(family: GaugeMetricFamily, name: str, queues: Sequence[QueueView]) -> None:

@@ -153,6 +153,8 @@ class NativeV1Settings:
     webhook_port: int = 3000
     webhook_values: Literal["strings", "numbers"] = "strings"
     webhook_timeout_ms: int = 5_000
+    webhook_ca: str = ""
+    """File of the authority of runners' certificates; empty: whom this box trusts."""
     allow: tuple[IPv4Network | IPv6Network, ...] = (
         IPv4Network("127.0.0.0/8"),
         IPv6Network("::1/128"),

@@ -251,6 +251,12 @@ KEYS = (
         "a webhook that did not answer by then did not take the job",
     ),
     Key(
+        "protocols.native-v1.webhook_ca",
+        "protocols.native_v1.webhook_ca",
+        Text(),
+        "who signed their certificates, with https; else whom this box trusts",
+    ),
+    Key(
         "protocols.native-v1.allow",
         "protocols.native_v1.allow",
         Networks(),

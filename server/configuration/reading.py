@@ -292,10 +292,11 @@ def _resolved_protocols(
         supervisors=tuple(replace(one, token=source(one.token)) for one in treadmill.supervisors),
         tokens=tuple(replace(one, token=source(one.token)) for one in treadmill.tokens),
     )
+    native_v1 = replace(protocols.native_v1, webhook_ca=absolute(protocols.native_v1.webhook_ca))
     workernator = replace(
         protocols.workernator,
         certificate=absolute(protocols.workernator.certificate),
         key=absolute(protocols.workernator.key),
         client_ca=absolute(protocols.workernator.client_ca),
     )
-    return replace(protocols, treadmill=treadmill, workernator=workernator)
+    return replace(protocols, native_v1=native_v1, treadmill=treadmill, workernator=workernator)

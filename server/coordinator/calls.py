@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from server.bus import Bus
+from server.coordinator.called import CallTally
 from server.coordinator.memory import Memory
 from server.coordinator.runner_logs import RunnerLogs
 from server.ids import new_uuid
@@ -33,6 +34,8 @@ class Calls:
         """This coordinator's own id; another start is another coordinator."""
         self.runner_logs = RunnerLogs(clock)
         """What runners print that are started here, beside their jobs."""
+        self.called = CallTally()
+        """Calls of runners' webhooks, and knocks at them."""
         self._memory = Memory(settings, clock, self.bus)
         self._is_stopping = False
 

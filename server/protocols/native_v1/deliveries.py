@@ -14,6 +14,8 @@ from server.protocols.native_v1.places import webhook_url
 from server.protocols.native_v1.webhooks import Webhooks
 
 if TYPE_CHECKING:
+    import ssl
+
     from server.coordinator import Coordinator
     from server.coordinator.placing import Placed
     from server.coordinator.results import Assigned
@@ -32,15 +34,19 @@ class Deliveries:
 
     A call that is cut off when the coordinator ends leaves its attempt as it is: the runner's own
     words, or the end of its time, decide it after the restart.
+
+    Args:
+        trusted: whose certificates runners may show.
     """
 
-    def __init__(self, coordinator: Coordinator, health: Health) -> None:
+    def __init__(self, coordinator: Coordinator, health: Health, trusted: ssl.SSLContext) -> None:
         self._coordinator = coordinator
         self._health = health
         self._settings = coordinator.settings.protocols.native_v1
         # An offer goes elsewhere after its own time, so no answer is waited for beyond that.
         offer_ms = coordinator.settings.leases.offer_timeout_ms
-        self._webhooks = Webhooks(min(self._settings.webhook_timeout_ms, offer_ms) / 1000)
+        timeout_ms = min(self._settings.webhook_timeout_ms, offer_ms)
+        self._webhooks = Webhooks(timeout_ms / 1000, trusted)
         self._turns = asyncio.Semaphore(MAX_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -118,6 +124,9 @@ class Deliveries:
             url = webhook_url(placed.runner, self._settings)
         except Forbidden as error:
             return Refusal(error.message, False)
-        return await self._webhooks.call(
-            placed.runner.identity, url, body, life=placed.session.nonce
-        )
+        coordinator, (runner, session, _) = self._coordinator, placed
+        began = coordinator.clock.monotonic()
+        refusal = await self._webhooks.call(runner.identity, url, body, life=session.nonce)
+        result = "ok" if refusal is None else refusal.result
+        coordinator.called.note("webhook", result, coordinator.clock.monotonic() - began)
+        return refusal

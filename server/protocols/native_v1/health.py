@@ -18,6 +18,7 @@ from server.traits import NATIVE_V1
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
+    from server.coordinator.called import CallResult
     from server.model import Runner, Session
 
 FIRST_PAUSE_SECONDS = 1.0
@@ -37,6 +38,12 @@ class Refusal(NamedTuple):
     """Whether nobody was there at all."""
     is_ours: bool = False
     """Whether the coordinator could not call: then nothing is known of the runner."""
+
+    @property
+    def result(self) -> CallResult:
+        if self.is_ours:
+            return "not_sent"
+        return "unreachable" if self.is_unreachable else "refused"
 
 
 def no_connection(error: OSError, words: str = "no connection") -> Refusal:

@@ -58,7 +58,7 @@ class Knocks:
 
     async def _look_for(self, runner: Runner, session: Session) -> None:
         async with self._turns:
-            refusal = await knock(runner, self._timeout_seconds)
+            refusal = await self._try(runner)
         if refusal is None:
             who = Speaker(NATIVE_V1.protocol, runner.address, session.nonce)
             await self._coordinator.revive(who)
@@ -74,12 +74,21 @@ class Knocks:
     async def _knock(self, runner: Runner, session: Session) -> None:
         async with self._turns:
             began = self._coordinator.clock.monotonic()
-            refusal = await knock(runner, self._timeout_seconds)
+            refusal = await self._try(runner)
         if refusal is None:
             self._coordinator.touch(session.id)
             await self._health.is_there(runner, session)
         elif not refusal.is_ours:
             await self._health.failed(runner, session, refusal, began)
+
+    async def _try(self, runner: Runner) -> Refusal | None:
+        """Knock once, and count it."""
+        coordinator = self._coordinator
+        began = coordinator.clock.monotonic()
+        refusal = await knock(runner, self._timeout_seconds)
+        result = "ok" if refusal is None else refusal.result
+        coordinator.called.note("knock", result, coordinator.clock.monotonic() - began)
+        return refusal
 
     @property
     def _lease_seconds(self) -> float:

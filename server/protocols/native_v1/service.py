@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from server.errors import Busy, TrafficError
 from server.protocols.native_v1.health import Health
 from server.protocols.native_v1.knocks import Knocks
+from server.protocols.native_v1.trust import trusted_context
 from server.protocols.service import Upkeep
 from server.traits import NATIVE_V1
 
 if TYPE_CHECKING:
+    import ssl
+
     from server.coordinator import Coordinator
     from server.protocols.native_v1.deliveries import Deliveries
 
@@ -32,9 +35,19 @@ class NativeV1Service:
         self._health = Health(coordinator)
         self._upkeep = Upkeep(self.name)
         self._deliveries: Deliveries | None = None
+        self._trusted: ssl.SSLContext | None = None
+        """Whose certificates runners may show; None: whom this box trusts, found out when the
+        first job is to be brought."""
 
     async def start(self) -> None:
-        """Begin with whatever runners were there before a restart."""
+        """Begin with whatever runners were there before a restart.
+
+        Raises:
+            TrafficError: the authority of their certificates cannot be read.
+        """
+        authority = self._coordinator.settings.protocols.native_v1.webhook_ca
+        if authority:
+            self._trusted = trusted_context(authority)
         self._upkeep.keep("placing", self._place)
         self._upkeep.keep("knocking", self._knock)
 
@@ -67,7 +80,9 @@ class NativeV1Service:
     async def _loaded_deliveries(self) -> Deliveries:
         if self._deliveries is None:
             deliveries = await asyncio.to_thread(_load)
-            self._deliveries = deliveries(self._coordinator, self._health)
+            if self._trusted is None:
+                self._trusted = await asyncio.to_thread(trusted_context, "")
+            self._deliveries = deliveries(self._coordinator, self._health, self._trusted)
         return self._deliveries
 
     async def _knock(self) -> None:

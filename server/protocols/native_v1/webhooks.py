@@ -53,9 +53,9 @@ class Pool:
 class Webhooks:
     """The pools of connections to all runners. Make it, and close it, on the loop that uses it."""
 
-    def __init__(self, timeout_seconds: float) -> None:
+    def __init__(self, timeout_seconds: float, trusted: ssl.SSLContext) -> None:
         self._timeout_seconds = timeout_seconds
-        self._trusted = ssl.create_default_context()
+        self._trusted = trusted
         self._pools: OrderedDict[str, Pool] = OrderedDict()
 
     async def call(self, identity: str, url: str, body: bytes, *, life: str) -> Refusal | None:

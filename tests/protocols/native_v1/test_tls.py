@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from server.runtime.problems import RuntimeProblem
 from tests.protocols.native_v1.runner import Runner, a_runner
 from tests.protocols.native_v1.world import a_world, settings_of, until
 
@@ -57,6 +58,41 @@ async def test_a_trusted_certificate(
             await world.becomes(job, "completed")
         finally:
             await runner.die()
+
+
+async def test_an_authority_of_ones_own(tmp_path: Path, certificate: Path) -> None:
+    settings = settings_of(webhook=HTTPS, webhook_ca=str(certificate))
+    async with a_world(tmp_path / "data", settings) as world:
+        runner = Runner(world, nonce="a", style="code")
+        await runner.listen(context_of(certificate))
+        try:
+            await runner.hello()
+            [job] = await world.submit()
+            await runner.say("completed", await runner.job())
+            await world.becomes(job, "completed")
+        finally:
+            await runner.die()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("none.pem", "no such file or directory"),
+        ("key.pem", "there is no certificate in it"),
+        ("empty.pem", "there is no certificate in it"),
+        ("", "is a directory"),
+    ],
+)
+async def test_an_authority_that_cannot_be_read_is_said_at_the_start(
+    tmp_path: Path, certificate: Path, name: str, why: str
+) -> None:
+    (tmp_path / "empty.pem").touch()
+    file = tmp_path / name if name else tmp_path
+    with pytest.raises(RuntimeProblem) as told:
+        async with a_world(tmp_path / "data", settings_of(webhook_ca=str(file))):
+            raise AssertionError("it started")
+    words = f"protocols.native-v1.webhook_ca: {file} cannot be used ({why}); it takes a PEM file"
+    assert words in str(told.value)
 
 
 async def test_one_that_is_not_trusted_is_faulty_but_there(

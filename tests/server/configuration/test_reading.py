@@ -295,6 +295,13 @@ def test_files_of_workernator_are_meant_from_the_files_folder_too(tmp_path: Path
     assert workernator.client_ca == "/etc/ca.pem"
 
 
+def test_the_authority_of_webhooks_is_meant_from_the_files_folder(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[protocols.native-v1]\nwebhook_ca = "certs/runners.pem"\n')
+    native_v1 = load_settings(path).protocols.native_v1
+    assert native_v1.webhook_ca == str(tmp_path / "certs" / "runners.pem")
+
+
 def test_what_is_written_reads_the_same() -> None:
     settings = Settings()
     settings = replace(
