@@ -16,6 +16,7 @@ from server.clock import SystemClock
 from server.model import ACTIVE_STATES, WAITING_STATES
 from traffic_tui.client.base import ClientError
 from traffic_tui.config import DEFAULT_CONFIG, ConsoleConfig, theme_folder
+from traffic_tui.hang_up import let_go_of_terminal
 from traffic_tui.keymap import build_keymap
 from traffic_tui.link import Link
 from traffic_tui.navigation import Navigation
@@ -32,7 +33,7 @@ from traffic_tui.themes import register as register_themes
 from traffic_tui.timed_terminal import TimedFile, TimedLinuxDriver
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import PurePath
 
     from rich.console import RenderableType
@@ -77,6 +78,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         ascii_only: bool = False,
         data_folder: str = "",
         agent_arguments: Sequence[str] = (),
+        was_hung_up: Callable[[], bool] = lambda: False,
     ) -> None:
         keymap, self._key_problems = build_keymap(config.keys)
         glyphs = choose_glyphs(
@@ -110,6 +112,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self._stats_due = False
         self._stats_at = clock.monotonic()
         self._clocks: list[Timer] = []
+        self._was_hung_up = was_hung_up
         super().__init__(ansi_color=native_colours(os.environ))
         self.animation_level = "none"
 
@@ -160,13 +163,11 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         loop.add_signal_handler(signal.SIGTERM, self.exit, "stop")
+        if self._was_hung_up():
+            self._hang_up()
 
     def _hang_up(self) -> None:
-        """Whatever is still painted goes nowhere: writing to a lost terminal is an error."""
-        null = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(null, descriptor)
-        os.close(null)
+        let_go_of_terminal()
         self.exit("hangup")
 
     # the two clocks ---------------------------------------------------------------------------
@@ -286,8 +287,12 @@ def run_console(
     server_place: Place = "none",
     data_folder: str = "",
     agent_arguments: Sequence[str] = (),
+    was_hung_up: Callable[[], bool] = lambda: False,
 ) -> Leaving:
-    """Run the console in this terminal to its end; the caller closes the client."""
+    """Run the console in this terminal to its end; the caller closes the client.
+
+    ``was_hung_up`` tells whether the terminal went away before the console listened for that.
+    """
     app = TrafficApp(
         client,
         config,
@@ -298,6 +303,7 @@ def run_console(
         server_place=server_place,
         data_folder=data_folder,
         agent_arguments=agent_arguments,
+        was_hung_up=was_hung_up,
     )
     leaving = app.run()
     if leaving is None:

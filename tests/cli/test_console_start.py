@@ -80,9 +80,14 @@ class Consoles:
 
     def open(self) -> Terminal:
         """Open the console and wait until it shows that it is connected."""
+        terminal = self.begin()
+        until(lambda: terminal.shows("live"), "the console")
+        return terminal
+
+    def begin(self) -> Terminal:
+        """Open the console."""
         terminal = Terminal(["--data-dir", str(self.data), "--port", "0"], self.folder)
         self._terminals.append(terminal)
-        until(lambda: terminal.shows("live"), "the console")
         return terminal
 
     def end(self) -> None:
@@ -127,6 +132,22 @@ def test_without_its_terminal_it_serves_on_while_there_is_work(
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == EXIT_DONE
     assert find_running(consoles.data) is None
+
+
+def test_a_terminal_that_goes_away_at_once_ends_no_work(
+    consoles: Consoles, capfd: pytest.CaptureFixture[str]
+) -> None:
+    first = consoles.open().process
+    assert run(["jobs", "submit", "paint", "--data-dir", str(consoles.data)]) == EXIT_DONE
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(15) == EXIT_DONE
+    process = consoles.begin().process
+    until(lambda: find_running(consoles.data), "the coordinator")
+    process.send_signal(signal.SIGHUP)
+    until(lambda: ignores_hangups(process.pid), "the console's end")
+    assert run(["jobs", "list", "--data-dir", str(consoles.data)]) == EXIT_DONE
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == EXIT_DONE
 
 
 def ignores_hangups(pid: int) -> bool:

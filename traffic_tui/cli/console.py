@@ -13,6 +13,7 @@ from traffic_tui.cli.options import Where
 from traffic_tui.cli.own_coordinator import OwnCoordinator
 from traffic_tui.cli.settings import StartFlags, read_start
 from traffic_tui.client.base import ClientError
+from traffic_tui.hang_up import EarlyHangUp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,18 +93,20 @@ def run_with_own_coordinator(start: Start, wish: ConsoleWish) -> None:
 
     config = read_console_config()
     own = OwnCoordinator(start)
-    try:
-        client = open_embedded(
-            start.settings, start.folder, on_crash=own.crashed, is_read_only=wish.is_read_only
-        )
-    except RuntimeProblem as problem:
-        raise CommandFailed(str(problem)) from problem
-    try:
-        leaving = show(client, wish, Seat("local", start.folder), config)
-        if leaving == "hangup" and asyncio.run(_has_work(client)):
-            own.stay_without_terminal()
-    finally:
-        asyncio.run(client.close())
+    with EarlyHangUp() as early:
+        try:
+            client = open_embedded(
+                start.settings, start.folder, on_crash=own.crashed, is_read_only=wish.is_read_only
+            )
+        except RuntimeProblem as problem:
+            raise CommandFailed(str(problem)) from problem
+        try:
+            seat = Seat("local", start.folder)
+            leaving = "hangup" if early.came else show(client, wish, seat, config, early)
+            if leaving == "hangup" and asyncio.run(_has_work(client)):
+                own.stay_without_terminal()
+        finally:
+            asyncio.run(client.close())
     if leaving == "keep":
         own.hand_over(client.url)
     own.tell_crash()
@@ -130,7 +133,13 @@ def read_console_config() -> ConsoleConfig:
         raise CommandFailed(str(problem)) from problem
 
 
-def show(client: Client, wish: ConsoleWish, seat: Seat, config: ConsoleConfig) -> Leaving:
+def show(
+    client: Client,
+    wish: ConsoleWish,
+    seat: Seat,
+    config: ConsoleConfig,
+    early: EarlyHangUp | None = None,
+) -> Leaving:
     """Run the console to its end and say how it was left."""
     from traffic_tui.app import ConsoleCrashed, run_console
 
@@ -145,6 +154,7 @@ def show(client: Client, wish: ConsoleWish, seat: Seat, config: ConsoleConfig) -
             server_place=seat.place,
             data_folder=folder,
             agent_arguments=("--data-dir", folder) if folder else (),
+            was_hung_up=lambda: early is not None and early.came,
         )
     except ConsoleCrashed as crash:
         log = f"; coordinator.log in {folder} is the coordinator's log" if folder else ""

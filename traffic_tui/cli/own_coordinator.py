@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from traffic_tui.cli.failures import CommandFailed
+from traffic_tui.hang_up import let_go_of_terminal
 
 if TYPE_CHECKING:
     from traffic_tui.cli.settings import Start
@@ -45,9 +45,7 @@ class OwnCoordinator:
 
     def stay_without_terminal(self) -> None:
         """Serve on after the terminal went away, until told to end."""
-        null = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(null, descriptor)
+        let_go_of_terminal()
         for number in ENDING_SIGNALS:
             signal.signal(number, lambda *_: self._is_over.set())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
