@@ -45,6 +45,8 @@ CONFIRM_SECONDS = 0.005
 report of their own that way."""
 GATHER_SECONDS = 0.01
 """How long further answers are waited for while the runner has more than enough to do."""
+PUT_OFF_SECONDS = 1.0
+"""How often it is looked whether what was put off has gone elsewhere: nobody tells."""
 IDLE_SECONDS = 10.0
 """How often a runner with nothing to say is noted as heard: its connection stands."""
 RETRY_SECONDS = 0.2
@@ -142,9 +144,11 @@ class Courier:
         """The runner is gone: say what that means for its jobs, and end its session."""
         self._is_closing = True
         self._connection.close(loss.reason)
-        lost = [entry for entry in self._table.clear() if not entry.is_given_up]
-        for entry in lost:
-            outcome = self._loss_of(entry, lost, loss)
+        in_flight = self._table.clear()
+        for entry in in_flight:
+            if entry.is_given_up:  # decided already, but it may be what ended the runner
+                continue
+            outcome = self._loss_of(entry, len(in_flight), loss)
             if not outcome.is_blameless:
                 # It was sent, whether or not that was told yet: else a job that ends its runner at
                 # once would never be charged, and run for ever.
@@ -172,12 +176,13 @@ class Courier:
         else:
             await self._coordinator.lose_session(self._session.id, reason=loss.reason)
 
-    def _loss_of(self, entry: InFlight, lost: list[InFlight], loss: Loss) -> Outcome:
+    def _loss_of(self, entry: InFlight, count: int, loss: Loss) -> Outcome:
+        """What it means for one of the requests that were in flight, ``count`` of them."""
         if loss.is_ours:
             return Outcome("lost", loss.reason, is_blameless=True)
-        if len(lost) > 1:
+        if count > 1:
             self._group.suspects.note_crash(entry.job)
-            words = f"{loss.reason}; {len(lost)} jobs were in flight, so none is charged"
+            words = f"{loss.reason}; {count} jobs were in flight, so none is charged"
             return Outcome("lost", words, is_blameless=True)
         return loss.blame or Outcome("lost", loss.reason)
 
@@ -185,6 +190,7 @@ class Courier:
 
     async def _exchange(self) -> bool:
         """Say all there is to say, and do what is told. False: the session has ended."""
+        had_put_off = bool(self._put_off)
         try:
             await self._tell_ignored()
             await self._ladder.give_up_what_has_to_be()
@@ -200,7 +206,9 @@ class Courier:
             return True
         self._obey(told)
         has_all = len(told.assign) >= asked > 0 and free > asked  # so there may be more
-        self._wants_more, self._wants_more_soon = has_all and asked > 1, has_all
+        is_free_again = had_put_off and not self._put_off  # nothing was asked for meanwhile
+        self._wants_more = is_free_again or (has_all and asked > 1)
+        self._wants_more_soon = has_all
         return True
 
     async def _tell_ignored(self) -> None:
@@ -247,12 +255,15 @@ class Courier:
         if self._wants_more:
             return
         is_short = self._has_unconfirmed or self._wants_more_soon
-        seconds = CONFIRM_SECONDS if is_short else IDLE_SECONDS
+        if is_short:
+            seconds = CONFIRM_SECONDS
+        else:
+            seconds = PUT_OFF_SECONDS if self._put_off else IDLE_SECONDS
         claims = self._coordinator.standing_claim(self._session.id, self._room, self._came_up)
         try:
             with claims:
                 while not await self._coordinator.wait_for_work(self._session.id, seconds):
-                    if is_short:
+                    if is_short or self._put_off:
                         return
         except TrafficError:  # the session ended, which the next exchange will find out
             return
