@@ -13,7 +13,7 @@ from server.ids import secret_digest
 from server.roles import RANK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from server.clock import Clock
     from server.model import Role
@@ -50,8 +50,10 @@ class KeyEntry(NamedTuple):
     expires_at: int = 0
     revoked_at: int = 0
 
-    def is_good(self, now: int) -> bool:
-        return not self.revoked_at and (not self.expires_at or now < self.expires_at)
+    def is_good(self, clock: Clock) -> bool:
+        if self.revoked_at:
+            return False
+        return not self.expires_at or clock.now_ms() < self.expires_at
 
 
 class Keyring:
@@ -61,7 +63,8 @@ class Keyring:
         clock: for expiry.
         configured: keys of the configuration, read from variables or files.
         filed: keys of the user's own key file.
-        stored: gives the store's named keys; asked at every look-up, so it must be cheap.
+        stored: gives the store's named keys, and another tuple whenever they have changed; asked
+            at every look-up, so it must be cheap.
     """
 
     def __init__(
@@ -70,11 +73,11 @@ class Keyring:
         *,
         configured: Iterable[GivenKey] = (),
         filed: Iterable[GivenKey] = (),
-        stored: Callable[[], Sequence[StoredKey]] = tuple,
+        stored: Callable[[], tuple[StoredKey, ...]] = tuple,
     ) -> None:
         self._clock = clock
         self._stored = stored
-        self._seen: list[StoredKey] = []
+        self._seen: tuple[StoredKey, ...] = ()
         self._given: list[KeyEntry] = []
         self._by_digest: dict[str, KeyEntry] = {}
         self.set_given(configured=configured, filed=filed)
@@ -99,7 +102,7 @@ class Keyring:
         # Finding the digest tells nothing of the secret; comparing it whole keeps it that way.
         if entry is None or not hmac.compare_digest(entry.digest, digest):
             return None
-        return entry.holder if entry.is_good(self._clock.now_ms()) else None
+        return entry.holder if entry.is_good(self._clock) else None
 
     def from_header(self, authorization: str | None) -> KeyHolder:
         """Who sent an ``Authorization: Bearer KEY`` header.
@@ -131,11 +134,11 @@ class Keyring:
 
     def _refresh(self) -> None:
         """Index anew when the store's keys are others than last time."""
-        if self._stored() != self._seen:
+        if self._stored() is not self._seen:
             self._index()
 
     def _index(self) -> None:
-        self._seen = list(self._stored())
+        self._seen = self._stored()
         self._by_digest = {}
         for entry in [*self._given, *(_stored(key) for key in self._seen)]:
             known = self._by_digest.get(entry.digest)

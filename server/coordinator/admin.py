@@ -141,8 +141,4 @@ def _key(tx: Tx, name: str) -> StoredKey | None:
 
 def _put_key(tx: Tx, memory: Memory, key: StoredKey) -> None:
     tx.put_key(key)
-
-    def committed() -> None:
-        memory.keys[key.name] = key
-
-    tx.after_commit(committed)
+    tx.after_commit(lambda: memory.put_key(key))

@@ -96,6 +96,6 @@ class AdminCalls(Calls):
             lambda tx: admin.revoke_key(tx, self._memory, actor, name, reason, now)
         )
 
-    def keys(self) -> list[StoredKey]:
-        """All named keys of the store, revoked ones included."""
-        return sorted(self._memory.keys.values())
+    def keys(self) -> tuple[StoredKey, ...]:
+        """All named keys of the store, revoked ones included; the same tuple until one changes."""
+        return self._memory.keys

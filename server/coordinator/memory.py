@@ -58,7 +58,8 @@ class Memory:
         self.clock = clock
         self.runners: dict[int, Runner] = {}
         self.presences: dict[int, Presence] = {}
-        self.keys: dict[str, StoredKey] = {}
+        self.keys: tuple[StoredKey, ...] = ()
+        """All named keys, by name; another tuple whenever one of them has changed."""
         self.session_leases = LeaseBook(clock, settings.leases.heartbeat_timeout_ms / 1000)
         self.attempt_leases = LeaseBook(clock, settings.leases.heartbeat_timeout_ms / 1000)
         self.submit_problem = ""
@@ -102,7 +103,11 @@ class Memory:
             self.put_session(session)
         for _, attempt in tx.live_attempts():
             self.attempts_began(attempt.runner, [attempt.id])
-        self.keys = {key.name: key for key in tx.keys()}
+        self.keys = tuple(sorted(tx.keys()))
+
+    def put_key(self, key: StoredKey) -> None:
+        others = [one for one in self.keys if one.name != key.name]
+        self.keys = tuple(sorted([*others, key]))
 
     # runners and sessions --------------------------------------------------------------------
 

@@ -8,14 +8,15 @@ busy coordinator that is more than all of their own work.
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from uvicorn.protocols.http.flow_control import FlowControl
 
@@ -153,25 +154,21 @@ class Cycle:
         else:
             raise RuntimeError(f"{kind} is out of turn in this answer")
 
-    def _begin(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self.has_started = True
         self._wants_continue = False
-        lines = [_STATUS_LINES[status]]
-        is_length_known = status in _NO_BODY or self.scope["method"] == "HEAD"
-        for name, value in (*self._connection.default_headers, *headers):
-            lines.append(b"%b: %b\r\n" % (name, value))
-            if name == b"content-length":
-                is_length_known = True
-                self._bytes_left = int(value)
-            elif name == b"connection" and value == b"close":
-                self.keep_alive = False
-        if not is_length_known:
+        head = _head(status, tuple(headers))
+        self._bytes_left = head.length or 0
+        if head.ends_connection:
+            self.keep_alive = False
+        parts = [head.lines, _lines(self._connection.default_headers)]
+        if head.length is None and not (status in _NO_BODY or self.scope["method"] == "HEAD"):
             self._is_chunked = True
-            lines.append(b"transfer-encoding: chunked\r\n")
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        self._head = _checked(b"".join(lines), len(lines))
+            parts.append(b"transfer-encoding: chunked\r\n")
+        if not self.keep_alive and not head.ends_connection:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"\r\n")
+        self._head = b"".join(parts)
 
     def _go_on(self, body: bytes, more: bool) -> None:
         self._write(self._framed(body, more))
@@ -204,8 +201,31 @@ class Cycle:
             self._connection.transport.write(data)
 
 
-def _checked(head: bytes, lines: int) -> bytes:
-    """A value with a line break in it would begin a header, or an answer, of its own."""
-    if head.count(b"\n") != lines or head.count(b"\r") != lines:
+class Head(NamedTuple):
+    """The beginning of an answer."""
+
+    lines: bytes
+    """Status and headers, without the empty line after them."""
+    length: int | None
+    """Bytes of the body; None: it is not said."""
+    ends_connection: bool
+
+
+@lru_cache(maxsize=512)  # most answers have the same few headers
+def _head(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> Head:
+    length: int | None = None
+    ends_connection = False
+    for name, value in headers:
+        if name == b"content-length":
+            length = int(value)
+        elif name == b"connection" and value == b"close":
+            ends_connection = True
+    return Head(_STATUS_LINES[status] + _lines(headers), length, ends_connection)
+
+
+def _lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+    # A value with a line break in it would begin a header, or an answer, of its own.
+    if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
         raise RuntimeError("a header of the answer holds a line break")
-    return head
+    return lines

@@ -16,7 +16,7 @@ from server.store.codes import FIRST_ACTIVE, LAST_ACTIVE, PENDING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from server.model import Attempt, Job, JobClass, Queue, Runner, Session
+    from server.model import Attempt, Job, JobClass, Queue, Runner, Session, Task
     from server.schedules import Schedule
     from server.store.base import KeptRange, Piece, StoredKey, StreamState
 
@@ -34,6 +34,11 @@ DONE: Final = 2
 """Activity by runner: attempts that ended well."""
 FAILED: Final = 3
 """Activity by runner: attempts that ended in an error, a timeout or a loss."""
+
+MAX_YOUNG: Final = 2_048
+"""Young jobs that are kept."""
+MAX_YOUNG_PARAMS: Final = 4_096
+"""Bytes of parameters of a job worth keeping."""
 
 ClassKey = tuple[str, str, str, int]
 ActivityKey = tuple[int, int, int]
@@ -78,10 +83,14 @@ class Memory:
         self.attempt_uuids: dict[str, int] = {}
         self.by_runner: dict[int, dict[int, None]] = {}
         self.jobs: dict[int, Job] = {}
-        """Jobs whose newest attempt is live; one may be missing, none is ever out of date."""
+        """Jobs whose newest attempt is live, and young ones; one may be missing, none is ever out
+        of date."""
         self.job_uuids: dict[str, int] = {}
-        """Some of the same jobs by UUID: those that changed one by one, as they do whose runners
-        name the job in every call."""
+        """Some of the same jobs by UUID: those that came or changed one by one, as they do whose
+        runners name the job in every call."""
+        self.young: dict[int, Task] = {}
+        """Jobs that are pending since they came in lately, with what their runner will be told:
+        most are claimed before they would have to be read. Oldest first."""
         self.streams: dict[int, dict[int, StreamState]] = {}
         """Output streams of live attempts, by stream code; an attempt may be missing."""
         self.first_due = 0
@@ -213,9 +222,27 @@ class Memory:
     def note_jobs(self, jobs: Sequence[Job]) -> None:
         """Keep jobs whose newest attempts are live."""
         self.put_all(self.jobs, {job.id: job for job in jobs})
+        self.drop_all(self.young, [job.id for job in jobs])
+
+    def note_young(self, job: Job, task: Task) -> None:
+        """Keep a job that came in by itself, for a while."""
+        if job.state != "pending" or len(task.params) > MAX_YOUNG_PARAMS:
+            return
+        self.put(self.jobs, job.id, job)
+        self.put(self.job_uuids, job.uuid, job.id)
+        self.put(self.young, job.id, task)
+        if len(self.young) > MAX_YOUNG:
+            self.forget_young(next(iter(self.young)))
+
+    def forget_young(self, job_id: int) -> None:
+        if job_id in self.young:
+            self.drop(self.young, job_id)
+            self.drop(self.job_uuids, self.jobs[job_id].uuid)
+            self.drop(self.jobs, job_id)
 
     def note_job(self, job: Job) -> None:
         """Keep a changed job while its newest attempt is live."""
+        self.drop(self.young, job.id)
         if job.attempt in self.attempts:
             self.put(self.jobs, job.id, job)
             self.put(self.job_uuids, job.uuid, job.id)

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from server.errors import Refused
-from server.model import Job
+from server.model import Job, Task
 from server.store.codes import (
     DETAIL_COLUMNS,
     JOB_COLUMNS,
@@ -31,7 +31,7 @@ from server.store.writer import Statement
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from server.model import JobDetails, Task
+    from server.model import JobDetails
     from server.store.base import NewJob
     from server.store.codes import Row
 
@@ -116,7 +116,10 @@ class JobOps(TxBase):
         row = (*_detail_row(detail, submitter), detail.params, number)
         self.db.later(_INSERT_DETAIL, ("job_details", number), row)
         self._count_arrivals(job, 1)
-        return Job(number, *job[1:])
+        made = Job(number, *job[1:])
+        carried = (detail.trace_context, detail.correlation)
+        self.memory.note_young(made, Task(detail.params, detail.timeout_ms, *carried))
+        return made
 
     def _insert_jobs_alike(self, first: int, jobs: Sequence[NewJob]) -> None:
         """Insert jobs that differ in nothing but id and parameters."""
@@ -191,6 +194,9 @@ class JobOps(TxBase):
     def tasks(self, job_ids: Collection[int]) -> dict[int, Task]:
         if len(job_ids) == 1:  # as with every claim by name, and half the price
             (job_id,) = job_ids
+            young = self.memory.young.get(job_id)
+            if young is not None:
+                return {job_id: young}
             row = self.db.look_up(("job_details", job_id), _TASK_ONE, (job_id,)).fetchone()
             return {} if row is None else {job_id: task_of(row)}
         return {row[0]: task_of(row[1:]) for row in self.rows_in(_TASKS, job_ids)}

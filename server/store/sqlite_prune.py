@@ -41,6 +41,8 @@ class PruneOps(TxBase):
         for _, _, cls, state in rows:
             self.memory.bump(cls, state, -1)
         self._delete_attempts(attempts)
+        for job_id in ids:
+            self.memory.forget_young(job_id)
         self._delete("jobs", "id", ids)
         self._delete("job_details", "job", ids)
         self._delete("cache", "job", ids)

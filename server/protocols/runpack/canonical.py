@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 from server.errors import InvalidInput
 
@@ -24,6 +24,9 @@ MAX_EXACT = float(2**53)
 MAX_INDEX = 4_294_967_294
 """Largest object key that JavaScript enumerates as an array index."""
 
+_UNLIKE = re.compile(rb'[0-9][.eE]|[0-9]{16}|-0|"[0-9]|__proto__|\\u')
+"""What JavaScript may read, order or write otherwise than Python: fractions, large numbers, keys
+that are array indices, halves of surrogate pairs. Some texts that are alike hold it as well."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INDEX = re.compile(r"(?:0|[1-9][0-9]{0,9})\Z")
 
@@ -35,6 +38,42 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 _decoder = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
+_plain_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+_plain_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_sorting_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+class Document(NamedTuple):
+    """JSON as it was read."""
+
+    value: Any
+    is_plain: bool
+    """Whether JavaScript and Python write it alike, which most parameters are and which is a
+    fraction of the work."""
+
+
+def read(body: bytes) -> Document:
+    """Read JSON, with or without a byte order mark.
+
+    Raises:
+        InvalidInput: what stands there is no UTF-8 or no JSON, or is nested too deeply.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the body is not UTF-8: byte {error.start} is wrong") from None
+    if is_plain(body):
+        return Document(_decoded(_plain_decoder, text), True)
+    return Document(parse(text.removeprefix("\ufeff")), False)
+
+
+def is_plain(body: bytes) -> bool:
+    """Whether JSON surely has the same numbers, key order and escapes for both languages."""
+    return (
+        body.isascii()
+        and body.count(b"[") + body.count(b"{") < MAX_DEPTH
+        and _UNLIKE.search(body) is None
+    )
 
 
 def parse(text: str) -> Any:
@@ -43,27 +82,31 @@ def parse(text: str) -> Any:
     Raises:
         InvalidInput: what stands there is no JSON, or is nested too deeply.
     """
+    return _decoded(_decoder, text)
+
+
+def _decoded(decoder: json.JSONDecoder, text: str) -> Any:
     try:
-        return _decoder.decode(text)
+        return decoder.decode(text)
     except RecursionError:
         raise InvalidInput("the JSON is nested too deeply") from None
     except ValueError as error:
         raise InvalidInput(f"this is no JSON: {error}") from None
 
 
-def stringify(value: Any) -> str:
-    """The text ``JSON.stringify`` gives for a parsed value."""
-    return _text(value, _enumerated, 0)
+def stringify(value: Any, *, plain: bool = False) -> str:
+    """The text ``JSON.stringify`` gives for a value; ``plain``: it is of a plain document."""
+    return _plain_encoder.encode(value) if plain else _text(value, _enumerated, 0)
 
 
-def canonical(value: Any) -> str:
+def canonical(value: Any, *, plain: bool = False) -> str:
     """The text that is hashed: keys sorted at every depth, then enumerated."""
-    return _text(value, _sorted, 0)
+    return _sorting_encoder.encode(value) if plain else _text(value, _sorted, 0)
 
 
-def job_hash(job_type: str, params: Any) -> str:
+def job_hash(job_type: str, params: Any, *, plain: bool = False) -> str:
     """What makes two jobs the same: SHA-256 over type and parameters, in lower-case hex."""
-    text = f'{{"type":{_quote(job_type)},"params":{canonical(params)}}}'
+    text = f'{{"type":{_quote(job_type)},"params":{canonical(params, plain=plain)}}}'
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 

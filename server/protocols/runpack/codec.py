@@ -5,6 +5,7 @@ What the original stumbles over and answers with its own failure is a plain Inva
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from server.errors import InvalidInput
@@ -79,18 +80,14 @@ def max_body(settings: RunpackSettings) -> int:
 
 def parse(body: bytes) -> Any:
     """A body as JSON; its stated type does not matter."""
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"the body is not UTF-8: byte {error.start} is wrong") from None
-    return canonical.parse(text)
+    return canonical.read(body).value
 
 
 def asked(body: bytes, settings: RunpackSettings) -> Asked:
     """The job of a submit or check."""
-    parsed = parse(body)
+    parsed, plain = canonical.read(body)
     params = _member(parsed, "input_params")
-    text = canonical.stringify(params)
+    text = canonical.stringify(params, plain=plain)
     limit = settings.max_input_bytes
     if canonical.utf16_length(text) > limit:
         raise rejected(f"Input parameters exceed size limit of {limit} bytes")
@@ -100,7 +97,7 @@ def asked(body: bytes, settings: RunpackSettings) -> Asked:
     if not isinstance(params, dict | list):
         raise rejected("Input parameters must be an object")
     _require_text(job_type, "job_type")
-    return Asked(job_type, text.encode("utf-8"), canonical.job_hash(job_type, params))
+    return Asked(job_type, text.encode("utf-8"), canonical.job_hash(job_type, params, plain=plain))
 
 
 def beat(body: bytes, settings: RunpackSettings) -> Beat:
@@ -112,8 +109,8 @@ def beat(body: bytes, settings: RunpackSettings) -> Beat:
 
 
 def completion(body: bytes, settings: RunpackSettings) -> Ending:
-    parsed = parse(body)
-    text = canonical.stringify(_member(parsed, "output_data"))
+    parsed, plain = canonical.read(body)
+    text = canonical.stringify(_member(parsed, "output_data"), plain=plain)
     limit = settings.max_result_bytes
     if canonical.utf16_length(text) > limit:
         raise rejected(f"Output JSON exceeds size limit of {limit} bytes")
@@ -170,10 +167,10 @@ def poll(body: bytes) -> Poll:
     _require_text(subscriber, "subscriber_id")
     timeout_ms = parsed.get("timeout")
     if timeout_ms is None:
-        timeout_ms = float("inf")
-    if not isinstance(timeout_ms, float) or timeout_ms < 0:
+        timeout_ms = math.inf
+    if not _is_number(timeout_ms) or timeout_ms < 0:
         raise InvalidInput("timeout has to be a number of milliseconds")
-    return Poll(subscriber, frozenset(topics), timeout_ms)
+    return Poll(subscriber, frozenset(topics), float(timeout_ms))
 
 
 def _capability(item: Any) -> str:
@@ -220,6 +217,10 @@ def _number(parsed: Any, name: str) -> float | None:
     value = _member(parsed, name)
     if value is None:
         return None
-    if not isinstance(value, float) or value in (float("inf"), float("-inf")):
+    if not _is_number(value) or math.isinf(value):
         raise InvalidInput(f"{name} has to be a number or null")
-    return value
+    return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -61,8 +61,10 @@ class Gate:
         actor = self._actor(scope, route.level)
         if route.runner_header == "after key" and not runner_uuid:
             raise rejected("Missing X-Runner-ID header")
-        if route.bucket:
-            self._count(route.bucket, runner_uuid if route.runner_header else caller_ip(scope))
+        limiter = self._limiters.get(route.bucket)
+        if limiter is not None:
+            who = runner_uuid if route.runner_header else caller_ip(scope)
+            _count(limiter, f"{route.bucket}:{who[:MAX_LIMITER_KEY]}")
         return Caller(actor, runner_uuid)
 
     def admit_bare(self, scope: Scope) -> None:
@@ -81,10 +83,11 @@ class Gate:
             raise rejected("Invalid API key", 401)
         return Actor(holder.name, holder.role, RUNPACK.protocol, _address(scope))
 
-    def _count(self, bucket: str, who: str) -> None:
-        ends_at = self._limiters[bucket].hit(f"{bucket}:{who[:MAX_LIMITER_KEY]}")
-        if ends_at is not None:
-            raise Rejection(429, error="Rate limit exceeded", resetTime=ends_at)
+
+def _count(limiter: WindowLimiter, who: str) -> None:
+    ends_at = limiter.hit(who)
+    if ends_at is not None:
+        raise Rejection(429, error="Rate limit exceeded", resetTime=ends_at)
 
 
 def bearer(scope: Scope) -> str:
@@ -131,11 +134,15 @@ def _address(scope: Scope) -> str:
 
 
 def _limiters(settings: RunpackSettings, clock: Clock) -> dict[str, WindowLimiter]:
-    """Submits and checks share a window; what runners do is counted apart."""
+    """Submits and checks share a window; what runners do is counted apart. A limit of 0 is none."""
     per_minute = {
         "submit": settings.submit_per_minute,
         "poll": settings.poll_per_minute,
         "available": settings.runner_per_minute,
         "heartbeat": settings.runner_per_minute,
     }
-    return {bucket: WindowLimiter(limit, MINUTE_MS, clock) for bucket, limit in per_minute.items()}
+    return {
+        bucket: WindowLimiter(limit, MINUTE_MS, clock)
+        for bucket, limit in per_minute.items()
+        if limit > 0
+    }

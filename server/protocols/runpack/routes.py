@@ -5,7 +5,6 @@ Paths match exactly and as they were sent: an id is one raw segment, never decod
 
 from __future__ import annotations
 
-import re
 from typing import Literal, NamedTuple, TypeAlias
 
 Level: TypeAlias = Literal["none", "submit", "runner", "admin", "job page"]
@@ -46,48 +45,23 @@ _FIXED: dict[tuple[str, str], Route] = {
     ("POST", "/poll"): Route("poll", "poll", "none"),
 }
 
-_WITH_ID: tuple[tuple[str, re.Pattern[str], Route], ...] = (
-    (
-        "POST",
-        re.compile(r"/api/runner/jobs/([^/]+)/claim"),
-        Route("claim", "claim job", "runner", "", "before key"),
+_ACTIONS: dict[tuple[str, str], Route] = {
+    ("POST", "claim"): Route("claim", "claim job", "runner", "", "before key"),
+    ("POST", "heartbeat"): Route(
+        "heartbeat", "update heartbeat", "runner", "heartbeat", "before key"
     ),
-    (
-        "POST",
-        re.compile(r"/api/runner/jobs/([^/]+)/heartbeat"),
-        Route("heartbeat", "update heartbeat", "runner", "heartbeat", "before key"),
-    ),
-    (
-        "POST",
-        re.compile(r"/api/runner/jobs/([^/]+)/complete"),
-        Route("complete", "complete job", "runner", "", "before key"),
-    ),
-    (
-        "POST",
-        re.compile(r"/api/runner/jobs/([^/]+)/error"),
-        Route("error", "mark job as failed", "runner", "", "before key"),
-    ),
-    (
-        "GET",
-        re.compile(r"/api/jobs/([^/]+)"),
-        Route("status", "get job status", "submit", "poll"),
-    ),
-    (
-        "GET",
-        re.compile(r"/api/admin/jobs/([^/]+)"),
-        Route("job", "get job details", "job page"),
-    ),
-    (
-        "DELETE",
-        re.compile(r"/api/admin/jobs/([^/]+)"),
-        Route("delete", "delete job", "admin"),
-    ),
-    (
-        "GET",
-        re.compile(r"/api/admin/runners/([^/]+)"),
-        Route("runner", "get runner details", "admin"),
-    ),
-)
+    ("POST", "complete"): Route("complete", "complete job", "runner", "", "before key"),
+    ("POST", "error"): Route("error", "mark job as failed", "runner", "", "before key"),
+}
+"""What may stand after ``/api/runner/jobs/ID``."""
+
+_WITH_ID: dict[tuple[str, str], Route] = {
+    ("GET", "/api/jobs"): Route("status", "get job status", "submit", "poll"),
+    ("GET", "/api/admin/jobs"): Route("job", "get job details", "job page"),
+    ("DELETE", "/api/admin/jobs"): Route("delete", "delete job", "admin"),
+    ("GET", "/api/admin/runners"): Route("runner", "get runner details", "admin"),
+}
+"""Paths that end with an id, without it."""
 
 
 def find(method: str, path: str) -> Match | None:
@@ -95,7 +69,9 @@ def find(method: str, path: str) -> Match | None:
     fixed = _FIXED.get((method, path))
     if fixed is not None:
         return Match(fixed, "")
-    for wanted, pattern, route in _WITH_ID:
-        if wanted == method and (match := pattern.fullmatch(path)):
-            return Match(route, match[1])
-    return None
+    before, _, last = path.rpartition("/")
+    route, ident = _WITH_ID.get((method, before)), last
+    if route is None:
+        before, _, ident = before.rpartition("/")
+        route = _ACTIONS.get((method, last)) if before == "/api/runner/jobs" else None
+    return Match(route, ident) if route is not None and ident else None

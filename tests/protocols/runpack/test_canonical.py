@@ -18,8 +18,10 @@ from server.errors import InvalidInput
 from server.protocols.runpack.canonical import (
     canonical,
     format_number,
+    is_plain,
     job_hash,
     parse,
+    read,
     storable,
     stringify,
     utf16_length,
@@ -218,3 +220,64 @@ def test_random_json_comes_out_as_from_node(
         value = parse(source)
         assert stringify(value) == stored
         assert canonical(value) == hashed
+
+
+# plain documents, which are read and written by C ------------------------------------------
+
+TEXTS = st.text(st.characters(min_codepoint=0, max_codepoint=0x2FF), max_size=6) | st.sampled_from(
+    ["a", "b", "10", "9", "__proto__", "\ud800", "e", '"', "\\", "\x7f", "\n"]
+)
+NUMBERS = st.sampled_from(
+    [0, -0.0, 1, -7, 10**15 - 1, 10**15, 10**16, 2**53, 1.5, 1e21, 1e-7, 12345678901234567890]
+)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | NUMBERS | TEXTS | st.integers(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+        max_leaves=20,
+    ),
+    st.booleans(),
+)
+def test_plain_documents_are_read_and_written_as_all_others(value: object, ascii: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii).encode("utf-8", "surrogatepass")
+    try:
+        document = read(text)
+    except InvalidInput:  # half a surrogate pair, unescaped
+        return
+    slow = parse(text.decode())
+    assert document.value == slow
+    assert stringify(document.value, plain=document.is_plain) == stringify(slow)
+    assert canonical(document.value, plain=document.is_plain) == canonical(slow)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a": [1, -2, true, null, "x"], "b": {"c": {}}}', True),
+        ('{"n": 999999999999999}', True),
+        ('{"n": 9999999999999999}', False),
+        ('{"n": 1.0}', False),
+        ('{"n": 1e3}', False),
+        ('{"n": -0}', False),
+        ('{"1": 2, "0": 1}', False),
+        ('{"__proto__": 1}', False),
+        ('"\\ud800"', False),
+        ('"ä"', False),
+        ("[" * 255 + "]" * 255, True),
+        ("[" * 256 + "]" * 256, False),
+    ],
+)
+def test_what_is_plain(text: str, expected: bool) -> None:
+    assert is_plain(text.encode()) is expected
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", "{", "[1 2]", "", "{'a': 1}", "[01]"])
+def test_what_is_no_json_is_refused_however_plain(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        read(text.encode())
+
+
+def test_a_byte_order_mark_is_left_out() -> None:
+    assert read(b'\xef\xbb\xbf{"a": 1}').value == {"a": 1}

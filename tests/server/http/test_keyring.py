@@ -22,7 +22,7 @@ def test_keys_of_all_sources_are_found() -> None:
         ManualClock(),
         configured=[GivenKey("ci", "submit", "aaaa")],
         filed=[GivenKey("admin", "admin", "bbbb")],
-        stored=lambda: [stored("sam", "cccc")],
+        stored=lambda: (stored("sam", "cccc"),),
     )
     assert ring.lookup("aaaa") == KeyHolder("ci", "submit", "configuration")
     assert ring.lookup("bbbb") == KeyHolder("admin", "admin", "file")
@@ -39,14 +39,14 @@ def test_other_secrets_are_nobodys(secret: str) -> None:
 
 def test_expiry_and_revocation_hold_at_once() -> None:
     clock = ManualClock()
-    keys = [stored("sam", "cccc", expires_at=clock.now_ms() + 1_000)]
+    keys = (stored("sam", "cccc", expires_at=clock.now_ms() + 1_000),)
     ring = Keyring(clock, stored=lambda: keys)
     assert ring.lookup("cccc") is not None
     clock.advance(1)
     assert ring.lookup("cccc") is None
-    keys[0] = stored("sam", "cccc")
+    keys = (stored("sam", "cccc"),)
     assert ring.lookup("cccc") is not None
-    keys[0] = stored("sam", "cccc", revoked_at=clock.now_ms())
+    keys = (stored("sam", "cccc", revoked_at=clock.now_ms()),)
     assert ring.lookup("cccc") is None
 
 
@@ -64,7 +64,7 @@ def test_a_revoked_key_does_not_shadow_a_good_one() -> None:
     ring = Keyring(
         ManualClock(),
         configured=[GivenKey("b", "submit", "same")],
-        stored=lambda: [stored("a", "same", revoked_at=NOW)],
+        stored=lambda: (stored("a", "same", revoked_at=NOW),),
     )
     assert ring.lookup("same") == KeyHolder("b", "submit", "configuration")
 
