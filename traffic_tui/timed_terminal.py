@@ -1,11 +1,14 @@
 """How long the terminal takes to swallow a frame: the one thing that tells a slow line.
 
 Textual writes from a thread of its own, so a slow terminal is not felt anywhere else until its
-queue is full, seconds later.
+queue is full, seconds later. Where that thread ends, the console stands still for ever: nothing
+takes from the queue any more. So a terminal that is gone, which is an error to write to, takes
+everything.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class TimedFile:
-    """A file that measures its writes. Written by one thread, read by another."""
+    """A file that measures its writes and never fails. Written by one thread, read by another."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -25,13 +28,15 @@ class TimedFile:
 
     def write(self, text: str) -> int:
         started = time.monotonic()
-        written = self._file.write(text)
+        with contextlib.suppress(OSError):
+            self._file.write(text)
         self._slowest = max(self._slowest, time.monotonic() - started)
-        return written
+        return len(text)
 
     def flush(self) -> None:
         started = time.monotonic()
-        self._file.flush()
+        with contextlib.suppress(OSError):
+            self._file.flush()
         self._slowest = max(self._slowest, time.monotonic() - started)
 
     def take(self) -> float:
@@ -55,3 +60,15 @@ class TimedLinuxDriver(LinuxDriver):
         timed = TimedFile(cast("TextIO", sys.__stdout__))
         self._file = cast("Any", timed)
         cast("HasTerminal", app).terminal = timed
+        self._is_suspended = False
+
+    def suspend_application_mode(self) -> None:
+        super().suspend_application_mode()
+        self._is_suspended = True
+
+    def resume_application_mode(self) -> None:
+        """SIGCONT comes without a stop before it, too, for one when the terminal goes away:
+        a second reader and a second writer of one terminal would be in each other's way."""
+        if self._is_suspended:
+            self._is_suspended = False
+            super().resume_application_mode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
 import signal
 import struct
 import subprocess
@@ -45,24 +46,32 @@ class Terminal:
         )
         os.close(slave)
         self._seen = bytearray()
+        self._is_closed = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         """Keep the terminal empty, else whoever paints on it would stand still."""
         try:
-            while data := os.read(self._master, 65_536):
-                self._seen += data
+            while not self._is_closed.is_set():
+                if select.select([self._master], [], [], 0.05)[0]:
+                    self._seen += os.read(self._master, 65_536)
         except OSError:
             return  # the other end is closed
 
     def shows(self, text: str) -> bool:
         return text.encode() in self._seen
 
+    def close(self) -> None:
+        """Close the window: the program loses its terminal."""
+        if not self._is_closed.is_set():
+            self._is_closed.set()
+            self._reader.join(10)
+            os.close(self._master)
+
     def end(self) -> None:
         end(self.process)
-        self._reader.join(10)
-        os.close(self._master)
+        self.close()
 
 
 def take_terminal() -> None:
@@ -134,6 +143,20 @@ def test_without_its_terminal_it_serves_on_while_there_is_work(
     assert find_running(consoles.data) is None
 
 
+def test_a_window_that_is_closed_ends_no_work_and_leaves_nobody_hanging(
+    consoles: Consoles, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The kernel sends SIGHUP, then SIGCONT, and whatever is written is an error."""
+    terminal = consoles.open()
+    process = terminal.process
+    assert run(["jobs", "submit", "paint", "--data-dir", str(consoles.data)]) == EXIT_DONE
+    terminal.close()
+    until(lambda: ignores_hangups(process.pid), "the console's end")
+    assert run(["jobs", "list", "--data-dir", str(consoles.data)]) == EXIT_DONE
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == EXIT_DONE
+
+
 def test_a_terminal_that_goes_away_at_once_ends_no_work(
     consoles: Consoles, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,7 +165,7 @@ def test_a_terminal_that_goes_away_at_once_ends_no_work(
     first.send_signal(signal.SIGTERM)
     assert first.wait(15) == EXIT_DONE
     process = consoles.begin().process
-    until(lambda: find_running(consoles.data), "the coordinator")
+    until(lambda: find_running(consoles.data) is not None, "the coordinator")
     process.send_signal(signal.SIGHUP)
     until(lambda: ignores_hangups(process.pid), "the console's end")
     assert run(["jobs", "list", "--data-dir", str(consoles.data)]) == EXIT_DONE
