@@ -231,6 +231,7 @@ def prune(tx: Tx, memory: Memory, now: int, limit: int) -> int:
         now=now,
         limit=limit,
     )
+    removed += tx.prune_unused(limit)
     if len(memory.runners) > len(known := {runner.id for runner in tx.runners()}):
         tx.after_commit(lambda: memory.keep_runners(known))
     return removed

@@ -438,6 +438,11 @@ class Tx(Protocol):
         """Delete at most ``limit`` of each kind that are older; the answer is how many went."""
         ...
 
+    def prune_unused(self, limit: int) -> int:
+        """Look at the next ``limit`` classes, and as many pairs of a class and a submitter, and
+        forget those that no job has; the answer is how many went."""
+        ...
+
 
 # ---------------------------------------------------------------------------------------------
 # reads off the loop

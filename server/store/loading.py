@@ -46,7 +46,8 @@ def _load_names(db: sqlite3.Connection, memory: Memory) -> None:
 
 
 def _drop_unused_classes(db: sqlite3.Connection) -> None:
-    """Classes without jobs go when nobody can hold their numbers: before anyone is told them."""
+    """Classes without jobs go when nobody can hold their numbers: before anyone is told them.
+    While the store is open, :mod:`server.store.sqlite_unused` is more careful."""
     unused = (
         "SELECT id FROM classes WHERE id NOT IN (SELECT cls FROM counts WHERE n > 0)"
         " AND id NOT IN (SELECT j.target FROM attempts a JOIN jobs j ON j.id = a.job"
@@ -56,6 +57,7 @@ def _drop_unused_classes(db: sqlite3.Connection) -> None:
     db.execute(f"DELETE FROM facets WHERE cls IN ({unused})")
     db.execute(f"DELETE FROM activity WHERE kind < 2 AND key IN ({unused})")
     db.execute(f"DELETE FROM classes WHERE id IN ({unused})")
+    db.execute("DELETE FROM submitters WHERE id NOT IN (SELECT submitter FROM facets)")
     db.execute("DELETE FROM counts WHERE n = 0")
     db.execute("COMMIT")
 

@@ -10,6 +10,7 @@ from server.store.sqlite_prune import PruneOps
 from server.store.sqlite_ranges import RangeOps
 from server.store.sqlite_registry import RegistryOps
 from server.store.sqlite_schedules import ScheduleOps
+from server.store.sqlite_unused import UnusedOps
 
 
 class SqliteTx(
@@ -21,5 +22,6 @@ class SqliteTx(
     LedgerOps,
     RangeOps,
     PruneOps,
+    UnusedOps,
 ):
     """Implements :class:`server.store.base.Tx` on one SQLite connection."""

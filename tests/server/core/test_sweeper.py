@@ -11,6 +11,7 @@ from server.coordinator import sweep
 from server.coordinator.named import OFFER_SECONDS, OfferBook
 from server.coordinator.sweeper import ROUNDS_PER_RETENTION
 from server.errors import DiskFull, Refused
+from server.store.sqlite import SqliteStore
 from tests.server.core.world import LEASE_SECONDS, SAM, World, a_world
 
 if TYPE_CHECKING:
@@ -181,6 +182,27 @@ async def test_a_runner_forgotten_long_ago_leaves_nothing_behind(world: World) -
     again = await world.runner("lab-1", nonce="boot-2")
     (job,) = await world.submit("fib")
     assert [one.job.id for one in (await again.exchange(free=1)).assign] == [job.id]
+
+
+async def test_names_that_clients_made_up_are_forgotten_with_their_jobs(world: World) -> None:
+    runner = await world.runner(types=("*",), capacity=50)
+    jobs = [(await world.submit(f"type-{n}", queue=f"queue-{n}"))[0] for n in range(40)]
+    for assigned in (await runner.exchange(free=40)).assign:
+        await runner.end(assigned.attempt.uuid)
+    store = world.coordinator.store
+    assert isinstance(store, SqliteStore)
+    assert len(store._memory.classes) == len(jobs)
+    world.clock.advance(31 * 86_400)
+    for _ in range(4 * ROUNDS_PER_RETENTION):
+        world.coordinator.touch(runner.session.id)
+        await world.coordinator.sweep()
+    memory = store._memory
+    assert len(memory.classes) == len(memory.class_ids) == 1  # the newest stays
+    assert not memory.facet_ids and not memory.submitters
+    assert len(memory.active) <= 1
+    assert {cls for cls, _ in memory.counts} <= set(memory.classes)
+    (again,) = await world.submit("type-3", queue="queue-3")
+    assert [one.job.id for one in (await runner.exchange(free=1)).assign] == [again.id]
 
 
 async def test_what_clients_make_up_is_remembered_in_bounds(

@@ -20,7 +20,7 @@ from server.errors import StoreError, StoreLocked
 from server.store import migrations, schema
 from server.store.base import Committed, JobQuery
 from server.store.sqlite import SqliteStore
-from tests.server.store.world import World, a_session
+from tests.server.store.world import World, a_session, details
 
 if TYPE_CHECKING:
     from server.store.base import Tx
@@ -105,15 +105,17 @@ async def test_ids_are_never_given_twice(tmp_path: Path) -> None:
     await after.store.close()
 
 
-async def test_classes_without_jobs_go_when_the_store_is_opened(tmp_path: Path) -> None:
+async def test_names_without_jobs_go_when_the_store_is_opened(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     before = await opened(path)
     await before.submit(queue="kept")
-    await before.submit(queue="gone")
+    await before.submit(queue="gone", detail=details(owner="eve"))
     await before.run(lambda tx: tx.delete_jobs([2], at=1, by="sam"))
     await before.store.close()
     after = await opened(path)
     assert await after.run(lambda tx: [one.queue for one in tx.waiting_classes()]) == ["kept"]
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT owner FROM submitters").fetchall() == [("ci",)]
     assert (await after.submit(queue="gone"))[0].id == 3
     await after.store.close()
 
@@ -241,7 +243,7 @@ import asyncio, sys
 from pathlib import Path
 from server.clock import SystemClock
 from server.store.sqlite import SqliteStore
-from tests.server.store.world import insert
+from tests.server.store.world import insert, details
 
 async def main() -> None:
     store = SqliteStore(Path(sys.argv[1]), clock=SystemClock())

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from server.errors import Refused
 from server.store.base import (
+    Change,
     Chunk,
     EventQuery,
     IdempotentAnswer,
     LateWrite,
     StreamState,
 )
-from tests.server.store.world import a_runner, a_session
+from server.store.sqlite_prune import ACTIVITY_MINUTES
+from server.store.sqlite_tx import SqliteTx
+from tests.server.store.world import a_runner, a_session, details
 
 if TYPE_CHECKING:
-    from server.model import Attempt
+    from server.model import Attempt, Job
     from server.store.base import Tx
     from tests.server.store.world import World
 
@@ -44,8 +50,6 @@ async def test_a_finished_job_whose_old_attempt_still_holds_a_slot_stays(world: 
     (attempt,) = await world.claim([job])
 
     def abandon(tx: Tx) -> None:
-        from server.store.base import Change
-
         current = tx.job(1)
         assert current is not None
         lost = attempt._replace(state="abandoned")
@@ -142,6 +146,122 @@ async def test_error_texts_go_with_the_last_job_that_had_them(world: World) -> N
     assert await prune(world) == 0
     outcome = await world.run(lambda tx: tx.outcome(attempts[2].id))
     assert outcome is not None and outcome.message == "kept"
+
+
+LONG = 60 * (ACTIVITY_MINUTES + 1)
+
+
+async def names(world: World) -> dict[str, list[str]]:
+    """Names that the store knows, by table."""
+
+    def look(tx: Tx) -> dict[str, list[str]]:
+        assert isinstance(tx, SqliteTx)
+        found = {
+            table: sorted(row[0] for row in tx.db.read(f"SELECT {column} FROM {table}"))
+            for table, column in (("classes", "queue"), ("submitters", "owner"))
+        }
+        memory = tx.memory
+        assert sorted(one.queue for one in memory.classes.values()) == found["classes"]
+        assert sorted(key[0] for key in memory.class_ids) == found["classes"]
+        assert sorted(key[0] for key in memory.submitter_ids) == found["submitters"]
+        assert sorted(memory.submitter_ids.values()) == sorted(memory.submitters)
+        pairs = set(tx.db.read("SELECT cls, submitter FROM facets").fetchall())
+        assert set(memory.facet_ids) == pairs
+        assert {cls for cls, _ in pairs} <= set(memory.classes)
+        assert {cls for cls, _ in memory.counts} <= set(memory.classes)
+        return found
+
+    return await world.run(look)
+
+
+async def prune_unused(world: World, *, limit: int = 100) -> int:
+    """Retention a while after the last of the jobs went."""
+    world.clock.advance(LONG)
+    await prune(world)
+    return await world.run(lambda tx: tx.prune_unused(limit))
+
+
+async def delete(world: World, *jobs: Job) -> None:
+    numbers = [job.id for job in jobs]
+    await world.run(lambda tx: tx.delete_jobs(numbers, at=world.now, by="sam"))
+
+
+async def test_names_go_when_no_job_has_them_any_more(world: World) -> None:
+    (first,) = await world.submit(queue="made-up-1", detail=details(owner="eve-1"))
+    (second,) = await world.submit(queue="made-up-2", detail=details(owner="eve-2"))
+    (_kept,) = await world.submit(queue="kept")
+    await delete(world, first, second)
+    assert await world.run(lambda tx: tx.prune_unused(100)) == 2  # pairs with a submitter
+    # What came into these queues lately, and left them, is still told.
+    assert (await names(world))["classes"] == ["kept", "made-up-1", "made-up-2"]
+    assert await prune_unused(world) == 2
+    assert await names(world) == {"classes": ["kept"], "submitters": ["ci"]}
+
+
+async def test_a_name_that_went_may_come_again(world: World) -> None:
+    (job,) = await world.submit(queue="made-up", detail=details(owner="eve"))
+    await world.submit(queue="kept")
+    await delete(world, job)
+    await prune_unused(world)
+    (again,) = await world.submit(queue="made-up", detail=details(owner="eve"))
+    assert again.cls != job.cls
+    await world.finish(await world.claim([again]))
+    assert (await world.run(lambda tx: tx.details(again.id))).owner == "eve"
+    assert (await names(world))["classes"] == ["kept", "made-up"]
+    assert (await world.store.reads.queue_work(world.now))["made-up"].out_last_hour == 1
+
+
+async def test_no_number_of_a_class_is_given_twice(world: World) -> None:
+    seen = set()
+    for number in range(5):
+        (job,) = await world.submit(queue=f"made-up-{number}")
+        assert job.cls not in seen
+        seen.add(job.cls)
+        await delete(world, job)
+        await prune_unused(world)
+    assert (await names(world))["classes"] == ["made-up-4"]  # the newest stays for that
+
+
+async def test_a_class_that_a_running_job_is_moved_to_stays(world: World) -> None:
+    (job,) = await world.submit(queue="here")
+    (attempt,) = await world.claim([job])
+
+    def move(tx: Tx) -> int:
+        current = tx.job(job.id)
+        assert current is not None
+        there = tx.intern_class("there", "noop", {}, 0).id
+        tx.save([Change(current, current._replace(target=there), attempt, attempt)])
+        return there
+
+    there = await world.run(move)
+    await world.submit(queue="newest")
+    await prune_unused(world)
+    assert (await world.run(lambda tx: tx.job_class(there))).queue == "there"
+
+
+async def test_submitters_of_a_class_in_use_go_as_well_in_steps(world: World) -> None:
+    jobs = [(await world.submit(detail=details(owner=f"eve-{n}")))[0] for n in range(5)]
+    await delete(world, *jobs[:4])
+    assert [await prune_unused(world, limit=2) for _ in range(4)] == [2, 2, 0, 0]
+    assert await names(world) == {"classes": ["default"], "submitters": ["eve-4"]}
+
+
+async def test_names_that_went_are_there_again_where_the_step_failed(world: World) -> None:
+    (job,) = await world.submit(queue="made-up", detail=details(owner="eve"))
+    await world.submit(queue="kept")
+    await delete(world, job)
+    world.clock.advance(LONG)
+    await prune(world)
+    before = await names(world)
+
+    def fail(tx: Tx) -> None:
+        assert tx.prune_unused(100) == 1
+        raise Refused("no")
+
+    with pytest.raises(Refused):
+        await world.run(fail)
+    assert await names(world) == before
+    assert await prune_unused(world) == 1
 
 
 async def test_counters_of_long_ago_go(world: World) -> None:
