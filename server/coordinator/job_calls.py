@@ -32,8 +32,9 @@ class JobCalls(Calls):
             DiskFull: there is no room for new jobs.
         """
         now = self.clock.now_ms()
-        return await self._apply(
-            lambda tx: submit.submit(tx, self._memory, actor, specs, idempotency_key, now)
+        return await self.store.apply(
+            lambda tx: submit.submit(tx, self._memory, actor, specs, idempotency_key, now),
+            cache_keys=[spec.cache_key for spec in specs if spec.cache_key is not None],
         )
 
     async def resolve(self, text: str) -> Job:

@@ -708,8 +708,13 @@ class Store(Protocol):
         """Commit what is queued, then close. Later calls raise Busy."""
         ...
 
-    def apply(self, operation: Callable[[Tx], T]) -> Awaitable[T]:
+    def apply(
+        self, operation: Callable[[Tx], T], *, cache_keys: Collection[str] = ()
+    ) -> Awaitable[T]:
         """Run an operation in the next group commit; the result comes after the commit.
+
+        Args:
+            cache_keys: those it will look up, which is done for all operations at once.
 
         Raises:
             Busy: too many operations are waiting.

@@ -47,8 +47,11 @@ class PageBook:
         if page != self._page:
             self._page = page
             self._subjects.clear()
-        fresh = [one for one in subjects if one not in self._subjects]
-        self._subjects.update(fresh)
+        known = self._subjects
+        fresh = [one for one in subjects if one not in known]
+        if not fresh:  # as of most, once a page has begun
+            return []
+        known.update(fresh)
         return [(about, key, page) for about, key in fresh]
 
     def forget(self) -> None:

@@ -11,13 +11,13 @@ import asyncio
 import sqlite3
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from server.errors import Busy, DiskFull, StoreError
 from server.store.base import Committed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from server.events import Event
     from server.store.base import Tx
@@ -32,15 +32,9 @@ GATHER_ROUNDS = 3
 """How often the loop may look for more requests before a commit, while more keep coming."""
 
 
-class _Waiting(NamedTuple):
-    operation: Callable[[Tx], Any]
-    future: asyncio.Future[Any]
-
-
-class _Verdict(NamedTuple):
-    future: asyncio.Future[Any]
-    value: Any
-    error: BaseException | None
+# Plain tuples, as each operation needs one of either.
+_Waiting: TypeAlias = "tuple[Callable[[Tx], Any], asyncio.Future[Any]]"
+_Verdict: TypeAlias = "tuple[asyncio.Future[Any], Any, BaseException | None]"
 
 
 class GroupCommit:
@@ -52,6 +46,8 @@ class GroupCommit:
         self._max_waiting = max_waiting
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting] = deque()
+        self._cache_keys: list[str] = []
+        """Those that operations waiting will look up."""
         self._is_scheduled = False
         self._seen = 0
         self._rounds = 0
@@ -65,13 +61,17 @@ class GroupCommit:
     def on_commit(self, listener: Callable[[Committed], None]) -> None:
         self._listeners.append(listener)
 
-    def apply(self, operation: Callable[[Tx], T]) -> asyncio.Future[T]:
+    def apply(
+        self, operation: Callable[[Tx], T], cache_keys: Collection[str] = ()
+    ) -> asyncio.Future[T]:
         if self._is_closed:
             raise Busy("The coordinator is shutting down.")
         if len(self._waiting) >= self._max_waiting:
             raise Busy("The coordinator has more work queued than it accepts.")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.append(_Waiting(operation, future))
+        self._waiting.append((operation, future))
+        if cache_keys:
+            self._cache_keys += cache_keys
         if not self._is_scheduled:
             self._is_scheduled = True
             self._loop.call_soon(self._flush)
@@ -116,7 +116,7 @@ class GroupCommit:
         waiting = self._waiting
         taken = [waiting.popleft() for _ in range(min(len(waiting), BATCH))]
         # Whoever was cancelled before its operation began does not want it any more.
-        return [one for one in taken if not one.future.done()]
+        return [one for one in taken if not one[1].done()]
 
     def _commit(self, batch: Sequence[_Waiting]) -> None:
         if not batch:
@@ -132,14 +132,17 @@ class GroupCommit:
         try:
             self._transact([one], ())
         except Exception as error:
-            _answer([_Verdict(one.future, None, in_words(error))])
+            _answer([(one[1], None, in_words(error))])
 
     def _transact(self, batch: Sequence[_Waiting], last: Sequence[Callable[[Tx], None]]) -> None:
         """Run a batch and commit it, or leave everything as it was and raise."""
         tx = self._tx
         began = time.perf_counter()
+        cache_keys, self._cache_keys = self._cache_keys, []
         try:
-            verdicts = [_Verdict(one.future, *self._run(one.operation)) for one in batch]
+            if len(cache_keys) > 1:
+                tx.look_up_cached(cache_keys)
+            verdicts = [(future, *self._run(operation)) for operation, future in batch]
             for operation in last:
                 _, error = self._run(operation)
                 if error is not None:

@@ -162,12 +162,13 @@ class Memory:
     def bump(self, cls: int, state: int, by: int) -> None:
         """Count jobs into, or out of, a state."""
         key = (cls, state)
-        number = self.counts.get(key, 0) + by
-        self.put(self.counts, key, number)
+        before = self.counts.get(key, 0)
+        self._log.append((self.counts, key, before))
+        self.counts[key] = number = before + by
         self.dirty_counts.add(key)
         if state == PENDING:
             self._note_waiting(cls, number)
-        if FIRST_ACTIVE <= state <= LAST_ACTIVE and self.classes[cls].pin != NOBODY:
+        elif FIRST_ACTIVE <= state <= LAST_ACTIVE and self.classes[cls].pin != NOBODY:
             queue = self.classes[cls].queue
             self.put(self.active, queue, self.active.get(queue, 0) + by)
 
@@ -179,7 +180,9 @@ class Memory:
 
     def note_activity(self, kind: int, key: int, at: int, by: int = 1) -> None:
         place = (at // 60_000, kind, key)
-        self.put(self.activity, place, self.activity.get(place, 0) + by)
+        before = self.activity.get(place, 0)
+        self._log.append((self.activity, place, before))
+        self.activity[place] = before + by
         self.dirty_activity.add(place)
 
     def note_waiting(self, job: Job) -> None:
@@ -245,7 +248,8 @@ class Memory:
         self.drop(self.young, job.id)
         if job.attempt in self.attempts:
             self.put(self.jobs, job.id, job)
-            self.put(self.job_uuids, job.uuid, job.id)
+            if job.uuid not in self.job_uuids:
+                self.put(self.job_uuids, job.uuid, job.id)
         else:
             self.drop(self.jobs, job.id)
             self.drop(self.job_uuids, job.uuid)

@@ -15,7 +15,7 @@ from server.store.sqlite_reads import SqliteReads
 from server.store.sqlite_tx import SqliteTx
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
     from pathlib import Path
 
     from server.clock import Clock
@@ -113,10 +113,12 @@ class SqliteStore:
             self._lock.release()
             self._lock = None
 
-    def apply(self, operation: Callable[[Tx], T]) -> Awaitable[T]:
+    def apply(
+        self, operation: Callable[[Tx], T], *, cache_keys: Collection[str] = ()
+    ) -> Awaitable[T]:
         if self._commits is None:
             raise Busy("The store is not open.")
-        return self._commits.apply(operation)
+        return self._commits.apply(operation, cache_keys)
 
     def before_commit(self, operation: Callable[[Tx], None]) -> None:
         self._last.append(operation)

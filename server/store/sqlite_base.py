@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from server.store.codes import json_ids
 from server.store.event_pages import PageBook
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from server.events import EventKind
+    from server.store.base import CachedJob
     from server.store.codes import Row
     from server.store.memory import Memory
 
@@ -31,13 +32,9 @@ class PendingEvent(NamedTuple):
     members: tuple[tuple[int, int], ...]
 
 
-class TxMark(NamedTuple):
-    """How far a transaction was before an operation began."""
-
-    memory: int
-    events: int
-    callbacks: int
-    ready: int
+TxMark: TypeAlias = "tuple[int, int, int, int]"
+"""How far a transaction was before an operation began: what memory had logged, and how many events,
+callbacks and classes it had collected."""
 
 
 class TxBase:
@@ -50,25 +47,29 @@ class TxBase:
         self.callbacks: list[Callable[[], None]] = []
         self.ready: list[int] = []
         """Classes in which jobs became pending."""
+        self.looked_up: dict[str, CachedJob | None] = {}
+        """Cache keys that were looked up ahead, and did not change since."""
         self.pages = PageBook()
         self.causes_seen = 0
         """Last error text that retention looked at."""
 
     def mark(self) -> TxMark:
-        return TxMark(self.memory.mark(), len(self.events), len(self.callbacks), len(self.ready))
+        return self.memory.mark(), len(self.events), len(self.callbacks), len(self.ready)
 
     def rewind(self, mark: TxMark) -> None:
         """Forget what was collected and changed in memory since the mark."""
-        self.memory.rewind(mark.memory)
-        del self.events[mark.events :]
-        del self.callbacks[mark.callbacks :]
-        del self.ready[mark.ready :]
+        memory, events, callbacks, ready = mark
+        self.memory.rewind(memory)
+        del self.events[events:]
+        del self.callbacks[callbacks:]
+        del self.ready[ready:]
 
     def reset(self) -> None:
         """Begin again with nothing collected."""
         self.events = []
         self.callbacks = []
         self.ready = []
+        self.looked_up.clear()
         self.db.forget()
 
     def after_commit(self, call: Callable[[], None]) -> None:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from server.events import Event
 from server.store.base import CachedJob, IdempotentAnswer, StoredKey, Tombstone
-from server.store.codes import ids_of, json_ids, members_text
+from server.store.codes import ids_of, json_ids, json_texts, members_text
 from server.store.event_pages import INSERT_PAGE, PageRow, subjects
 from server.store.sqlite_base import PendingEvent, TxBase
 from server.store.writer import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from server.events import EventKind
     from server.store.base import LateWrite
@@ -25,6 +25,10 @@ _INSERT_EVENT: Final = (
 _PUT_COUNT: Final = "INSERT OR REPLACE INTO counts (cls, state, n) VALUES (?,?,?)"
 _PUT_ACTIVITY: Final = "INSERT OR REPLACE INTO activity (minute, kind, key, n) VALUES (?,?,?,?)"
 
+_CACHED: Final = "SELECT key, job, expires_at FROM cache WHERE key = ?"
+_CACHED_MANY: Final = (
+    "SELECT key, job, expires_at FROM cache WHERE key IN (SELECT value FROM json_each(?))"
+)
 _PUT_CACHED: Final = Statement("INSERT OR REPLACE INTO cache (key, job, expires_at) VALUES (?,?,?)")
 
 
@@ -109,15 +113,25 @@ class LedgerOps(TxBase):
 
     # cache -----------------------------------------------------------------------------
 
+    def look_up_cached(self, keys: Collection[str]) -> None:
+        """Look up what several operations will ask for: at once it is a fraction of the work."""
+        whole = [key for key in keys if "\0" not in key]  # SQLite's JSON would end there
+        self.looked_up = dict.fromkeys(whole)
+        for row in self.db.read(_CACHED_MANY, (json_texts(whole),)):
+            self.looked_up[row[0]] = CachedJob(*row)
+
     def cached(self, key: str) -> CachedJob | None:
-        sql = "SELECT key, job, expires_at FROM cache WHERE key = ?"
-        row = self.db.look_up(("cache", key), sql, (key,)).fetchone()
+        if key in self.looked_up:
+            return self.looked_up[key]
+        row = self.db.look_up(("cache", key), _CACHED, (key,)).fetchone()
         return None if row is None else CachedJob(*row)
 
     def put_cached(self, key: str, job_id: int, expires_at: int) -> None:
+        self.looked_up.pop(key, None)
         self.db.later(_PUT_CACHED, ("cache", key), (key, job_id, expires_at))
 
     def release_cached(self, key: str) -> None:
+        self.looked_up.pop(key, None)
         self.db.execute("DELETE FROM cache WHERE key = ?", (key,))
 
     # repeated requests -----------------------------------------------------------------

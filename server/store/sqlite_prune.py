@@ -43,6 +43,7 @@ class PruneOps(TxBase):
         self._delete_attempts(attempts)
         for job_id in ids:
             self.memory.forget_young(job_id)
+        self.looked_up.clear()
         self._delete("jobs", "id", ids)
         self._delete("job_details", "job", ids)
         self._delete("cache", "job", ids)

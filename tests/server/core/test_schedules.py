@@ -122,10 +122,10 @@ async def test_nothing_is_asked_of_the_store_while_nothing_is_due(world: World) 
         def __getattr__(self, name: str) -> Any:
             return getattr(store, name)
 
-        def apply(self, operation: Any) -> Any:
+        def apply(self, operation: Any, **hints: Any) -> Any:
             nonlocal looks
             looks += "firing" in operation.__code__.co_names
-            return store.apply(operation)
+            return store.apply(operation, **hints)
 
     sweeper = world.coordinator._sweeper
     store, sweeper._store = sweeper._store, Watched()

@@ -211,3 +211,94 @@ async def test_streams_of_a_live_attempt_are_known_after_an_opening(tmp_path: Pa
     assert await again.run(lambda tx: [one.size for one in tx.streams(attempt.id)]) == [6]
     assert await again.run(lambda tx: tx.output_text(attempt.id, "console")) == b"onetwo"
     await again.store.close()
+
+
+# jobs that just came in ----------------------------------------------------------------------
+
+
+def one_by_one(tx: Tx, now: int, number: int) -> list[Job]:
+    return [submit(tx, now, params=b"[%d]" % count) for count in range(number)]
+
+
+def told_from_file(tx: Tx, job: Job) -> tuple[Job | None, bytes]:
+    """A job and its parameters as they stand in the database."""
+    tx.memory.young.clear()  # type: ignore[attr-defined]
+    tx.memory.jobs.clear()  # type: ignore[attr-defined]
+    tx.memory.job_uuids.clear()  # type: ignore[attr-defined]
+    return tx.job_by_uuid(job.uuid), tx.tasks([job.id])[job.id].params
+
+
+async def test_a_young_job_is_as_it_stands_in_the_file(world: World) -> None:
+    [job] = await world.run(lambda tx: one_by_one(tx, world.now, 1))
+    young = await world.run(lambda tx: (tx.job_by_uuid(job.uuid), tx.tasks([job.id])[job.id]))
+    filed = await world.run(lambda tx: told_from_file(tx, job))
+    assert (young[0], young[1].params) == filed == (job, b"[0]")
+
+
+async def test_a_young_job_that_changes_is_as_it_was_changed(world: World) -> None:
+    jobs = await world.run(lambda tx: one_by_one(tx, world.now, 3))
+
+    def change(tx: Tx) -> None:
+        tx.save([Change(jobs[0], jobs[0]._replace(rank=-5))])
+        claim(tx, jobs[1:2], world.now)
+        tx.delete_jobs([jobs[2].id], at=1, by="x")
+
+    await world.run(change)
+    await world.run(lambda tx: [told_from_file(tx, job) for job in jobs[:2]])
+    looked = await world.run(lambda tx: [tx.job_by_uuid(job.uuid) for job in jobs])
+    assert [job and (job.rank, job.state) for job in looked] == [
+        (-5, "pending"),
+        (0, "in_progress"),
+        None,
+    ]
+
+
+async def test_only_so_many_young_jobs_are_kept_and_none_that_was_taken_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.store.memory.MAX_YOUNG", 2)
+
+    def make_and_fail(tx: Tx) -> None:
+        one_by_one(tx, world.now, 3)
+        raise Oops
+
+    jobs = await world.run(lambda tx: one_by_one(tx, world.now, 3))
+    with pytest.raises(Oops):
+        await world.run(make_and_fail)
+    kept = await world.run(lambda tx: list(tx.memory.young))  # type: ignore[attr-defined]
+    assert sorted(kept) == [jobs[1].id, jobs[2].id]
+    assert await world.run(lambda tx: [tx.job_by_uuid(job.uuid) for job in jobs]) == jobs
+
+
+# cache keys that are looked up together -------------------------------------------------------
+
+
+async def test_keys_looked_up_ahead_see_what_the_transaction_does(world: World) -> None:
+    await world.run(lambda tx: submit(tx, world.now, "old"))
+    await world.run(lambda tx: submit(tx, world.now, "gone"))
+
+    def look(*keys: str) -> asyncio.Future[list[int]]:
+        def read(tx: Tx) -> list[int]:
+            return [0 if (found := tx.cached(key)) is None else found.job for key in keys]
+
+        return asyncio.ensure_future(world.store.apply(read, cache_keys=keys))
+
+    def forget(tx: Tx) -> None:
+        tx.release_cached("gone")
+
+    odd = "with\0nul"
+    first = look("old", "gone", "new", odd)
+    made = asyncio.ensure_future(world.store.apply(lambda tx: submit(tx, world.now, "new")))
+    more = asyncio.ensure_future(world.store.apply(lambda tx: submit(tx, world.now, odd)))
+    released = asyncio.ensure_future(world.store.apply(forget))
+    second = look("old", "gone", "new", odd)
+    await asyncio.gather(first, made, more, released, second)
+    assert first.result() == [1, 2, 0, 0]
+    assert second.result() == [1, 0, made.result().id, more.result().id]
+    deleted = asyncio.ensure_future(
+        world.store.apply(lambda tx: tx.delete_jobs([1], at=1, by="x"), cache_keys=["old", "new"])
+    )
+    third = look("old", "new")
+    await deleted
+    assert await third == [0, made.result().id]
+    assert await look("old", "new", odd) == [0, made.result().id, more.result().id]
