@@ -23,7 +23,7 @@ from traffic_tui.navigation import Navigation
 from traffic_tui.screens.desk import Desk
 from traffic_tui.screens.dialogs import QuestionDialog
 from traffic_tui.screens.jobs import JobsScreen
-from traffic_tui.screens.wording import quit_question
+from traffic_tui.screens.wording import demo_quit_question, quit_question
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.freshness import FramePace
 from traffic_tui.state.glyphs import choose_glyphs
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from traffic_tui.client.base import Client
     from traffic_tui.config import Place
     from traffic_tui.screens.base import TrafficScreen
+    from traffic_tui.screens.wording import Question
 
 DRAINS_A_SECOND = 10
 STATS_EVERY_SECONDS = 1.0
@@ -79,6 +80,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         data_folder: str = "",
         agent_arguments: Sequence[str] = (),
         was_hung_up: Callable[[], bool] = lambda: False,
+        is_demo: bool = False,
     ) -> None:
         keymap, self._key_problems = build_keymap(config.keys)
         glyphs = choose_glyphs(
@@ -113,6 +115,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self._stats_at = clock.monotonic()
         self._clocks: list[Timer] = []
         self._was_hung_up = was_hung_up
+        self._is_demo = is_demo
         super().__init__(ansi_color=native_colours(os.environ))
         self.animation_level = "none"
 
@@ -263,18 +266,20 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
 
     async def _leave(self) -> None:
         """Ask first, if the coordinator would end with the console."""
-        client = self.desk.client
-        if not client.is_embedded:
+        if not self.desk.client.is_embedded:
             self.exit("detach")
             return
-        counts = self.desk.link.stats.counts if self.desk.link.stats else {}
-        active = sum(counts.get(state, 0) for state in ACTIVE_STATES)
-        waiting = sum(counts.get(state, 0) for state in WAITING_STATES)
-        question = quit_question(active, waiting, client.url)
+        question = demo_quit_question() if self._is_demo else self._quit_question()
         dialog = QuestionDialog(question, with_reason=False, glyphs=self.desk.context.glyphs)
         answer = await self.push_screen_wait(dialog)
         if answer is not None:
             self.exit("keep" if answer.value == "keep" else "stop")
+
+    def _quit_question(self) -> Question:
+        counts = self.desk.link.stats.counts if self.desk.link.stats else {}
+        active = sum(counts.get(state, 0) for state in ACTIVE_STATES)
+        waiting = sum(counts.get(state, 0) for state in WAITING_STATES)
+        return quit_question(active, waiting, self.desk.client.url)
 
 
 def run_console(
@@ -288,10 +293,12 @@ def run_console(
     data_folder: str = "",
     agent_arguments: Sequence[str] = (),
     was_hung_up: Callable[[], bool] = lambda: False,
+    is_demo: bool = False,
 ) -> Leaving:
     """Run the console in this terminal to its end; the caller closes the client.
 
-    ``was_hung_up`` tells whether the terminal went away before the console listened for that.
+    ``was_hung_up`` tells whether the terminal went away before the console listened for that;
+    of a demo nothing can be kept.
     """
     app = TrafficApp(
         client,
@@ -304,6 +311,7 @@ def run_console(
         data_folder=data_folder,
         agent_arguments=agent_arguments,
         was_hung_up=was_hung_up,
+        is_demo=is_demo,
     )
     leaving = app.run()
     if leaving is None:

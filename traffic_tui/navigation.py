@@ -178,9 +178,7 @@ class Navigation:
         assert self.desk is not None
         particular = sorted(self.desk.actions(scope), key=lambda action: len(action.scope))
         found = {action.id: action for action in particular if not action.takes}
-        rows = [
-            Target(action.id, self._name(action), action.help, True) for action in found.values()
-        ]
+        rows = [Target(action.id, self._name(action), action.help) for action in found.values()]
         dialog = PickDialog("Do what?", (), rows, verb="does it", glyphs=self.desk.context.glyphs)
         answer: Answer | None = await screen.ask(dialog)
         if answer is not None:

@@ -39,6 +39,7 @@ class Seat(NamedTuple):
     """Its data, where they are on this box and this user's."""
     place: Place = "none"
     """What the console's file calls it."""
+    is_demo: bool = False
 
 
 def require_terminal() -> None:
@@ -155,6 +156,7 @@ def show(
             data_folder=folder,
             agent_arguments=("--data-dir", folder) if folder else (),
             was_hung_up=lambda: early is not None and early.came,
+            is_demo=seat.is_demo,
         )
     except ConsoleCrashed as crash:
         log = f"; coordinator.log in {folder} is the coordinator's log" if folder else ""

@@ -79,7 +79,7 @@ def watch_in_console(world: DemoWorld, seconds: float | None, *, is_ascii: bool)
     if seconds:
         timer.start()
     try:
-        seat = Seat("demo", world.folder)
+        seat = Seat("demo", world.folder, is_demo=True)
         show(world.client, ConsoleWish(is_ascii=is_ascii), seat, read_console_config())
     finally:
         timer.cancel()

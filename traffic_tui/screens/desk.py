@@ -138,6 +138,8 @@ class Desk:
             return f"No {what} match {clean(filter_text, 200)}. esc clears the filter."
         if what == "jobs" and not self.read_only:
             return "No jobs yet. + starts one."
+        if what == "runners":
+            return "No runners yet. :welcome says how to add one."
         return f"No {what} yet."
 
     def actions(self, scope: Scope) -> list[Action]:

@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.widgets import Input
 
 from traffic_tui.state.clean_text import clean
+from traffic_tui.state.folding import fold_words
 from traffic_tui.state.glyphs import DRAWN, GlyphSet, Span
 from traffic_tui.widgets.dialog import Choice, ChoiceDialog, DialogFrame, DialogScreen
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from traffic_tui.screens.wording import Question
 
 MAX_REASON = 500
+FACT_WIDTH = 70
+"""Cells that a line of a dialog has for words on a terminal of 80."""
 
 
 class Answer(NamedTuple):
@@ -35,8 +38,8 @@ class Answer(NamedTuple):
 
 
 def fact_lines(facts: Sequence[str]) -> list[tuple[Span, ...]]:
-    """Facts as lines of a frame."""
-    return [(Span(clean(fact)),) for fact in facts]
+    """Facts as lines of a frame, long ones in as many as they take."""
+    return [(Span(row),) for fact in facts for row in fold_words(clean(fact), FACT_WIDTH)]
 
 
 class QuestionDialog(ChoiceDialog[Answer]):

@@ -300,7 +300,7 @@ def _wide_lines(
     widths = _wide_columns(width)
     most = TALL_LINES if height >= TALL_FROM else WIDE_LINES
     left = [fact_line(fact, LABEL_WIDTH, widths[0] - 1) for fact in facts[:most]]
-    tries = _narrow_tries(detail.attempts, context, _no_try(detail.job))
+    tries = _narrow_tries(detail, context)
     lines = max(len(left), WIDE_LINES)
     room = max(1, lines - len(tries) - 1)
     params = params_lines(detail.job, widths[1] - 1, room)
@@ -336,15 +336,16 @@ def _cut(line: Line, width: int, ellipsis: str) -> Line:
     return kept
 
 
-def _narrow_tries(attempts: Sequence[AttemptView], context: RowContext, no_try: str) -> list[Line]:
+def _narrow_tries(detail: JobDetailView, context: RowContext) -> list[Line]:
     """Without when they began, which the events tell; what is to be said of one stands below."""
-    if not attempts:
-        return [[Span(no_try, "muted")]]
+    if not detail.attempts:
+        return [[Span(_no_try(detail.job), "muted")]]
+    told = "" if detail.job.error is None else clean(detail.job.error.message, 400)
     lines: list[Line] = [[Span("TRY RUNNER       ENDED AS         RAN  EXIT   OUTPUT", "title")]]
-    for one in attempts[:MAX_TRIES]:
+    for one in detail.attempts[:MAX_TRIES]:
         lines.append(_narrow_try(one, context))
         note = attempt_cell(one, "note", context, 60)
-        if note.text:
+        if note.text and note.text != told:
             lines.append([Span("    "), Span(note.text, note.role)])
     return lines
 

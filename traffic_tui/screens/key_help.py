@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from traffic_tui.actions import SCOPE_WORDS, SCOPES, Action, key_words
 from traffic_tui.screens.table_screen import TableScreen
+from traffic_tui.state.clean_text import cells
 from traffic_tui.state.columns import UNBOUNDED, Cell, Column, PlacedColumn, fit_columns
 from traffic_tui.widgets.crumb import CrumbState
 from traffic_tui.widgets.line_table import LineTable
@@ -43,8 +44,13 @@ class KeyRows:
             return Cell(" " + " ".join(key_words(one) for one in keys), "title")
         if column.column.key == "command":
             return Cell(f":{action.command} {action.takes}".rstrip() if action.command else "")
+        return Cell(self.words(key))
+
+    def words(self, key: str) -> str:
+        """What an action does, and how it is undone."""
+        action = self.actions[key]
         undo = f" Undo: {action.undo}." if action.undo else ""
-        return Cell(f"{action.help}{undo}")
+        return f"{action.help}{undo}".replace("`", "")
 
     def row_role(self, key: str) -> Role:
         return "plain"
@@ -77,6 +83,9 @@ class HelpScreen(TableScreen):
         key = self.table.cursor_key
         if key is None:
             return "", "plain"
+        words = self._rows.words(str(key))
+        if cells(words) > self._rows.columns(self.table.body_width)[-1].width:
+            return words, "plain"
         action = self._rows.actions[str(key)]
         return f"keys.{action.id} in console.toml changes this key", "muted"
 

@@ -44,7 +44,7 @@ class TargetRows:
         target = self._targets[key]
         if column.column.key == "name":
             return Cell(f" {target.name}")
-        return Cell(target.detail, "good" if target.is_eligible else "plain")
+        return Cell(target.detail, target.role)
 
     def row_role(self, key: str) -> Role:
         return "plain" if self._targets[key].is_eligible else "muted"

@@ -29,7 +29,8 @@ def schedule_note(schedule: ScheduleView, context: RowContext) -> str:
         reason = f': "{clean(schedule.pause_reason)}"' if schedule.pause_reason else ""
         return f"{name}: paused by {clean(schedule.paused_by)} {since} ago{reason}"
     facts = [f"{clean(schedule.cron)} {clean(schedule.time_zone)}"]
-    facts.append(f"{count(schedule.fired)} jobs made, {count(schedule.skipped)} left out")
+    jobs = "job" if schedule.fired == 1 else "jobs"
+    facts.append(f"{count(schedule.fired)} {jobs} made, {count(schedule.skipped)} left out")
     if schedule.last_job is not None:
         facts.append(f"last {schedule.last_job.number} {JOB_MARKS[schedule.last_job.state].word}")
     return f"{name}: {', '.join(facts)}"

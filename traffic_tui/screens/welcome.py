@@ -63,7 +63,7 @@ BEGINNINGS = (
         changes=True,
     ),
     Beginning("invite", "Add a runner on another box", "shows the two commands to paste"),
-    Beginning("fleet", "Connect a Runpack fleet", "shows the address and where the keys are"),
+    Beginning("fleet", "Connect a fleet", "Runpack, RRQ, Treadmill or another system's"),
     Beginning("demo", "Watch the demo", "made-up jobs in a throw-away folder"),
 )
 
@@ -183,8 +183,8 @@ class WelcomeScreen(TableScreen):
         await self._tell("A runner on another box", lines)
 
     async def _tell_fleet(self) -> None:
-        lines = wording.runpack_words(self.desk.client.url, self.desk.data_folder)
-        await self._tell("A Runpack fleet", lines)
+        lines = wording.fleet_words(self.desk.client.url, self.desk.data_folder)
+        await self._tell("A fleet of another system", lines)
 
     async def _tell(self, title: str, lines: Sequence[str]) -> None:
         await self.ask(TextDialog(title, lines, glyphs=self.desk.context.glyphs))

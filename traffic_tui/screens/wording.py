@@ -13,7 +13,7 @@ from traffic_tui.state.formats import clean, day_and_time, duration, share
 from traffic_tui.state.glyphs import JOB_MARKS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from server.wire.operator import (
         EventView,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         RunnerView,
         VerdictView,
     )
+    from traffic_tui.state.glyphs import Role
     from traffic_tui.state.row_context import RowContext
 
 
@@ -203,6 +204,16 @@ def forget_question(runner: RunnerView) -> Question:
     )
 
 
+def demo_quit_question() -> Question:
+    """Whether to leave the demo, of which nothing stays."""
+    return Question(
+        "Leave the demo?",
+        ("its coordinator, its runners and their jobs end with it, and leave nothing behind",),
+        (Choice("y", "end it", "stop"),),
+        leave="stay",
+    )
+
+
 def quit_question(active: int, waiting: int, url: str) -> Question:
     """Whether to leave a console whose coordinator ends with it."""
     work = (
@@ -228,7 +239,9 @@ class Target(NamedTuple):
     """``runner:ID`` or ``queue:NAME``."""
     name: str
     detail: str
-    is_eligible: bool
+    is_eligible: bool = True
+    role: Role = "plain"
+    """Of the detail."""
 
 
 VERDICT_WORDS: dict[str, str] = {
@@ -259,23 +272,23 @@ def targets(
 ) -> list[Target]:
     """Where to: runners that would take it first, then the others with why not, then queues."""
     held_by = {job.runner.id for job in jobs if job.runner and job.state in ACTIVE_STATES}
-    runners = [
-        Target(
-            f"runner:{verdict.runner.id}",
-            clean(verdict.runner.name),
-            "has it now" if verdict.runner.id in held_by else verdict_words(verdict),
-            verdict.verdict == "eligible" and verdict.runner.id not in held_by,
-        )
-        for verdict in verdicts
-    ]
+    runners = [_runner_target(verdict, held_by) for verdict in verdicts]
     runners.sort(key=lambda target: (not target.is_eligible, target.name))
     own = {job.queue for job in jobs}
     lines = [
-        Target(f"queue:{queue.name}", f"queue {clean(queue.name)}", _queue_words(queue), True)
+        Target(f"queue:{queue.name}", f"queue {clean(queue.name)}", _queue_words(queue))
         for queue in queues
         if {queue.name} != own
     ]
     return runners + lines
+
+
+def _runner_target(verdict: VerdictView, held_by: Container[str]) -> Target:
+    value, name = f"runner:{verdict.runner.id}", clean(verdict.runner.name)
+    if verdict.runner.id in held_by:
+        return Target(value, name, "has it now", is_eligible=False)
+    is_free = verdict.verdict == "eligible"
+    return Target(value, name, verdict_words(verdict), is_free, "good" if is_free else "plain")
 
 
 def _queue_words(queue: QueueView) -> str:
@@ -446,15 +459,22 @@ def invitation(url: str) -> list[str]:
     return lines
 
 
-def runpack_words(url: str, data_folder: str) -> list[str]:
-    """How Runpack runners and clients are pointed here."""
+def fleet_words(url: str, data_folder: str) -> list[str]:
+    """How runners and clients of other systems are pointed here."""
     keys = f"{clean(data_folder)}/keys.toml" if data_folder else "the coordinator's keys.toml"
     return [
-        "runners and clients of Runpack work unchanged; give them",
+        "runners and clients of Runpack work as they are; give them",
         "",
         f"  address      {clean(url)}",
         f"  runner key   the key 'runner' in {keys}",
         f"  client key   the key 'submit' in {keys}",
+        "",
+        "the others work once the configuration says who may come:",
+        "",
+        "  Traffic Light   allow in [protocols.native-v1]: addresses of runners",
+        "  RRQ             [protocols.rrq.runners.NAME]: pools to start or to dial",
+        "  Treadmill       [[protocols.treadmill.supervisors]]: each with its token",
+        "  Workernator     [protocols.workernator]: certificates, and who may do what",
         "",
         "they appear under :runners as soon as they say hello",
     ]

@@ -84,7 +84,7 @@ def fit_columns(
     widths = [base[index] for index in kept]
     spare = width - _row_width(widths)
     spare = _give_wanted(chosen, widths, spare, wants)
-    _share_out(chosen, widths, spare)
+    _share_out(chosen, widths, spare, wants)
     return tuple(_placed(chosen, widths))
 
 
@@ -130,8 +130,12 @@ def _give_wanted(
     return spare
 
 
-def _share_out(columns: Sequence[Column], widths: list[int], spare: int) -> None:
+def _share_out(
+    columns: Sequence[Column], widths: list[int], spare: int, wants: Mapping[str, int]
+) -> None:
+    """To growing columns; those whose contents have what they want come last."""
     growing = [index for index, column in enumerate(columns) if column.grows]
+    growing = [index for index in growing if columns[index].key not in wants] or growing
     while spare > 0 and growing:
         growing = [index for index in growing if widths[index] < columns[index].max_width]
         for index in growing:

@@ -117,7 +117,7 @@ class FilterBar(Vertical):
         self._before = self._good
         self.add_class("-open")
         field = self.query_one(Input)
-        self._put(self._good if text is None else text)
+        self._put((f"{self._good} " if self._good else "") if text is None else text)
         self._judge(field.value)
         self._offer(field)
         field.focus()

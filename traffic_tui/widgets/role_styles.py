@@ -150,6 +150,19 @@ def _in_ascii(strip: Strip) -> Strip:
     )
 
 
+def words_and_padding(text: str, style: Style, padding: Style) -> list[tuple[str, Style]]:
+    """``text`` in its style; where that underlines, only what stands between its outer blanks."""
+    words = text.strip(" ")
+    if not style.underline or len(words) == len(text):
+        return [(text, style)]
+    if not words:
+        return [(text, padding)]
+    begin = len(text) - len(text.lstrip(" "))
+    end = begin + len(words)
+    parts = ((text[:begin], padding), (words, style), (text[end:], padding))
+    return [part for part in parts if part[0]]
+
+
 def spans_strip(spans: Iterable[Span], width: int, styles: RoleStyles) -> Strip:
     """Spans as a line of exactly ``width`` cells. Their text has to be clean."""
     segments: list[Segment] = []
@@ -157,7 +170,8 @@ def spans_strip(spans: Iterable[Span], width: int, styles: RoleStyles) -> Strip:
     for text, role in spans:
         shown = crop(text, room)
         if shown:
-            segments.append(Segment(shown, styles.of(role)))
+            parts = words_and_padding(shown, styles.of(role), styles.base)
+            segments += [Segment(part, style) for part, style in parts]
             room -= cells(shown)
     if room > 0:
         segments.append(Segment(" " * room, styles.base))

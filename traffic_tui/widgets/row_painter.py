@@ -8,6 +8,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from traffic_tui.state.clean_text import fit
+from traffic_tui.widgets.role_styles import words_and_padding
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -32,13 +33,17 @@ class RowPainter:
             self._append(" " * (placed.x - self._width), self._plain)
         text = fit(cell.text, placed.width, right=placed.column.is_right, ellipsis=ellipsis)
         if cell.head and not placed.column.is_right:
-            self._append(text[: cell.head], self._style(cell.head_role))
+            self._append_words(text[: cell.head], cell.head_role)
             text = text[cell.head :]
-        self._append(text, self._style(cell.role))
+        self._append_words(text, cell.role)
         self._width = placed.x + placed.width
 
     def _style(self, role: Role) -> Style:
         return self._plain if role == "plain" else self._style_of(role)
+
+    def _append_words(self, text: str, role: Role) -> None:
+        for part, style in words_and_padding(text, self._style(role), self._plain):
+            self._append(part, style)
 
     def _append(self, text: str, style: Style) -> None:
         if self._parts and self._parts[-1][1] is style:

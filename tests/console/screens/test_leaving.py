@@ -21,6 +21,17 @@ async def test_on_the_first_run_the_first_q_leaves() -> None:
         await seat.until(lambda: seat.app.return_value == "keep", "it is not left")
 
 
+async def test_a_demo_cannot_be_kept() -> None:
+    async with console(lab(), is_demo=True) as seat:
+        await seat.press("q")
+        await seat.dialog("Leave the demo?", "end with it, and leave")
+        assert "keep it running" not in seat.text
+        await seat.press("k")
+        assert seat.app.return_value is None
+        await seat.press("y")
+        await seat.until(lambda: seat.app.return_value == "stop", "it is not left")
+
+
 async def test_a_first_run_that_was_asked_for_is_one_screen_of_many() -> None:
     async with console(lab()) as seat:
         await seat.press(":")

@@ -116,6 +116,15 @@ def test_what_is_left_over_goes_to_type_then_note() -> None:
     assert placed["progress"].width == 16
 
 
+def test_a_type_that_has_what_it_wants_leaves_the_rest_to_the_note() -> None:
+    wants = job_wants([job_view(7, type="fib"), job_view(8, type="resize-images")])
+    placed = {one.column.key: one for one in fit_columns(JOB_COLUMNS, 160, wants)}
+    assert placed["type"].width == len("resize-images")
+    assert placed["note"].x + placed["note"].width == 160
+    alone = {one.column.key: one for one in fit_columns(JOB_COLUMNS, 80, wants)}
+    assert alone["type"].width > len("resize-images")
+
+
 def test_numbers_are_never_cropped() -> None:
     wants = job_wants([job_view(123_456_789), job_view(7)])
     placed = {one.column.key: one for one in fit_columns(JOB_COLUMNS, 80, wants)}

@@ -91,14 +91,14 @@ async def test_leaving_brings_back_the_filter_of_before() -> None:
     async with stage.run_test(size=(80, 10)) as pilot:
         bar.set_filter("state:failed")
         bar.open()
-        assert bar.query_one(Input).value == "state:failed"
+        assert bar.query_one(Input).value == "state:failed "
         await pilot.press("x")
         await settle(pilot)
-        assert bar.good_filter == "state:failedx"
+        assert bar.good_filter == "state:failed x"
         await pilot.press("escape")
         await settle(pilot)
         assert bar.good_filter == "state:failed"
-        assert stage.filters() == ["state:failed", "state:failedx", "state:failed"]
+        assert stage.filters() == ["state:failed", "state:failed x", "state:failed"]
 
 
 async def test_a_problem_far_to_the_right_is_still_seen() -> None:
