@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ class HappeningCalls(OperatorParts):
         super().__init__(coordinator, reads, keyring)
         self.throughput = Throughput(coordinator.clock)
         coordinator.store.on_commit(lambda committed: self.throughput.note(committed.events))
+        self._version = program_version()
+        """Read now: later there may be no file left to open."""
         self._feeds: set[Feed] = set()
         self._is_closed = False
 
@@ -116,7 +119,7 @@ class HappeningCalls(OperatorParts):
             done_buckets=[*await self.reads.finished_per_bucket(now, BUCKET_MS, BUCKETS)],
             done_last_minute=self.throughput.last_minute(),
             last_seq=await self.reads.last_seq(),
-            version=program_version(),
+            version=self._version,
             started_at=coordinator.started_at,
             coordinator=coordinator.name,
             free_bytes=await self.reads.free_bytes(),
@@ -138,6 +141,7 @@ class HappeningCalls(OperatorParts):
         return (await self.find_job(actor, text)).id
 
 
+@cache
 def program_version() -> str:
     """The installed version, or ``unknown`` when run from a bare folder."""
     try:

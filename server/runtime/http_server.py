@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from server.http.bounded_protocol import BoundedHttpProtocol
+from server.http.bounded_protocol import HEAD_SECONDS, BoundedHttpProtocol
 from server.http.keepalive import KeptAliveWebSocket
 from server.runtime.problems import RuntimeProblem
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 1
 """How long requests under way may take once the coordinator stops. Streams are ended before."""
 KEEP_ALIVE_SECONDS = 75
+HANDSHAKE_SECONDS = HEAD_SECONDS
 PING_SECONDS = 2.0
 SILENCE_SECONDS = 10.0
 """A WebSocket from which nothing, not even a pong, came for so long is cut."""
@@ -60,8 +61,25 @@ class _Uvicorn(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
+        """As uvicorn's, but whoever is silent where TLS begins is not waited for four times as long
+        as whoever is silent after that."""
+        loop, config = asyncio.get_running_loop(), self.config
+        for bound in sockets or ():
+            server = await loop.create_server(
+                self._new_protocol,
+                sock=bound,
+                ssl=config.ssl,
+                backlog=config.backlog,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if config.ssl is not None else None,
+            )
+            self.servers.append(server)
+        self.started = True
         self.is_serving.set()
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state={}
+        )
 
 
 class HttpServer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shutil
 import subprocess
 from dataclasses import replace
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.discovery import find_running
-from server.runtime import CoordinatorThread
+from server.runtime import CoordinatorThread, http_server
 from server.settings import Settings, TlsSettings
 from traffic_tui.client.base import ClientError, Unreachable
 from traffic_tui.client.http import HttpClient
@@ -48,6 +50,23 @@ def secured(folder: Path, certificate: Path, client_ca: str = "") -> Coordinator
     settings = replace(defaults, server=replace(defaults.server, port=0, tls=tls))
     crashes: list[BaseException] = []
     return CoordinatorThread(settings, folder / "data", on_crash=crashes.append)
+
+
+async def test_whoever_is_silent_where_tls_begins_is_cut_off(
+    tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "HANDSHAKE_SECONDS", 0.2)
+    thread = secured(tmp_path, certificate)
+    thread.start()
+    try:
+        port = int(thread.server.url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(20):
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read(1) == b""
+        writer.close()
+    finally:
+        thread.stop()
 
 
 async def test_a_client_trusts_whom_it_is_told_to(tmp_path: Path, certificate: Path) -> None:
