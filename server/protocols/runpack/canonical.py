@@ -24,7 +24,7 @@ MAX_EXACT = float(2**53)
 MAX_INDEX = 4_294_967_294
 """Largest object key that JavaScript enumerates as an array index."""
 
-_UNLIKE = re.compile(rb'[0-9][.eE]|[0-9]{16}|-0|"[0-9]|__proto__|\\u')
+_UNLIKE = re.compile(rb'[0-9](?:[.eE]|[0-9]{15})|-0|"[0-9]|__proto__|\\u')
 """What JavaScript may read, order or write otherwise than Python: fractions, large numbers, keys
 that are array indices, halves of surrogate pairs. Some texts that are alike hold it as well."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -53,18 +53,14 @@ class Document(NamedTuple):
 
 
 def read(body: bytes) -> Document:
-    """Read JSON, with or without a byte order mark.
+    """Read JSON that is going to be written again.
 
     Raises:
         InvalidInput: what stands there is no UTF-8 or no JSON, or is nested too deeply.
     """
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"the body is not UTF-8: byte {error.start} is wrong") from None
     if is_plain(body):
-        return Document(_decoded(_plain_decoder, text), True)
-    return Document(parse(text.removeprefix("\ufeff")), False)
+        return Document(_decoded(_plain_decoder, body.decode("ascii")), True)
+    return Document(parse(text_of(body)), False)
 
 
 def is_plain(body: bytes) -> bool:
@@ -74,6 +70,18 @@ def is_plain(body: bytes) -> bool:
         and body.count(b"[") + body.count(b"{") < MAX_DEPTH
         and _UNLIKE.search(body) is None
     )
+
+
+def text_of(body: bytes) -> str:
+    """The text of a body, without a byte order mark.
+
+    Raises:
+        InvalidInput: it is no UTF-8.
+    """
+    try:
+        return body.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the body is not UTF-8: byte {error.start} is wrong") from None
 
 
 def parse(text: str) -> Any:

@@ -80,7 +80,7 @@ def max_body(settings: RunpackSettings) -> int:
 
 def parse(body: bytes) -> Any:
     """A body as JSON; its stated type does not matter."""
-    return canonical.read(body).value
+    return canonical.parse(canonical.text_of(body))
 
 
 def asked(body: bytes, settings: RunpackSettings) -> Asked:
@@ -168,9 +168,9 @@ def poll(body: bytes) -> Poll:
     timeout_ms = parsed.get("timeout")
     if timeout_ms is None:
         timeout_ms = math.inf
-    if not _is_number(timeout_ms) or timeout_ms < 0:
+    if not isinstance(timeout_ms, float) or timeout_ms < 0:
         raise InvalidInput("timeout has to be a number of milliseconds")
-    return Poll(subscriber, frozenset(topics), float(timeout_ms))
+    return Poll(subscriber, frozenset(topics), timeout_ms)
 
 
 def _capability(item: Any) -> str:
@@ -217,10 +217,6 @@ def _number(parsed: Any, name: str) -> float | None:
     value = _member(parsed, name)
     if value is None:
         return None
-    if not _is_number(value) or math.isinf(value):
+    if not isinstance(value, float) or math.isinf(value):
         raise InvalidInput(f"{name} has to be a number or null")
-    return float(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return value
