@@ -366,8 +366,8 @@ ACTIONS: tuple[Action, ...] = (
         "preview",
         ("P",),
         "preview",
-        "Show or hide the output below the list.",
-        _on("jobs"),
+        "Show or hide what is below the list: output, or a runner's jobs.",
+        _on("jobs", "runners"),
         "preview",
     ),
     # output

@@ -8,21 +8,27 @@ from server.wire.operator import DrainRequest
 from traffic_tui.screens import wording
 from traffic_tui.screens.dialogs import QuestionDialog
 from traffic_tui.screens.fleet_screen import FleetScreen
+from traffic_tui.screens.held_jobs import HeldJobs
 from traffic_tui.screens.job_flows import JobFlows
+from traffic_tui.screens.preview import LEAST_LINES
 from traffic_tui.screens.rows import runner_rows
 from traffic_tui.screens.text_dialog import TextDialog
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.order import RUNNER_ORDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from textual import events
+    from textual.widget import Widget
 
     from server.wire.operator import JobView, RunnerView
     from traffic_tui.actions import Scope
+    from traffic_tui.link import Heard
     from traffic_tui.screens.desk import Desk
     from traffic_tui.state.glyphs import Role
     from traffic_tui.state.order import SortOrder
-    from traffic_tui.widgets.line_table import RowKey
+    from traffic_tui.widgets.line_table import LineTable, RowKey
 
 DRAIN_DEADLINE_SECONDS = 1800.0
 MAX_HELD = 1_000
@@ -43,6 +49,55 @@ class RunnersScreen(FleetScreen["RunnerView"]):
         source = runner_rows(lambda: self.views, desk.context, columns)
         super().__init__(desk, source, order="problem")
         self._flows = JobFlows(desk, self)
+        self._held = HeldJobs(desk)
+        self._wants_held = desk.config.preview
+
+    def body(self) -> Iterable[Widget]:
+        yield self.table
+        yield self._held.block
+        yield self._filter_bar
+
+    # what is held by the runner under the cursor -----------------------------------------------
+
+    @property
+    def has_held(self) -> bool:
+        """Whether its jobs are shown below the list."""
+        return self._wants_held and self.size.height >= LEAST_LINES
+
+    def _show_held(self) -> None:
+        """Ask for them where the cursor is on another runner, or something happened."""
+        self.set_class(self.has_held, "-held")
+        runner = self.cursor_view()
+        if not self.has_held or runner is None:
+            return
+        if not self._held.is_aimed_at(runner):
+            self._held.aim(runner)
+        if self._held.is_outdated and self.desk.link.state == "live":
+            self.load(self._held.load(), group="held")
+        self._held.paint()
+
+    def heard(self, heard: Heard) -> None:
+        if heard:
+            self._held.is_outdated = True
+        super().heard(heard)
+
+    def tick(self) -> None:
+        self._show_held()
+        super().tick()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._show_held()
+
+    def on_line_table_cursor_moved(self, event: LineTable.CursorMoved) -> None:
+        self._show_held()
+
+    def do_preview(self) -> None:
+        self._wants_held = not self._wants_held
+        if self.size.height < LEAST_LINES:
+            self.say(f"its jobs need {LEAST_LINES} lines; enter lists them")
+        self._show_held()
+
+    # loading ----------------------------------------------------------------------------------
 
     async def fetch(self) -> dict[str, RunnerView]:
         view = await self.desk.client.runners()

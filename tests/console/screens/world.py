@@ -573,5 +573,5 @@ def _matches_word(one: JobFullView, word: str) -> bool:
     if key == "parent":
         return str(one.parent.number if one.parent else 0) == value
     if key == "runner":
-        return one.runner is not None and one.runner.name == value
+        return one.runner is not None and value in (one.runner.name, one.runner.id)
     return True
