@@ -18,6 +18,7 @@ from traffic_tui import actions
 from traffic_tui.client.base import ClientError
 from traffic_tui.screens import commands
 from traffic_tui.screens.header import header_state
+from traffic_tui.screens.typing_ahead import type_late
 from traffic_tui.state.clean_text import clean
 from traffic_tui.widgets.command_bar import CommandBar
 from traffic_tui.widgets.crumb import CrumbLine, CrumbState
@@ -208,7 +209,10 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
     async def on_key(self, event: events.Key) -> None:
         """Also a key that means nothing ends here: else widgets would take it by keys of their
         own, and one that was given to another action would do both."""
-        if isinstance(self.focused, (Input, TextArea)):
+        if isinstance(self.focused, Input):
+            type_late(self.focused, event)
+            return
+        if isinstance(self.focused, TextArea):
             return
         event.stop()
         event.prevent_default()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from textual.containers import Vertical
 from textual.widgets import Input
 
+from traffic_tui.screens.typing_ahead import type_late
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.folding import fold_words
 from traffic_tui.state.glyphs import DRAWN, GlyphSet, Span
@@ -74,11 +75,12 @@ class QuestionDialog(ChoiceDialog[Answer]):
         """Answers here carry the reason, so the base class must not answer too."""
         event.prevent_default()
         if self.focused is self._reason:
+            type_late(self._reason, event)
             return
         if event.key == "tab" and self._with_reason:
             event.stop()
             self._reason.add_class("-open")
-            self._reason.focus()
+            self.set_focus(self._reason)  # at once: what is typed next is no answer
             return
         for choice in self._choices:
             if choice.key in (event.key, event.character):

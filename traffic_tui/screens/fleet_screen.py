@@ -125,11 +125,12 @@ class FleetScreen(ListScreen[View], Generic[View]):
     def crumb(self) -> CrumbState:
         shown, total = len(self.table.keys), len(self.views)
         words = f"{count(shown)} of {count(total)}" if shown != total else f"{count(total)}"
+        what = self.what if total != 1 else self.what.removesuffix("s")
         problems = "only problems" if self._only_problems else ""
         return CrumbState(
             path=(self.heading,),
             filter=" ".join(filter(None, (self.filter_text, problems))),
-            count=f"{words} {self.what}" if self.is_loaded else "",
+            count=f"{words} {what}" if self.is_loaded else "",
             order=self.order_words(),
         )
 

@@ -78,7 +78,7 @@ class CommandBar(Vertical):
         self._recalled = len(self._history)
         self._put(text)
         self._offer(text)
-        self.query_one(Input).focus()
+        self.screen.set_focus(self.query_one(Input))  # at once: more keys may be on their way
 
     def close(self) -> None:
         self.remove_class("-open")

@@ -120,7 +120,7 @@ class FilterBar(Vertical):
         self._put((f"{self._good} " if self._good else "") if text is None else text)
         self._judge(field.value)
         self._offer(field)
-        field.focus()
+        self.screen.set_focus(field)  # at once: more keys may be on their way
 
     def set_filter(self, text: str) -> None:
         """Put a filter in force without opening the line. It has to be a good one."""

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from textual import events
+
 from server.wire.schedules import ScheduledJobView
 from tests.console.screens.world import NOW, World, job, queue, runner, schedule
 from traffic_tui.app import TrafficApp
@@ -40,6 +42,13 @@ class Seat:
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def burst(self, text: str) -> None:
+        """Keys that come in all at once, as over a slow line; a line break is enter."""
+        names = {"\n": "enter", "\t": "tab"}
+        for letter in text:
+            self.app.post_message(events.Key(names.get(letter, letter), letter))
         await self.pilot.pause()
 
     async def type(self, text: str) -> None:
