@@ -31,6 +31,8 @@ class Traits:
     """Error text of an attempt whose lease ran out."""
     first_attempt_has_job_id: bool = False
     """Whether a job's first attempt bears the job's own id, as its wire knows but one id."""
+    names_jobs: bool = False
+    """Whether its runners claim jobs by their ids."""
     reports_phases: bool = False
     """Whether its attempts have phases, so that a runner is shown with that of its newest one."""
     asks_about_offers: bool = False
@@ -62,6 +64,7 @@ RUNPACK = Traits(
     reclaim_pause_ms=90_000,
     max_losses=0,
     lost_message="Job timed out - no heartbeat received",
+    names_jobs=True,
 )
 
 NATIVE_V1 = Traits(

@@ -205,7 +205,12 @@ def _new_job(
         deadline=spec.deadline,
         target=0,
     )
-    return NewJob(job, _details(memory, actor, spec), may_exist=spec.uuid is not None)
+    return NewJob(
+        job,
+        _details(memory, actor, spec),
+        may_exist=spec.uuid is not None,
+        is_named=memory.traits_of(actor.via).names_jobs,
+    )
 
 
 def _details(memory: Memory, actor: Actor, spec: JobSpec) -> JobDetails:

@@ -47,6 +47,8 @@ class NewJob(NamedTuple):
     details: JobDetails
     may_exist: bool = True
     """False where its UUID was made just now, so that nobody needs to look."""
+    is_named: bool = False
+    """Whether a runner will soon ask for it by its UUID."""
 
 
 class NewAttempt(NamedTuple):

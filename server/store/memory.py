@@ -89,8 +89,8 @@ class Memory:
         """Some of the same jobs by UUID: those that came or changed one by one, as they do whose
         runners name the job in every call."""
         self.young: dict[int, Task] = {}
-        """Jobs that are pending since they came in lately, with what their runner will be told:
-        most are claimed before they would have to be read. Oldest first."""
+        """Pending jobs that came in lately and will be asked for by UUID, with what their runner
+        is told: most are claimed before they would have to be read. Oldest first."""
         self.streams: dict[int, dict[int, StreamState]] = {}
         """Output streams of live attempts, by stream code; an attempt may be missing."""
         self.first_due = 0

@@ -98,7 +98,7 @@ class JobOps(TxBase):
     def insert_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
         first = number = self.memory.take_ids("job", len(jobs))
         if len(jobs) < FEW and not any(new.may_exist for new in jobs):
-            return [self._insert_job(number, *new) for number, new in enumerate(jobs, first)]
+            return [self._insert_job(number, new) for number, new in enumerate(jobs, first)]
         try:
             for _, alike in groupby(jobs, _but_for_id_and_params):
                 run = list(alike)
@@ -108,8 +108,9 @@ class JobOps(TxBase):
             raise Refused("A job with this id exists already.", code="exists") from error
         return [Job(number, *new.job[1:]) for number, new in enumerate(jobs, first)]
 
-    def _insert_job(self, number: int, job: Job, detail: JobDetails, _: bool) -> Job:
+    def _insert_job(self, number: int, new: NewJob) -> Job:
         """Insert one of few jobs, together with those of other operations."""
+        job, detail = new.job, new.details
         submitter = self._submitter(detail.owner, detail.origin, detail.namespace)
         row = (*_job_row(job, self.facet(job.cls, submitter)), job.uuid, number)
         self.db.later(_INSERT_JOB, ("jobs", number), row)
@@ -117,13 +118,14 @@ class JobOps(TxBase):
         self.db.later(_INSERT_DETAIL, ("job_details", number), row)
         self._count_arrivals(job, 1)
         made = Job(number, *job[1:])
-        carried = (detail.trace_context, detail.correlation)
-        self.memory.note_young(made, Task(detail.params, detail.timeout_ms, *carried))
+        if new.is_named:
+            carried = (detail.trace_context, detail.correlation)
+            self.memory.note_young(made, Task(detail.params, detail.timeout_ms, *carried))
         return made
 
     def _insert_jobs_alike(self, first: int, jobs: Sequence[NewJob]) -> None:
         """Insert jobs that differ in nothing but id and parameters."""
-        job, detail, _ = jobs[0]
+        job, detail = jobs[0].job, jobs[0].details
         submitter = self._submitter(detail.owner, detail.origin, detail.namespace)
         row = _job_row(job, self.facet(job.cls, submitter))
         self.db.execute(_INSERT_JOBS, (*row, first, json_texts([one.job.uuid for one in jobs])))
@@ -225,8 +227,7 @@ class JobOps(TxBase):
 
 
 def _but_for_id_and_params(new: NewJob) -> tuple[Row, Row]:
-    job, details, _ = new
-    return job[2:], details[1:]
+    return new.job[2:], new.details[1:]
 
 
 def _job_row(job: Job, facet: int) -> Row:

@@ -586,3 +586,14 @@ async def test_two_keys_of_one_name_cannot_both_be_made(world: World) -> None:
     (kept,) = world.coordinator.keys()
     (good,) = [one for one in made if not isinstance(one, BaseException)]
     assert kept == good[0]
+
+
+@pytest.mark.parametrize(("via", "expected"), [("native-v2", 0), ("runpack", 1)])
+async def test_jobs_whose_runners_name_them_are_kept_at_hand(via: str, expected: int) -> None:
+    """Others are found by what waits, so that keeping them would be work for nothing."""
+    async with a_world() as world:
+        await world.coordinator.submit(Actor("ci", "submit", via), [JobSpec(type="fib")])
+        kept = await world.coordinator.store.apply(
+            lambda tx: len(tx.memory.young)  # type: ignore[attr-defined]
+        )
+        assert kept == expected

@@ -28,7 +28,8 @@ class Oops(Exception):
 def submit(tx: Tx, now: int, cache_key: str = "", params: bytes = b"{}") -> Job:
     """A job whose rows may wait for those of others."""
     cls = tx.intern_class("default", "noop", {}, 0).id
-    new = NewJob(a_job(cls, now), details(params, cache_key=cache_key or None), may_exist=False)
+    detail = details(params, cache_key=cache_key or None)
+    new = NewJob(a_job(cls, now), detail, may_exist=False, is_named=True)
     (job,) = tx.insert_jobs([new])
     if cache_key:
         tx.put_cached(cache_key, job.id, 0)
