@@ -419,3 +419,14 @@ async def test_the_job_screen_tells_the_whole_reason_before_what_was_around_it()
             await seat.press("G", "k", "enter")
             await seat.sees("why     the tile has no alpha", "has no alpha, the")
             assert ("in the end" in seat.text) == (size == sizes[1])
+
+
+async def test_without_colour_a_question_leaves_what_it_is_about_in_sight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with console(lab()) as seat:
+        assert seat.app.ansi_color
+        await seat.press("j", "j", "s")
+        await seat.dialog("Stop job 52118")
+        assert seat.app.screen.styles.background.a == 0
