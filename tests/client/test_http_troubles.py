@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from server.wire.operator import SubmitRequest
 from traffic_tui.client.base import ClientError, KeepAlive, Resync, Unreachable
 from traffic_tui.client.http import HttpClient
 from traffic_tui.client.sse import (
@@ -19,7 +20,7 @@ from traffic_tui.client.sse import (
 from traffic_tui.client.trust import Trust
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Iterator
     from pathlib import Path
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
@@ -102,6 +103,24 @@ async def test_urls_that_make_no_sense(url: str) -> None:
     client = HttpClient(url)
     with pytest.raises(Unreachable):
         await client.stats()
+    await client.close()
+
+
+LONG = "x" * 70_000
+
+
+async def test_what_no_request_can_carry_is_not_blamed_on_the_url() -> None:
+    client = HttpClient("http://127.0.0.1:1", "key")
+    calls: list[Awaitable[object]] = [
+        client.jobs(filter=LONG),
+        client.runner(LONG),
+        client.submit([SubmitRequest(type="noop")], idempotency_key="\u20ac"),
+    ]
+    for call in calls:
+        with pytest.raises(ClientError, match="cannot be asked over HTTP") as caught:
+            await call
+        assert not isinstance(caught.value, Unreachable)
+        assert caught.value.message.isprintable()
     await client.close()
 
 

@@ -103,6 +103,13 @@ def test_key_files_that_make_no_sense_are_refused_unshown(tmp_path: Path, conten
         locate(url=ELSEWHERE, key_file=tmp_path / "none", data_dir=tmp_path, environment={})
 
 
+@pytest.mark.parametrize("key", ["two keys", "a\nb", "\u00fc"])
+def test_a_variable_that_is_no_key_is_refused_unshown(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ClientError, match="TRAFFIC_TUI_KEY has to hold one key") as caught:
+        locate(url=ELSEWHERE, data_dir=tmp_path, environment={"TRAFFIC_TUI_KEY": key})
+    assert key not in caught.value.message
+
+
 def test_keys_that_others_can_read_are_not_used(thread: CoordinatorThread) -> None:
     folder = thread.server.folder
     (folder / "keys.toml").chmod(0o644)

@@ -141,7 +141,7 @@ def _key(
     if key_file is not None:
         return _key_from(key_file)
     if from_variable := environment.get(KEY_VARIABLE, "").strip():
-        return from_variable
+        return _one_key(from_variable, f"the variable {KEY_VARIABLE}")
     if folder is None:
         return ""
     try:
@@ -159,11 +159,16 @@ def _key_from(path: Path) -> str:
         raise ClientError(
             f"the key file {path} cannot be read: {why}", code="key_file", status=0
         ) from error
-    if not key or len(key.split()) != 1 or not (key.isascii() and key.isprintable()):
+    return _one_key(key, f"the key file {path}")
+
+
+def _one_key(text: str, place: str) -> str:
+    """``text`` if it can be a key; it is never shown, as most of it may be one."""
+    if len(text.split()) != 1 or not (text.isascii() and text.isprintable()):
         raise ClientError(
-            f"the key file {path} has to hold one key and nothing else", code="key_file", status=0
+            f"{place} has to hold one key and nothing else", code="key_file", status=0
         )
-    return key
+    return text
 
 
 def _ca(given: Path | None, environment: Mapping[str, str]) -> Path | None:

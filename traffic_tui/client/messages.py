@@ -38,7 +38,7 @@ def unreachable(url: str, error: Exception) -> Unreachable:
         return Unreachable(f"{url} cannot be reached: no connection came about in time")
     if "Timeout" in kind:
         return Unreachable(f"{url} did not answer in time; it may be busy, stopped or cut off")
-    if kind in ("UnsupportedProtocol", "InvalidURL", "LocalProtocolError"):
+    if kind in ("UnsupportedProtocol", "InvalidURL"):
         return Unreachable(f"{url!r} is no URL of a coordinator, such as http://127.0.0.1:8700")
     if kind in _CLOSED and url.startswith("https:"):
         return Unreachable(
@@ -46,6 +46,16 @@ def unreachable(url: str, error: Exception) -> Unreachable:
             "(server.tls.client_ca is set there), and none can be shown from here"
         )
     return Unreachable(f"the connection to {url} broke ({_shortened(words)})")
+
+
+def unsendable(error: Exception) -> ClientError:
+    """A request that no HTTP can carry, so that it was not even sent: too long, odd letters."""
+    return ClientError(
+        f"this cannot be asked over HTTP ({_shortened(str(error))}); is a name, a filter or an id "
+        "in it far too long, or broken?",
+        code="invalid",
+        status=0,
+    )
 
 
 def refusal(url: str, response: httpx.Response, body: bytes) -> ClientError:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 
-from traffic_tui.client.messages import misunderstood, refusal, unreachable
+from traffic_tui.client.messages import misunderstood, refusal, unreachable, unsendable
 from traffic_tui.client.trust import Trust, tls_context
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ TIMEOUT_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 10.0
 """An event stream without even a keep-alive for this long is dead."""
+
+_UNSENDABLE = (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeEncodeError)
+"""What is found out before a byte is sent: a URL too long, a header that is none."""
 
 T = TypeVar("T")
 
@@ -82,15 +85,18 @@ class Transport:
         sent = dict(headers or {})
         if body is not None:
             sent["Content-Type"] = "application/json"
+        http = self.open()
         try:
-            response = await self.open().request(
+            response = await http.request(
                 method,
                 f"{PREFIX}{path}",
                 params=given(params or {}),
                 headers=sent,
                 content=None if body is None else msgspec.json.encode(body),
             )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except _UNSENDABLE as error:
+            raise unsendable(error) from error
+        except httpx.HTTPError as error:
             raise unreachable(self._url, error) from error
         if not response.is_success:
             raise refusal(self._url, response, response.content)
@@ -102,14 +108,14 @@ class Transport:
     ) -> AsyncIterator[httpx.Response]:
         """An answer that goes on and on, to be read inside the context."""
         http = self.open()
-        request = http.build_request(
-            "GET",
-            f"{PREFIX}{path}",
-            params=dict(params),
-            headers={"Accept": "text/event-stream"},
-            timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
-        )
         try:
+            request = http.build_request(
+                "GET",
+                f"{PREFIX}{path}",
+                params=dict(params),
+                headers={"Accept": "text/event-stream"},
+                timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
+            )
             response = await http.send(request, stream=True)
             try:
                 if response.status_code != httpx.codes.OK:
@@ -117,6 +123,8 @@ class Transport:
                 yield response
             finally:
                 await response.aclose()
+        except _UNSENDABLE as error:
+            raise unsendable(error) from error
         except httpx.HTTPError as error:
             raise unreachable(self._url, error) from error
 
