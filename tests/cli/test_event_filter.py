@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from server.wire.operator import EventView, RunnerRef
@@ -26,7 +28,7 @@ def event(**changed: object) -> EventView:
         ("", True),
         ("kind:failed", True),
         ("kind:fail*", True),
-        ("kind:fail", False),
+        ("kind:stopped", False),
         ("job:12", True),
         ("job:1", False),
         (f"job:{UUID}", True),
@@ -42,6 +44,28 @@ def event(**changed: object) -> EventView:
 )
 def test_filter(text: str, is_wanted: bool) -> None:
     assert parse_event_filter([text]).matches(event()) is is_wanted
+
+
+def test_names_with_spaces_stand_in_quotes() -> None:
+    spaced = event(queue="my queue", runner=RunnerRef(id="r", name="box one: b"))
+    assert parse_event_filter(['queue:"my queue"', 'runner:"box one: b"']).matches(spaced)
+    assert parse_event_filter(['"my q" !"my x"']).matches(spaced)
+    assert not parse_event_filter(['queue:"my q"']).matches(spaced)
+    assert parse_event_filter(['runner:"box one: b"']).exact("runner") == "box one: b"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('queue:"my queue', "the quote is not closed"),
+        ("kind:complted", "did you mean completed?"),
+        ("kind:xyz*", "no such kind of event"),
+        ('runner:""', "nothing stands behind the colon"),
+    ],
+)
+def test_what_can_match_nothing_is_refused(text: str, words: str) -> None:
+    with pytest.raises(BadValue, match=re.escape(words)):
+        parse_event_filter([text])
 
 
 def test_an_event_of_many_jobs_is_found_by_any_of_them() -> None:

@@ -1,10 +1,13 @@
-"""Which events are wanted: ``kind:failed job:52118 runner:lab* !queue:gpu words``. Pure."""
+"""Which events are wanted: ``kind:failed job:52118 runner:lab* !queue:"my queue" words``. Pure."""
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
+from server.events import EventKind
 from traffic_tui.cli.values import BadValue
 
 if TYPE_CHECKING:
@@ -13,6 +16,10 @@ if TYPE_CHECKING:
     from server.wire.operator import EventView
 
 KEYS = ("kind", "job", "runner", "queue", "actor")
+KINDS = get_args(EventKind)
+
+_WORD = re.compile(r'(?:"[^"]*"|[^\s"])+')
+"""What stands in quotes keeps its spaces, as in the filter of jobs."""
 
 
 class Term(NamedTuple):
@@ -40,21 +47,36 @@ class EventFilter(NamedTuple):
 
 
 def parse_event_filter(words: Sequence[str]) -> EventFilter:
-    """Words as typed, already split by the shell or not."""
-    return EventFilter(tuple(_term(word) for word in " ".join(words).split()))
+    """Words as typed, already split by the shell or not.
+
+    Raises:
+        BadValue: a quote is not closed, or there is no such key or kind.
+    """
+    text = " ".join(words)
+    if text.count('"') % 2:
+        raise BadValue(f"{text!r}: the quote is not closed")
+    return EventFilter(tuple(_term(word) for word in _WORD.findall(text)))
 
 
 def _term(word: str) -> Term:
     is_inverted = word.startswith("!")
     text = word.removeprefix("!")
     key, colon, pattern = text.partition(":")
-    if not colon:
-        return Term("", text.lower(), is_inverted)
+    if not colon or '"' in key:
+        return Term("", text.replace('"', "").lower(), is_inverted)
     if key not in KEYS:
         raise BadValue(f"{word!r}: there is no {key!r} to filter by; there are {', '.join(KEYS)}")
+    pattern = pattern.replace('"', "")
     if not pattern:
         raise BadValue(f"{word!r}: nothing stands behind the colon")
+    if key == "kind" and not any(fnmatchcase(kind, pattern) for kind in KINDS):
+        raise BadValue(f"{word!r}: there is no such kind of event{_nearest(pattern)}")
     return Term(key, pattern, is_inverted)
+
+
+def _nearest(pattern: str) -> str:
+    near = get_close_matches(pattern, KINDS, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _holds(term: Term, event: EventView) -> bool:
