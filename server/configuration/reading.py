@@ -192,7 +192,12 @@ def unknown_key(path: KeyPath) -> str:
     if near := difflib.get_close_matches(path[-1], siblings, n=1, cutoff=0.6):
         return f"is not known; did you mean {'.'.join((*path[:-1], near[0]))}?"
     elsewhere = [known for known in (*_KEYS, *_TABLES) if known.rpartition(".")[2] == path[-1]]
-    elsewhere += difflib.get_close_matches(".".join(path), [*_KEYS, *_TABLES], n=1, cutoff=0.7)
+    others = [
+        known
+        for known in (*_KEYS, *_TABLES)
+        if known.rpartition(".")[0] != parent and not parent.startswith(known)
+    ]
+    elsewhere += difflib.get_close_matches(".".join(path), others, n=1, cutoff=0.7)
     if elsewhere:
         return f"is not known; did you mean {elsewhere[0]}?"
     where = f"in [{parent}]" if parent else "at the top"

@@ -305,6 +305,23 @@ def test_doctor_and_config_say_what_they_found(
     assert traffic("doctor", "--config", str(bad)).code == EXIT_FAILED
 
 
+def test_a_script_can_read_what_is_wrong_with_a_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[server]\nprot = 1\n")
+    assert run(["config", "check", str(bad), "--json"]) == EXIT_FAILED
+    told = json.loads(capsys.readouterr().out)
+    assert told["file"] == str(bad)
+    [problem] = told["problems"]
+    assert (problem["line"], problem["column"], problem["key"]) == (2, 1, "server.prot")
+    assert run(["config", "check", str(bad), "-o", "name"]) == EXIT_FAILED
+    assert capsys.readouterr().out == "server.prot\n"
+    bad.write_text("")
+    assert run(["config", "check", str(bad), "--json"]) == EXIT_DONE
+    assert json.loads(capsys.readouterr().out)["problems"] == []
+
+
 def test_a_shell_is_offered_the_names_there_are(
     world: World, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,7 @@ def test_values_reach_their_settings() -> None:
             "server.prot: is not known; did you mean server.port",
         ),
         ("port = 1", "c.toml:1:1", "port: is not known; did you mean server.port"),
+        ("[protocols.foo]", "c.toml:1:1", "in [protocols] there can be native-v1, rrq, runpack"),
         ("[sever]\nport = 1", "c.toml:1:1", "sever: is not known; did you mean server"),
         ("[queues.a]\nlimt = 1", "c.toml:2:1", "queues.a.limt: is not known; did you mean limit"),
         ("[zebra]", "c.toml:1:1", "zebra: is not known; at the top there can be"),
