@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from server.wire.operator import JobDetailView, LineageView, UsageView
+from server.wire.operator import EventView, JobDetailView, LineageView, UsageView
 from tests.console.screens.seeing import lab
 from tests.console.screens.world import attempt
+from traffic_tui.cli.fleet_tables import event_spans
 from traffic_tui.cli.job_tables import job_facts
 from traffic_tui.cli.tables import Column, Fact, Look, lay_out, sheet, span
 from traffic_tui.state.formats import cells
@@ -97,3 +98,13 @@ def test_what_was_around_a_job_and_what_it_used() -> None:
     plain = JobDetailView(job=one, attempts=[attempt(1, one)], events=[], lineage=lineage)
     without = [fact.name for fact in job_facts(plain, Look())]
     assert "isolation" not in without and "used" not in without
+
+
+def test_the_line_of_an_event_says_from_what_to_what() -> None:
+    limited = EventView(
+        seq=7, at=1_700_000_000_000, kind="queue_limited", job=None, number=None, jobs=[],
+        attempt=None, runner=None, queue="gpu", actor="sam", reason="heat",
+        data={"from": 3, "to": None, "other": 1},
+    )  # fmt: skip
+    [line] = texts([event_spans(limited, Look())])
+    assert line.endswith("queue_limited      queue gpu  from 3 to none  by sam  heat")

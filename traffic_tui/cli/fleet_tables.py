@@ -140,6 +140,18 @@ def queue_facts(queue: QueueView, look: Look) -> list[Fact]:
     return [fact for fact in facts if fact.value.text != "-"]
 
 
+TOLD = ("name", "role", "from", "to", "as")
+"""What of an event's data has a place in its line; JSON has all of it."""
+
+
+def _told(data: object) -> str:
+    """``from 3 to none``: what a line about a limit, a move or a key says nothing without."""
+    if not isinstance(data, dict):
+        return ""
+    words = {key: "none" if data[key] is None else data[key] for key in TOLD if key in data}
+    return " ".join(f"{key} {value}" for key, value in words.items())
+
+
 def event_spans(event: EventView, look: Look) -> list[Span]:
     """One event as a line that a stream can print without knowing the others."""
     about = [
@@ -148,6 +160,7 @@ def event_spans(event: EventView, look: Look) -> list[Span]:
         f"try {event.attempt}" if event.attempt else "",
         f"on {event.runner.name}" if event.runner else "",
         f"queue {event.queue}" if event.queue else "",
+        _told(event.data),
     ]
     words = "  ".join(part for part in about if part)
     reason = event_reason(event)
