@@ -41,7 +41,7 @@ def _load_names(db: sqlite3.Connection, memory: Memory) -> None:
         memory.submitter_ids[key[0], key[1], key[2]] = number
         memory.submitters[number] = (key[0], key[1], key[2])
     for number, cls, submitter in db.execute("SELECT id, cls, submitter FROM facets"):
-        memory.facet_ids[cls, submitter] = number
+        memory.put_facet(cls, submitter, number)
     memory.event_kinds.update(db.execute("SELECT name, id FROM event_kinds"))
 
 

@@ -58,6 +58,9 @@ class Memory:
         self.submitter_ids: dict[tuple[str, str, str], int] = {}
         self.submitters: dict[int, tuple[str, str, str]] = {}
         self.facet_ids: dict[tuple[int, int], int] = {}
+        """Pairs of a class and a submitter."""
+        self.classes_of: dict[int, int] = {}
+        """In how many of these each submitter is."""
         self.event_kinds: dict[str, int] = {}
         self.queues: dict[str, Queue] = {}
         self.runners: dict[int, Runner] = {}
@@ -255,6 +258,17 @@ class Memory:
             self.drop(self.job_uuids, job.uuid)
 
     # whole facts -----------------------------------------------------------------------
+
+    def put_facet(self, cls: int, submitter: int, number: int) -> None:
+        self.put(self.facet_ids, (cls, submitter), number)
+        self.put(self.classes_of, submitter, self.classes_of.get(submitter, 0) + 1)
+
+    def drop_facet(self, cls: int, submitter: int) -> None:
+        self.drop(self.facet_ids, (cls, submitter))
+        if self.classes_of[submitter] > 1:
+            self.put(self.classes_of, submitter, self.classes_of[submitter] - 1)
+        else:
+            self.drop(self.classes_of, submitter)
 
     def put_runner(self, runner: Runner) -> None:
         self.put(self.runners, runner.id, runner)

@@ -88,5 +88,5 @@ class TxBase:
         if known is None:
             cursor = self.db.execute("INSERT INTO facets (cls, submitter) VALUES (?,?)", key)
             known = cursor.lastrowid or 0
-            self.memory.put(self.memory.facet_ids, key, known)
+            self.memory.put_facet(cls, submitter, known)
         return known

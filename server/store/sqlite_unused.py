@@ -3,7 +3,7 @@
 
 Each is a row here and an entry in memory, so whoever makes up a new one with every job would
 otherwise fill both. A step looks at the next few rows, round and round, and costs the same however
-many there are.
+many there are: beside them it looks at counters of the last hours alone.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _IN: Final = "IN (SELECT value FROM json_each(?))"
 _CLASSES: Final = "SELECT id FROM classes WHERE id > ? ORDER BY id LIMIT ?"
+_NEWEST: Final = "SELECT max(id) FROM classes"
 _FACETS: Final = (
     "SELECT id, cls, submitter, EXISTS (SELECT 1 FROM jobs WHERE facet = facets.id)"
     " FROM facets WHERE id > ? ORDER BY id LIMIT ?"
@@ -79,7 +80,7 @@ class UnusedOps(TxBase):
         kept = {key for _, kind, key in memory.activity if kind in (ARRIVED, LEFT)}
         kept.update(cls for cls, _ in memory.dirty_counts)
         kept.update(row[0] for row in self.db.read(_TARGETS, ()))
-        kept.add(max(memory.classes))
+        kept.add(self.db.read(_NEWEST, ()).fetchone()[0])
         return kept
 
     def _prune_facets(self, limit: int) -> int:
@@ -94,10 +95,10 @@ class UnusedOps(TxBase):
         if not rows:
             return
         memory = self.memory
-        memory.drop_all(memory.facet_ids, [(cls, submitter) for _, cls, submitter, _ in rows])
+        for _, cls, submitter, _ in rows:
+            memory.drop_facet(cls, submitter)
         self._delete_rows("facets", (row[0] for row in rows))
-        left = {submitter for _, submitter in memory.facet_ids}
-        gone = {row[2] for row in rows} - left
+        gone = {row[2] for row in rows if row[2] not in memory.classes_of}
         names = [memory.submitters[one] for one in gone if one in memory.submitters]
         memory.drop_all(memory.submitter_ids, names)
         memory.drop_all(memory.submitters, gone)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Never
 
 import pytest
 
@@ -167,6 +168,7 @@ async def names(world: World) -> dict[str, list[str]]:
         assert sorted(memory.submitter_ids.values()) == sorted(memory.submitters)
         pairs = set(tx.db.read("SELECT cls, submitter FROM facets").fetchall())
         assert set(memory.facet_ids) == pairs
+        assert memory.classes_of == Counter(submitter for _, submitter in pairs)
         assert {cls for cls, _ in pairs} <= set(memory.classes)
         assert {cls for cls, _ in memory.counts} <= set(memory.classes)
         return found
@@ -244,6 +246,28 @@ async def test_submitters_of_a_class_in_use_go_as_well_in_steps(world: World) ->
     await delete(world, *jobs[:4])
     assert [await prune_unused(world, limit=2) for _ in range(4)] == [2, 2, 0, 0]
     assert await names(world) == {"classes": ["default"], "submitters": ["eve-4"]}
+
+
+class Large(dict[Any, Any]):
+    """Too large to be looked at from end to end."""
+
+    def __iter__(self) -> Never:
+        raise AssertionError("a step looks at everything")
+
+
+async def test_a_step_looks_at_no_name_but_its_own(world: World) -> None:
+    jobs = [(await world.submit(queue=f"q{n}", detail=details(owner=f"eve-{n}")))[0] for n in "123"]
+    await delete(world, *jobs)
+    world.clock.advance(LONG)
+    await prune(world)
+
+    def step(tx: Tx) -> int:
+        assert isinstance(tx, SqliteTx)
+        for name in ("classes", "class_ids", "facet_ids", "submitters", "submitter_ids"):
+            setattr(tx.memory, name, Large(getattr(tx.memory, name)))
+        return tx.prune_unused(2)
+
+    assert await world.run(step) == 2 + 1  # classes, and the pair of the one that is left
 
 
 async def test_names_that_went_are_there_again_where_the_step_failed(world: World) -> None:
