@@ -96,10 +96,9 @@ class Memory:
         is told: most are claimed before they would have to be read. Oldest first."""
         self.streams: dict[int, dict[int, StreamState]] = {}
         """Output streams of live attempts, by stream code; an attempt may be missing."""
-        self.first_due = 0
-        """No scheduled job is due before; too early a time costs a look, a rollback nothing."""
-        self.first_deadline = 0
-        """No waiting job has a deadline before."""
+        self.first_at: dict[str, int] = {"due": 0, "deadline": 0}
+        """No scheduled job is due before, and no waiting job has a deadline before; too early a
+        time costs a look."""
         self.last_attempt_at_opening = 0
         """Later attempts have no output but what came in since."""
 
@@ -190,10 +189,9 @@ class Memory:
 
     def note_waiting(self, job: Job) -> None:
         """A job waits: it may be the first to fall due, or to be past its deadline."""
-        if job.run_at:
-            self.first_due = min(self.first_due, job.run_at)
-        if job.deadline:
-            self.first_deadline = min(self.first_deadline, job.deadline)
+        for what, at in (("due", job.run_at), ("deadline", job.deadline)):
+            if 0 < at < self.first_at[what]:
+                self.put(self.first_at, what, at)
 
     # live attempts ---------------------------------------------------------------------
 

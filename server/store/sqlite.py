@@ -62,11 +62,11 @@ class SqliteStore:
 
     @property
     def first_due(self) -> int:
-        return self._memory.first_due
+        return self._memory.first_at["due"]
 
     @property
     def first_deadline(self) -> int:
-        return self._memory.first_deadline
+        return self._memory.first_at["deadline"]
 
     async def open(self) -> None:
         """Lock, open, migrate, load. Leaves nothing open where it fails."""

@@ -216,14 +216,17 @@ class JobOps(TxBase):
     def due(self, now: int, limit: int) -> list[Job]:
         rows = self.db.read(_DUE, (now, limit)).fetchall()
         if not rows:
-            self.memory.first_due = self.db.look(_FIRST_DUE).fetchone()[0]
+            self._note_first("due", _FIRST_DUE)
         return [job_of(row) for row in rows]
 
     def past_deadline(self, now: int, limit: int) -> list[Job]:
         rows = self.db.read(_PAST_DEADLINE, (now, limit)).fetchall()
         if not rows:
-            self.memory.first_deadline = self.db.look(_FIRST_DEADLINE).fetchone()[0]
+            self._note_first("deadline", _FIRST_DEADLINE)
         return [job_of(row) for row in rows]
+
+    def _note_first(self, what: str, sql: str) -> None:
+        self.memory.put(self.memory.first_at, what, self.db.look(sql).fetchone()[0])
 
 
 def _but_for_id_and_params(new: NewJob) -> tuple[Row, Row]:

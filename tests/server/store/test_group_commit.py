@@ -17,6 +17,7 @@ from tests.server.store.world import World, a_runner, claim, insert
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from server.model import Job
     from server.store.base import Tx
 
 
@@ -244,6 +245,46 @@ async def test_what_cannot_be_committed_alone_is_told_in_words(flaky: World) -> 
     assert "disk I/O error" in first.message
     assert second == 1
     assert [event.seq for event in flaky.commits[0].events] == [1]
+    await flaky.store.close()
+
+
+async def put_off(world: World) -> Job:
+    """A job that falls due at 5 and expires at 6, and is put off while another stays for later."""
+    (job,) = await world.submit(state="scheduled", run_at=5, deadline=6)
+    await world.submit(state="scheduled", run_at=500, deadline=600)
+    await world.run(look_for_times)
+    return job
+
+
+def look_for_times(tx: Tx) -> None:
+    assert tx.due(1, 5) == tx.past_deadline(1, 5) == []
+
+
+def put_off_in(tx: Tx, job: Job) -> None:
+    tx.save([Change(job, job._replace(run_at=300, deadline=400))])
+    look_for_times(tx)
+
+
+async def test_no_time_is_missed_where_an_operation_that_put_it_off_fails(world: World) -> None:
+    job = await put_off(world)
+
+    def put_off_and_fail(tx: Tx) -> None:
+        put_off_in(tx, job)
+        raise Oops
+
+    with pytest.raises(Oops):
+        await world.run(put_off_and_fail)
+    assert (world.store.first_due, world.store.first_deadline) == (5, 6)
+    await world.run(lambda tx: put_off_in(tx, job))
+    assert (world.store.first_due, world.store.first_deadline) == (300, 400)
+
+
+async def test_no_time_is_missed_where_the_commit_that_put_it_off_fails(flaky: World) -> None:
+    job = await put_off(flaky)
+    _break(flaky, 2)
+    with pytest.raises(StoreError):
+        await flaky.run(lambda tx: put_off_in(tx, job))
+    assert (flaky.store.first_due, flaky.store.first_deadline) == (5, 6)
     await flaky.store.close()
 
 
