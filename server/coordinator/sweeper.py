@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from server.coordinator import clock_change, firing, sweep
 from server.coordinator.clock_change import ClockChange
@@ -12,9 +12,13 @@ from server.errors import TrafficError
 from server.leases import HiccupDetector
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from server.coordinator.memory import Memory
     from server.leases import Hiccup
-    from server.store.base import Store
+    from server.store.base import Store, Tx
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -107,22 +111,27 @@ class Sweeper:
         for being old until people had time to set a clock right that is wrong now."""
         seconds = hiccup.jumped_ms / 1000
         log.warning("the wall clock was set by %+.1fs: what runs and waits keeps its time", seconds)
-        memory, apply = self._memory, self._store.apply
+        memory, insist = self._memory, self._insist
         self._prune_from = memory.clock.monotonic() + PRUNE_AFTER_JUMP_SECONDS
         now = memory.clock.now_ms()
-        change = ClockChange(hiccup.jumped_ms, now, hiccup.passed_ms)
+        change = ClockChange(hiccup.jumped_ms, now - hiccup.passed_ms)
         memory.heard_until(now)
-        await apply(lambda tx: clock_change.move_live(tx, memory, change))
-        await apply(lambda tx: clock_change.move_runners(tx, memory, change))
-        waiting = await apply(clock_change.waiting)
+        waiting = await insist(lambda tx: clock_change.move(tx, memory, change))
         for start in range(0, len(waiting), clock_change.BATCH):
             await self._move_waiting(change, waiting[start : start + clock_change.BATCH])
-        await apply(lambda tx: firing.after_clock_change(tx, memory, now))
+        await insist(lambda tx: firing.after_clock_change(tx, memory, memory.clock.now_ms()))
 
     async def _move_waiting(self, change: ClockChange, job_ids: list[int]) -> None:
-        await self._store.apply(
-            lambda tx: clock_change.move_waiting(tx, self._memory, change, job_ids)
-        )
+        await self._insist(lambda tx: clock_change.move_waiting(tx, self._memory, change, job_ids))
+
+    async def _insist(self, operation: Callable[[Tx], T]) -> T:
+        """Apply what must not be left out, as the clock is set once and nobody asks again."""
+        while True:
+            try:
+                return await self._store.apply(operation)
+            except TrafficError as error:
+                log.warning("following the clock is put off: %s", error.message)
+                await asyncio.sleep(TICK_SECONDS)
 
     def _be_calm(self) -> None:
         memory = self._memory

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from server.coordinator.sweeper import PRUNE_AFTER_JUMP_SECONDS, ROUNDS_PER_RETENTION
+from server.errors import Busy
 from server.model import Outcome, RetryPolicy
 from server.settings import RetentionSettings
 from tests.server.core.world import SAM, SETTINGS, World, a_world
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
+    from typing import Any
+
+    from server.model import Job
 
 HOUR = 3_600
 DAY = 86_400
 both_ways = pytest.mark.parametrize("jump", [HOUR, -HOUR])
+in_any_step = pytest.mark.parametrize("step", range(3))
+"""Following the clock takes a few operations, between which others come."""
 
 
 @pytest.fixture
@@ -150,3 +157,89 @@ async def test_when_a_runner_was_heard_is_never_in_the_future(tmp_path: Path) ->
     async with a_world(path, clock=clock) as after:
         known = after.coordinator.runner(runner_id)
         assert known is not None and known.last_seen_at <= clock.now_ms()
+
+
+# what happens while the clock is followed -----------------------------------------------------
+
+
+def before_operation(
+    world: World, patch: pytest.MonkeyPatch, step: int, act: Callable[[], Awaitable[object]]
+) -> None:
+    """Have something done before one of the operations that come next, counted from 0."""
+    store, apply, steps = world.coordinator.store, world.coordinator.store.apply, count()
+
+    def interrupted(*args: Any, **options: Any) -> Awaitable[Any]:
+        async def both() -> Any:
+            if next(steps) == step:
+                patch.setattr(store, "apply", apply)
+                await act()
+            return await apply(*args, **options)
+
+        return both()
+
+    patch.setattr(store, "apply", interrupted)
+
+
+@in_any_step
+async def test_a_store_that_takes_nothing_just_then_is_asked_again(
+    world: World, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse() -> None:
+        raise Busy("There is more work queued than is accepted.")
+
+    monkeypatch.setattr("server.coordinator.sweeper.TICK_SECONDS", 0.0)
+    (waits,) = await world.submit("other", deadline=world.clock.now_ms() + 60_000)
+    (runs,) = await world.submit("fib", timeout_ms=60_000)
+    runner = await world.runner()
+    await runner.take_one()
+    deadline = (await world.newest(runs)).deadline
+    world.clock.jump(HOUR)
+    before_operation(world, monkeypatch, step, refuse)
+    await world.coordinator.sweep()
+    assert (await world.newest(runs)).deadline == deadline + HOUR * 1000
+    assert (await world.job(waits)).deadline == waits.deadline + HOUR * 1000
+
+
+@both_ways
+@in_any_step
+async def test_what_begins_while_the_clock_is_followed_is_not_moved(
+    world: World, jump: int, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[Job] = []
+
+    async def submit() -> None:
+        world.clock.advance(0.02)
+        deadline = world.clock.now_ms() + 60_000
+        jobs.extend(await world.submit("fib", "fib", deadline=deadline, timeout_ms=60_000))
+        await runner.take_one()
+
+    runner = await world.runner()
+    await world.submit("other", deadline=world.clock.now_ms() + 60_000)
+    world.clock.jump(jump)
+    before_operation(world, monkeypatch, step, submit)
+    await world.coordinator.sweep()
+    assert (await world.newest(jobs[0])).deadline == world.clock.now_ms() + 60_000
+    assert [(await world.job(job)).deadline for job in jobs] == [jobs[0].deadline] * 2
+
+
+@both_ways
+@in_any_step
+async def test_a_deadline_is_moved_once_whether_its_job_comes_back_or_is_taken_meanwhile(
+    world: World, jump: int, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def end_one_and_take_the_other() -> None:
+        await runner.end(taken.attempt.uuid, Outcome("error", "no"))
+        await runner.take_one()
+
+    deadline = world.clock.now_ms() + 7_200_000
+    policy = RetryPolicy(base_delay_ms=20_000, jitter=0.0)
+    jobs = await world.submit("fib", "fib", deadline=deadline, max_attempts=2, retry=policy)
+    runner = await world.runner()
+    taken = await runner.take_one()
+    world.clock.jump(jump)
+    before_operation(world, monkeypatch, step, end_one_and_take_the_other)
+    await world.coordinator.sweep()
+    found = [await world.job(job) for job in jobs]
+    assert [job.state for job in found] == ["scheduled", "in_progress"]
+    assert [job.deadline for job in found] == [deadline + jump * 1000] * 2
+    assert found[0].run_at == world.clock.now_ms() + 20_000
