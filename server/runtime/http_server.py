@@ -148,7 +148,11 @@ class HttpServer:
 
 
 def _protocol_within(room: FileRoom, on_refused: Callable[[], None]) -> type[BoundedHttpProtocol]:
-    """The protocol of connections, of which no more stay than there is room for."""
+    """The protocol of connections, of which no more stay than there is room for.
+
+    Over TLS nothing is known of a connection before its handshake is over. So one that is silent
+    there holds a file for :data:`HANDSHAKE_SECONDS`, kept back or not.
+    """
 
     class RoomyHttpProtocol(BoundedHttpProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
