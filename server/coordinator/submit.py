@@ -61,9 +61,10 @@ def _check(spec: JobSpec) -> None:
 
 
 def _fingerprint(specs: Sequence[JobSpec]) -> str:
+    """What was asked for. Not when: who repeats a submit for "in ten minutes" asks for later."""
     digest = hashlib.sha256()
     for spec in specs:
-        digest.update(repr(spec).encode("utf-8", "backslashreplace"))
+        digest.update(repr(spec._replace(run_at=0)).encode("utf-8", "backslashreplace"))
     return digest.hexdigest()
 
 

@@ -62,6 +62,13 @@ async def test_an_idempotency_key_answers_with_the_same_jobs(world: World) -> No
         await world.coordinator.submit(CI, [JobSpec("fib")], idempotency_key="k")
 
 
+async def test_an_idempotent_submit_for_later_may_be_repeated_later(world: World) -> None:
+    first = await world.coordinator.submit(CI, [JobSpec("fib", run_at=10**13)], idempotency_key="k")
+    later = JobSpec("fib", run_at=10**13 + 400)
+    again = await world.coordinator.submit(CI, [later], idempotency_key="k")
+    assert [one.job.id for one in again] == [one.job.id for one in first]
+
+
 async def test_two_submits_racing_on_one_cache_key_get_the_same_job(world: World) -> None:
     spec = JobSpec("fib", cache_key="c")
     results = await asyncio.gather(*(world.coordinator.submit(CI, [spec, spec]) for _ in range(5)))
