@@ -97,11 +97,11 @@ def agent(
     finish what runs, the second stops that.
     """
     from traffic_tui.cli.settings import StartFlags, read_start
-    from traffic_tui.cli.typed import pairs_of
+    from traffic_tui.cli.typed import assignments_of
     from traffic_tui.runner.agent import run_agent
     from traffic_tui.runner.options import AgentOptions, NotifyRelay
 
-    labels = pairs_of(label or [], "--label")
+    labels = assignments_of(label or [], "--label", "label")
     settings = read_start(StartFlags(config)).settings
     where = Where(url, key_file, ca, data_dir)
     located = nowhere() if protocol == "rrq" else locate_coordinator(where, protocol)

@@ -78,6 +78,8 @@ def failure_of(error: ClientError) -> CommandFailed:
         return CommandFailed(error.message, exit_code=EXIT_UNREACHABLE)
     if error.code == "invalid_filter":
         return CommandFailed(f"{error.message}{_place(error.details)}", exit_code=EXIT_USAGE)
+    if error.code == "bad_url":
+        return CommandFailed(error.message, exit_code=EXIT_USAGE)
     words = error.message.removeprefix(ONLY_JOB)
     return CommandFailed(words, exit_code=EXIT_FAILED)
 

@@ -12,7 +12,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from traffic_tui.runner.errors import NeverReached, RunnerError
+from traffic_tui.runner.errors import RunnerError, WrongOptions
 from traffic_tui.runner.handlers import load_handlers
 from traffic_tui.runner.images import add_images
 from traffic_tui.runner.jobs import COMMAND, built_in
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DONE, REFUSED, NEVER_REACHED = 0, 1, 3
+DONE, REFUSED = 0, 1
 STOP_GRACE_SECONDS = 10.0
 """Between the second signal and killing what runs."""
 REPORT_SECONDS = 10.0
@@ -48,7 +48,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def run_agent(options: AgentOptions) -> int:
     """Run an agent until it is told to end; the answer is the process's exit code.
 
-    0: drained; 1: refused, or not everything could be told; 3: the coordinator was never reached.
+    0: drained; 1: refused, or not everything could be told; 2: wrong options; 3: the coordinator
+    was never reached.
     """
     log_for_people()
     groups = ProcessGroups()
@@ -59,7 +60,7 @@ def run_agent(options: AgentOptions) -> int:
             return _serve(options, registry)
     except RunnerError as error:
         log.error("%s", error)
-        return NEVER_REACHED if isinstance(error, NeverReached) else REFUSED
+        return error.exit_code
     finally:
         groups.close()
 
@@ -92,7 +93,7 @@ def run(
         code = _serve(options, registry)
     except RunnerError as error:
         log.error("%s", error)
-        code = NEVER_REACHED if isinstance(error, NeverReached) else REFUSED
+        code = error.exit_code
     if code:
         raise SystemExit(code)
 
@@ -136,7 +137,7 @@ def _chosen(registry: Registry, types: Sequence[str]) -> Registry:
         wanted = registry.get(name)
         if wanted is None:
             known = ", ".join(registry.names)
-            raise RunnerError(f"there is no handler for {plain(name, 60)!r}; there are: {known}")
+            raise WrongOptions(f"there is no handler for {plain(name, 60)!r}; there are: {known}")
         chosen.add(wanted)
     return chosen
 

@@ -29,8 +29,18 @@ class JobError(Exception):
 
 
 class RunnerError(Exception):
-    """The runner cannot go on, or not begin; its text is shown and the process ends with 1."""
+    """The runner cannot go on, or not begin; its text is shown and the process ends."""
+
+    exit_code = 1
+
+
+class WrongOptions(RunnerError):
+    """What the runner was told makes no sense."""
+
+    exit_code = 2
 
 
 class NeverReached(RunnerError):
     """The coordinator was not reached even once."""
+
+    exit_code = 3

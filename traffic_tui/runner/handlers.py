@@ -7,7 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from traffic_tui.runner.errors import RunnerError
+from traffic_tui.runner.errors import RunnerError, WrongOptions
 from traffic_tui.runner.registry import Registry
 from traffic_tui.runner.words import plain
 
@@ -20,7 +20,7 @@ def load_handlers(place: str) -> Registry:
     """
     module_name, separator, attribute = place.partition(":")
     if not separator or not module_name or not attribute:
-        raise RunnerError(
+        raise WrongOptions(
             f"{plain(place)!r} names no handlers; it looks like module:registry, "
             "for example myjobs:registry"
         )

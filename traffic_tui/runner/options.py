@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from server.model import MAX_NAME
-from traffic_tui.runner.errors import RunnerError
+from traffic_tui.runner.errors import WrongOptions
 from traffic_tui.runner.listen_address import parse_listen
 from traffic_tui.runner.sandbox.sandbox import SandboxOptions
 from traffic_tui.runner.tcp_socket import OPTION, parse_tcp_socket
@@ -116,46 +116,50 @@ class AgentOptions:
         return Path(platformdirs.user_data_dir(APPLICATION)) / "agent"
 
     def check(self) -> None:
-        """Raise RunnerError in words where something cannot be."""
+        """Raise WrongOptions in words where something cannot be."""
         if self.protocol not in AGENT_PROTOCOLS:
             known = " and ".join(AGENT_PROTOCOLS)
-            raise RunnerError(f"there is no protocol {plain(self.protocol)!r}; there are {known}")
+            raise WrongOptions(f"there is no protocol {plain(self.protocol)!r}; there are {known}")
         if not 1 <= self.slots <= MAX_CAPACITY:
-            raise RunnerError(f"the capacity is {self.slots}, 1 to {MAX_CAPACITY} slots are needed")
+            raise WrongOptions(
+                f"the capacity is {self.slots}, 1 to {MAX_CAPACITY} slots are needed"
+            )
         if len(self.full_name) > MAX_NAME:
-            raise RunnerError(f"the name has more than {MAX_NAME} characters")
+            raise WrongOptions(f"the name has more than {MAX_NAME} characters")
         for name, value in self.labels.items():
             if not name or len(name) > MAX_NAME or len(value) > MAX_NAME:
-                raise RunnerError(
+                raise WrongOptions(
                     f"the label {plain(name, 60)!r} is empty or longer than {MAX_NAME} characters"
                 )
         if self.key_file is not None and self.cert is None:
-            raise RunnerError("a certificate's key was given, but no certificate")
+            raise WrongOptions("a certificate's key was given, but no certificate")
         self._check_socket()
         self._check_listen()
 
     def _check_listen(self) -> None:
         if self.listen is None:
             if self.protocol == "traffic-light":
-                raise RunnerError(
+                raise WrongOptions(
                     "Traffic Light brings its runners their work: --listen HOST:PORT is needed"
                 )
             return
         if self.protocol != "traffic-light":
-            raise RunnerError(f"--listen goes with the protocol traffic-light, not {self.protocol}")
+            raise WrongOptions(
+                f"--listen goes with the protocol traffic-light, not {self.protocol}"
+            )
         try:
             parse_listen(self.listen)
         except ValueError as error:
-            raise RunnerError(f"--listen: {error}") from None
+            raise WrongOptions(f"--listen: {error}") from None
 
     def _check_socket(self) -> None:
         if self.tcp_socket is None:
             if self.protocol == "rrq":
-                raise RunnerError(f"RRQ's orchestrators connect to the runner: {OPTION} is needed")
+                raise WrongOptions(f"RRQ's orchestrators connect to the runner: {OPTION} is needed")
             return
         if self.protocol != "rrq":
-            raise RunnerError(f"{OPTION} goes with the protocol rrq, this is {self.protocol}")
+            raise WrongOptions(f"{OPTION} goes with the protocol rrq, this is {self.protocol}")
         try:
             parse_tcp_socket(self.tcp_socket)
         except ValueError as error:
-            raise RunnerError(f"{OPTION}: {error}") from None
+            raise WrongOptions(f"{OPTION}: {error}") from None

@@ -77,21 +77,24 @@ async def test_it_serves(way: str, switchboard: Switchboard, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "exit_code", "words"),
     [
-        (("--url", "ws://127.0.0.1:9"), "--name has to be the UUID"),
-        (("--url", "ws://127.0.0.1:9", "--name", SUPERVISOR), "a supervisor's token is needed"),
-        (("--url", "ws://", "--name", SUPERVISOR), "is no URL of a coordinator"),
-        (("--name", SUPERVISOR), "no coordinator runs for this user"),
-        (("--url", "ws://h:1", "--tcp-socket", "127.0.0.1:1"), "goes with the protocol rrq"),
-        (("--url", "ws://h:1", "--listen", "127.0.0.1:1"), "goes with the protocol traffic-light"),
+        (("--url", "ws://127.0.0.1:9"), 2, "--name has to be the UUID"),
+        (("--url", "ws://127.0.0.1:9", "--name", SUPERVISOR), 1, "a supervisor's token is needed"),
+        (("--url", "ws://", "--name", SUPERVISOR), 2, "is no URL of a coordinator"),
+        (("--name", SUPERVISOR), 3, "no coordinator runs for this user"),
+        (("--url", "ws://h:1", "--tcp-socket", "127.0.0.1:1"), 2, "goes with the protocol rrq"),
+        (("--url", "ws://h:1", "--listen", "127.0.0.1:1"), 2, "goes with the protocol traffic"),
+        (("--url", "ws://h:1", "--handlers", "mine"), 2, "it looks like module:registry"),
+        (("--url", "ws://h:1", "--type", "none"), 2, "there is no handler for 'none'"),
+        (("--url", "ws://h:1", "--label", "bare"), 2, "say NAME=VALUE"),
     ],
 )
 async def test_what_cannot_be_is_told(
-    arguments: tuple[str, ...], words: str, tmp_path: Path
+    arguments: tuple[str, ...], exit_code: int, words: str, tmp_path: Path
 ) -> None:
     with typed(tmp_path, *arguments) as process:
         code, said = await ended(process)
-    assert code in (1, 3)
+    assert code == exit_code
     assert words in said
     assert "Traceback" not in said

@@ -21,7 +21,7 @@ from websockets.typing import Subprotocol
 from server.wire.treadmill import CONFIG_HEADER, MAX_MESSAGE, SUBPROTOCOL, TOKEN_BYTES
 from traffic_tui.runner.connectors.link import is_loopback, tls_context
 from traffic_tui.runner.connectors.treadmill_socket import PingedConnection
-from traffic_tui.runner.errors import RunnerError
+from traffic_tui.runner.errors import RunnerError, WrongOptions
 from traffic_tui.runner.words import plain
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def checked_url(url: str) -> str:
     except ValueError:
         is_good = False
     if not is_good or parts.query or parts.fragment:
-        raise RunnerError(
+        raise WrongOptions(
             f"{plain(url)!r} is no switchboard's address; it looks like ws://HOST:PORT"
         )
     if parts.username or parts.password:
@@ -125,7 +125,7 @@ def checked_id(supervisor: str) -> str:
     try:
         return str(uuid.UUID(supervisor))
     except ValueError:
-        raise RunnerError(
+        raise WrongOptions(
             f"{plain(supervisor, 60)!r} is no supervisor's id: --name has to be the UUID under "
             "which the switchboard knows this supervisor"
         ) from None
