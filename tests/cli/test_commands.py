@@ -274,6 +274,8 @@ def test_output_is_told_stream_by_stream(world: World, traffic: Traffic) -> None
     assert (told.out, told.err) == ("one\ntwo\nthree\n", "oops\n")
     assert traffic("jobs", "logs", job, "--tail", "1").out == "three\n"
     assert traffic("jobs", "tail", job, "--stream", "stderr").out == ""
+    nothing = traffic("jobs", "tail", job, "--stream", "console")
+    assert (nothing.out, "no such output, and none will come" in nothing.err) == ("", True)
     assert traffic("jobs", "tail", job, "--since", "1h").out == "one\ntwo\nthree\n"
     assert traffic("jobs", "tail", job, "--attempt", "4").code == EXIT_FAILED
 

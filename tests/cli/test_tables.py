@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from server.wire.operator import EventView, JobDetailView, LineageView, UsageView
+import msgspec
+
+from server.wire.operator import ErrorView, EventView, JobDetailView, LineageView, UsageView
 from tests.console.screens.seeing import lab
 from tests.console.screens.world import attempt
 from traffic_tui.cli.fleet_tables import event_spans
@@ -98,6 +100,17 @@ def test_what_was_around_a_job_and_what_it_used() -> None:
     plain = JobDetailView(job=one, attempts=[attempt(1, one)], events=[], lineage=lineage)
     without = [fact.name for fact in job_facts(plain, Look())]
     assert "isolation" not in without and "used" not in without
+
+
+def test_what_a_runner_said_of_an_error_beside_its_text_is_shown() -> None:
+    error = ErrorView(
+        kind="error", message="no money", type="Billing", code="E17", details={"sum": 3}
+    )
+    one = msgspec.structs.replace(lab().all_jobs[52118], error=error)
+    lineage = LineageView(resubmitted_from=None, resubmitted_as=[])
+    detail = JobDetailView(job=one, attempts=[attempt(1, one)], events=[], lineage=lineage)
+    [fact] = [fact for fact in job_facts(detail, Look()) if fact.name == "details"]
+    assert fact.value.text == 'type Billing, code E17, {"sum":3}'
 
 
 def test_the_line_of_an_event_says_from_what_to_what() -> None:

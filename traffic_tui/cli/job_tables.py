@@ -180,7 +180,20 @@ def _outcome_facts(job: JobFullView) -> list[Fact]:
         Fact("params", span(json_text(job.params))),
         Fact("result", span(json_text(job.result) if job.has_result else "")),
         Fact("error", span(error_text(job.error), "bad")),
+        Fact("details", span(_error_details(job.error))),
     ]
+
+
+def _error_details(error: ErrorView | None) -> str:
+    """What a runner said of an error beside its text: type, code, details."""
+    if error is None:
+        return ""
+    parts = [
+        f"type {error.type}" if error.type else "",
+        f"code {error.code}" if error.code else "",
+        "" if error.details is None else json_text(error.details),
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def json_text(value: object) -> str:

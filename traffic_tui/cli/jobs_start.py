@@ -27,7 +27,9 @@ def noop() -> Order:
 
 @submitting(app, "fib", "jobs start fib 30 --wait")
 def fib(
-    number: Annotated[int, typer.Argument(metavar="N", help="Which number.", min=0)],
+    number: Annotated[
+        int, typer.Argument(metavar="N", help="Which number; 1 gives 0, 2 gives 1.", min=1)
+    ],
 ) -> Order:
     """Compute a Fibonacci number."""
     return _order("fib", n=number)

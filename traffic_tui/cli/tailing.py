@@ -84,7 +84,13 @@ class Tail:
         await self._tell_news()
         self._flush()
         if not self.places:
-            self.call.printer.say(f"job {self.job} has no such output yet; -f waits for it")
+            detail = await self.call.client.job(self.job)
+            words = (
+                "no such output, and none will come"
+                if self._is_over(detail)
+                else "no such output yet; -f waits for it"
+            )
+            self.call.printer.say(f"job {self.job} has {words}")
 
     async def _tell_news(self) -> bool:
         """One look at the job. True: nothing more will come."""
