@@ -27,12 +27,16 @@ class BusyHistory:
     Args:
         clock: its monotonic time is what minutes are made of.
         busy: slots of a runner (row id) that are taken now.
+        is_known: whether there is such a runner still.
     """
 
-    def __init__(self, clock: Clock, busy: Callable[[int], int]) -> None:
+    def __init__(
+        self, clock: Clock, busy: Callable[[int], int], is_known: Callable[[int], bool]
+    ) -> None:
         self._clock = clock
         self._busy = busy
-        self._began = clock.monotonic()
+        self._is_known = is_known
+        self._began = self._tidied_at = clock.monotonic()
         self._lines: dict[int, _Line] = {}
 
     def note(self, events: Sequence[Event]) -> None:
@@ -41,26 +45,28 @@ class BusyHistory:
             busy, line = self._busy(runner), self._lines.get(runner)
             if line is None:
                 if runner:
-                    self._begin(runner, busy, self._clock.monotonic())
+                    self._lines[runner] = _Line(busy, self._clock.monotonic())
             elif line.busy != busy:
                 line.change(busy, self._clock.monotonic())
+        self._tidy(self._clock.monotonic())
 
     def minutes(self, runner: int) -> list[float | None]:
         """Mean of taken slots in each of the last closed minutes; None: not measured."""
         now, busy = self._clock.monotonic(), self._busy(runner)
         line = self._lines.get(runner)
         if line is None:  # no event since we began: it was like this all the time
-            line = self._begin(runner, busy, self._began)
+            self._lines[runner] = line = _Line(busy, self._began)
         line.change(busy, now)
         return line.means(int(now // MINUTE_SECONDS))
 
-    def _begin(self, runner: int, busy: int, at: float) -> _Line:
-        """A new line; those of runners that were idle for so long that it does not show go."""
-        oldest = self._clock.monotonic() - KEPT_SECONDS
-        lines = self._lines.items()
-        self._lines = {one: line for one, line in lines if line.busy or line.since > oldest}
-        self._lines[runner] = line = _Line(busy, at)
-        return line
+    def _tidy(self, now: float) -> None:
+        """Now and then, forget runners that are gone, and the minutes of idle ones."""
+        if now < self._tidied_at + KEPT_SECONDS:
+            return
+        self._tidied_at = now
+        self._lines = {one: line for one, line in self._lines.items() if self._is_known(one)}
+        for line in self._lines.values():
+            line.forget_until(now - KEPT_SECONDS)
 
 
 def until_heard(minutes: Sequence[float | None], silent_ms: int) -> list[float | None]:
@@ -90,8 +96,12 @@ class _Line:
             at = end
         self.busy, self.since = busy, now
         if len(self._minutes) > 2 * MINUTES:
-            first = int(now // MINUTE_SECONDS) - MINUTES
-            self._minutes = {at: one for at, one in self._minutes.items() if at >= first}
+            self.forget_until(now - KEPT_SECONDS)
+
+    def forget_until(self, at: float) -> None:
+        """Nobody will ask for the minutes before."""
+        first = int(at // MINUTE_SECONDS)
+        self._minutes = {one: told for one, told in self._minutes.items() if one >= first}
 
     def means(self, minute: int) -> list[float | None]:
         """Of the minutes before this one, oldest first."""

@@ -31,7 +31,11 @@ class RunnerCalls(OperatorParts):
 
     def __init__(self, coordinator: Coordinator, reads: Reads, keyring: Keyring) -> None:
         super().__init__(coordinator, reads, keyring)
-        self._history = history = BusyHistory(coordinator.clock, coordinator.busy)
+        self._history = history = BusyHistory(
+            coordinator.clock,
+            coordinator.busy,
+            is_known=lambda runner: coordinator.runner(runner) is not None,
+        )
         coordinator.store.on_commit(lambda committed: history.note(committed.events))
 
     async def runners(self, actor: Actor) -> RunnersView:

@@ -15,7 +15,9 @@ class Fleet:
     def __init__(self) -> None:
         self.clock = ManualClock(monotonic=6_000.0)
         self.held: dict[int, int] = {}
-        self.history = BusyHistory(self.clock, lambda runner: self.held.get(runner, 0))
+        self.history = BusyHistory(
+            self.clock, lambda runner: self.held.get(runner, 0), self.held.__contains__
+        )
 
     def hold(self, slots: int, runner: int = RUNNER) -> None:
         self.held[runner] = slots
@@ -70,8 +72,20 @@ def test_runners_that_went_away_are_not_kept_for_ever() -> None:
     for runner in range(1, 1_001):
         fleet.hold(1, runner)
         fleet.hold(0, runner)
+        del fleet.held[runner]
         fleet.clock.advance(10)
     assert len(fleet.history._lines) < 100
+
+
+def test_a_runner_that_was_idle_for_long_is_known_to_have_been_idle() -> None:
+    fleet = Fleet()
+    fleet.hold(0)
+    fleet.clock.advance(3600)
+    fleet.hold(1, RUNNER + 1)
+    assert fleet.history._lines[RUNNER]._minutes == {}
+    fleet.hold(2)
+    fleet.clock.advance(60)
+    assert fleet.minutes() == [0.0] * 14 + [2.0]
 
 
 def test_what_is_kept_of_a_runner_is_bounded() -> None:
