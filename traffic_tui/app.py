@@ -13,6 +13,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.worker import Worker, WorkerState
 
 from server.clock import SystemClock
+from server.garbage import collect_seldom
 from server.model import ACTIVE_STATES, WAITING_STATES
 from traffic_tui.client.base import ClientError
 from traffic_tui.config import DEFAULT_CONFIG, ConsoleConfig, theme_folder
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from traffic_tui.screens.wording import Question
 
 DRAINS_A_SECOND = 10
+SETTLED_SECONDS = 1.0
+"""After so long the first screen stands, and what the console consists of is there to stay."""
 STATS_EVERY_SECONDS = 1.0
 LONGEST_STATS_PAUSE_SECONDS = 10.0
 
@@ -141,6 +144,8 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
             self.set_interval(1 / DRAINS_A_SECOND, self._drain),
             self.set_interval(1, self._tick),
         ]
+        if not self.is_headless:
+            self.set_timer(SETTLED_SECONDS, collect_seldom)
         for problem in self._key_problems:
             self.notify(clean(problem), title="console.toml", severity="warning", markup=False)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from server.configuration import ConfigurationError, load_settings
 from server.errors import TrafficError
+from server.garbage import collect_seldom
 from server.runtime.coordinator_server import CoordinatorServer
 from server.runtime.logs import CoordinatorLog
 from server.runtime.loops import new_event_loop
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 4.5
 """After this the process ends whatever still waits: everything acknowledged is committed."""
-
-GC_THRESHOLDS = (50_000, 20, 100)
-"""New objects before a collection, and collections before one of the next generation."""
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -80,17 +77,6 @@ async def _serve(service: Service) -> int:
         end_within(STOP_SECONDS, code)
         notify_systemd("STOPPING=1")
         await server.stop()
-
-
-def collect_seldom() -> None:
-    """Leave what a started coordinator consists of alone, and look for garbage less often.
-
-    Jobs and events are made by the thousand and hold no cycles, so that the usual thresholds have
-    the whole heap walked over and over for nothing: a fifth of the time of a busy coordinator.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
 
 
 async def _until_stopped(
