@@ -47,6 +47,13 @@ async def test_a_job_is_waited_for_over_restarts(capsys: pytest.CaptureFixture[s
     assert raised.value.exit_code == EXIT_FAILED
 
 
+async def test_what_is_over_already_is_found_however_short_the_time() -> None:
+    script = ScriptedCoordinator(lambda job: job.ends())
+    assert [detail.job.state for detail in await wait(script, timeout_seconds=0)] == ["completed"]
+    with pytest.raises(CommandFailed, match="not over after 0s: 12"):
+        await wait(ScriptedCoordinator(lambda job: None), timeout_seconds=0)
+
+
 class NobodyCan(ScriptedCoordinator):
     """A coordinator without a runner for the job."""
 

@@ -57,41 +57,53 @@ async def wait_for_jobs(
 ) -> list[JobDetailView]:
     """Every job as it ended, each printed as soon as it did.
 
+    However short the time is, what is over already is found: 0 asks without waiting.
+
     Raises:
         CommandFailed: when ``timeout_seconds`` are over first, naming what is still running.
     """
-    ended: dict[str, JobDetailView] = {}
+    begun = asyncio.get_running_loop().time()
+    wait = _Wait(call, list(jobs))
     try:
-        async with asyncio.timeout(timeout_seconds), News(call.client) as news:
-            await _until_ended(call, list(jobs), ended, news)
+        async with News(call.client) as news:
+            await wait.look()
+            until = None if timeout_seconds is None else begun + timeout_seconds
+            async with asyncio.timeout_at(until):
+                while wait.jobs:
+                    await news.wait()
+                    await wait.look()
     except TimeoutError:
-        waiting = ", ".join(job for job in jobs if job not in ended)
         raise CommandFailed(
-            f"not over after {timeout_seconds:g}s: {waiting}; wait longer with --timeout"
+            f"not over after {timeout_seconds:g}s: {', '.join(wait.jobs)}; "
+            "wait longer with --timeout"
         ) from None
-    return [ended[job] for job in jobs]
+    return [wait.ended[job] for job in jobs]
 
 
-async def _until_ended(
-    call: Call, jobs: list[str], ended: dict[str, JobDetailView], news: News
-) -> None:
-    patience = Patience()
-    hints = IdleHints()
-    while jobs:
+class _Wait:
+    """Jobs that are waited for, and those of them that have ended."""
+
+    def __init__(self, call: Call, jobs: list[str]) -> None:
+        self._call = call
+        self._patience = Patience()
+        self._hints = IdleHints()
+        self.jobs = jobs
+        self.ended: dict[str, JobDetailView] = {}
+
+    async def look(self) -> None:
+        """Ask for all that have not ended yet, once."""
         try:
-            for job in list(jobs):
-                detail = await call.client.job(job)
+            for job in list(self.jobs):
+                detail = await self._call.client.job(job)
                 if detail.job.state in FINAL_STATES:
-                    jobs.remove(job)
-                    ended[job] = detail
-                    print_final(call, detail)
+                    self.jobs.remove(job)
+                    self.ended[job] = detail
+                    print_final(self._call, detail)
                 else:
-                    await hints.look(call, job, detail)
-            patience.answered()
+                    await self._hints.look(self._call, job, detail)
+            self._patience.answered()
         except Unreachable as error:
-            patience.unanswered(error)
-        if jobs:
-            await news.wait()
+            self._patience.unanswered(error)
 
 
 def print_final(call: Call, detail: JobDetailView) -> None:
