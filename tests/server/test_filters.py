@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,8 +19,11 @@ from server.filters import (
     parse_duration_ms,
     suggest,
 )
+from server.filters.parser import FIELDS
 from server.filters.patterns import glob_matches
+from server.filters.terms import STATE_WORDS
 
+PAGE = (Path(__file__).parents[2] / "docs" / "filters.md").read_text("utf-8")
 NOW = 1_700_000_000_000
 ROW = FilterRow(
     id="0192a7c4-1111-7000-8000-9f31c2d80000",
@@ -277,3 +281,13 @@ def test_every_suggested_field_is_one() -> None:
         ended = text + "x:1" if text.endswith(".") else text
         value = {":": "pending", ">": "5m"}.get(ended[-1], "" if ended.endswith("1") else ">5")
         parse(ended + value)
+
+
+def test_the_page_for_people_names_what_there_is_and_nothing_else() -> None:
+    cells = [line.split("|")[1] for line in PAGE.splitlines() if line.startswith("| `")]
+    examples = [example for cell in cells for example in re.findall(r"`([^`]+)`", cell)]
+    commands = re.findall(r"jobs list '([^']+)'", PAGE)
+    for text in (*examples, *commands):
+        parse(text)
+    for name in (*FIELDS, *STATE_WORDS):
+        assert re.search(rf"\b{re.escape(name)}", PAGE), name

@@ -26,7 +26,7 @@ MOST_LOOKED_THROUGH = 20_000
 @talking(
     app,
     "events",
-    "events kind:failed runner:lab*",
+    "events 'kind:failed runner:lab*'",
     "events job:52118",
     "events -f --json",
 )

@@ -53,7 +53,7 @@ def declare(app: typer.Typer) -> None:
         app,
         "list",
         "jobs list state:failed queue:gpu",
-        "jobs list age>10m -o name | traffic-tui jobs stop -",
+        "jobs list 'state:waiting for>10m' -n 0 -o name | traffic-tui jobs stop -",
         "jobs list --pieces",
     )(list_jobs)
     talking(app, "status", "jobs status 52118", aliases=("show",))(show_job)
@@ -73,7 +73,9 @@ async def list_jobs(
     terms: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="FILTER", help="Which, as in the console.", autocompletion=completion.filters
+            metavar="FILTER",
+            help="state: type: queue: runner: error: age> and more, or words; ! inverts.",
+            autocompletion=completion.filters,
         ),
     ] = None,
     limit: Annotated[
@@ -84,7 +86,10 @@ async def list_jobs(
         bool, typer.Option("--pieces", help="Also pieces of ranges; with a FILTER they always are.")
     ] = False,
 ) -> None:
-    """List jobs, newest first; without a filter, no pieces of ranges."""
+    """List jobs, newest first; without a filter, no pieces of ranges.
+
+    Filters are those of the console. Quote them: a shell takes > and * for its own.
+    """
     from traffic_tui.cli.job_tables import JOB_COLUMNS, job_name
 
     asked = " ".join(terms or [])
