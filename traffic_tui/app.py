@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -17,7 +18,6 @@ from server.garbage import collect_seldom
 from server.model import ACTIVE_STATES, WAITING_STATES
 from traffic_tui.client.base import ClientError
 from traffic_tui.config import DEFAULT_CONFIG, ConsoleConfig, theme_folder
-from traffic_tui.hang_up import let_go_of_terminal
 from traffic_tui.keymap import build_keymap
 from traffic_tui.link import Link
 from traffic_tui.navigation import Navigation
@@ -34,7 +34,7 @@ from traffic_tui.themes import register as register_themes
 from traffic_tui.timed_terminal import TimedFile, TimedLinuxDriver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import PurePath
 
     from rich.console import RenderableType
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from server.clock import Clock
     from traffic_tui.client.base import Client
     from traffic_tui.config import Place
+    from traffic_tui.hang_up import HangUp
     from traffic_tui.screens.base import TrafficScreen
     from traffic_tui.screens.wording import Question
 
@@ -82,7 +83,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         ascii_only: bool = False,
         data_folder: str = "",
         agent_arguments: Sequence[str] = (),
-        was_hung_up: Callable[[], bool] = lambda: False,
+        hang_up: HangUp | None = None,
         is_demo: bool = False,
     ) -> None:
         keymap, self._key_problems = build_keymap(config.keys)
@@ -117,7 +118,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self._stats_due = False
         self._stats_at = clock.monotonic()
         self._clocks: list[Timer] = []
-        self._was_hung_up = was_hung_up
+        self._hang_up = hang_up
         self._is_demo = is_demo
         super().__init__(ansi_color=native_colours(os.environ))
         self.animation_level = "none"
@@ -169,14 +170,13 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         if threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         loop.add_signal_handler(signal.SIGTERM, self.exit, "stop")
-        if self._was_hung_up():
-            self._hang_up()
+        if self._hang_up is not None:
+            self._hang_up.listen(lambda: self._leave_terminal(loop))
 
-    def _hang_up(self) -> None:
-        let_go_of_terminal()
-        self.exit("hangup")
+    def _leave_terminal(self, loop: asyncio.AbstractEventLoop) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has closed: it was left before
+            loop.call_soon_threadsafe(self.exit, "hangup")
 
     # the two clocks ---------------------------------------------------------------------------
 
@@ -297,13 +297,12 @@ def run_console(
     server_place: Place = "none",
     data_folder: str = "",
     agent_arguments: Sequence[str] = (),
-    was_hung_up: Callable[[], bool] = lambda: False,
+    hang_up: HangUp | None = None,
     is_demo: bool = False,
 ) -> Leaving:
     """Run the console in this terminal to its end; the caller closes the client.
 
-    ``was_hung_up`` tells whether the terminal went away before the console listened for that;
-    of a demo nothing can be kept.
+    ``hang_up`` hears of the terminal going away; of a demo nothing can be kept.
     """
     app = TrafficApp(
         client,
@@ -315,7 +314,7 @@ def run_console(
         server_place=server_place,
         data_folder=data_folder,
         agent_arguments=agent_arguments,
-        was_hung_up=was_hung_up,
+        hang_up=hang_up,
         is_demo=is_demo,
     )
     leaving = app.run()

@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType, TracebackType
 
 
@@ -18,14 +19,21 @@ def let_go_of_terminal() -> None:
     os.close(null)
 
 
-class EarlyHangUp:
-    """Notes that the terminal went away while the console is still starting.
+class HangUp:
+    """Notes that the terminal went away, from before the console starts until after it has ended.
 
-    Later the console's own loop takes the signal, and asks here what came before.
+    It comes more than once: from the shell, and from the kernel when the shell has ended.
     """
 
     def __init__(self) -> None:
         self.came = False
+        self._tell: Callable[[], None] | None = None
+
+    def listen(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` whenever it comes, in a signal's handler; at once if it came already."""
+        self._tell = tell
+        if self.came:
+            tell()
 
     def __enter__(self) -> Self:
         self._before = signal.signal(signal.SIGHUP, self._note)
@@ -42,3 +50,5 @@ class EarlyHangUp:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.came = True
         let_go_of_terminal()
+        if self._tell is not None:
+            self._tell()

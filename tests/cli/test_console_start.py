@@ -12,6 +12,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -168,6 +169,27 @@ def test_a_terminal_that_goes_away_at_once_ends_no_work(
     until(lambda: find_running(consoles.data) is not None, "the coordinator")
     process.send_signal(signal.SIGHUP)
     until(lambda: ignores_hangups(process.pid), "the console's end")
+    assert run(["jobs", "list", "--data-dir", str(consoles.data)]) == EXIT_DONE
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == EXIT_DONE
+
+
+def test_a_hang_up_that_comes_more_than_once_ends_no_work(
+    consoles: Consoles, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The shell tells of it, and the kernel once more when the shell has ended."""
+    process = consoles.open().process
+    assert run(["jobs", "submit", "paint", "--data-dir", str(consoles.data)]) == EXIT_DONE
+
+    def hangs_up_again() -> bool:
+        for _ in range(1_000):
+            time.sleep(0.0005)
+            process.send_signal(signal.SIGHUP)
+            if process.poll() is not None or ignores_hangups(process.pid):
+                return True
+        return False
+
+    until(hangs_up_again, "the console's end")
     assert run(["jobs", "list", "--data-dir", str(consoles.data)]) == EXIT_DONE
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == EXIT_DONE

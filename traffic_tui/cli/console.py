@@ -13,7 +13,7 @@ from traffic_tui.cli.options import Where
 from traffic_tui.cli.own_coordinator import OwnCoordinator
 from traffic_tui.cli.settings import StartFlags, read_start
 from traffic_tui.client.base import ClientError
-from traffic_tui.hang_up import EarlyHangUp
+from traffic_tui.hang_up import HangUp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +72,9 @@ def attach_console(where: Where, wish: ConsoleWish) -> None:
     except ClientError as error:
         raise failure_of(error) from error
     place = config.servers[name].place if name in config.servers else "none"
-    show(client, wish, Seat(name or urlsplit(client.url).netloc, where.data_dir, place), config)
+    seat = Seat(name or urlsplit(client.url).netloc, where.data_dir, place)
+    with HangUp() as hang_up:
+        show(client, wish, seat, config, hang_up)
 
 
 def _named_server(
@@ -94,7 +96,7 @@ def run_with_own_coordinator(start: Start, wish: ConsoleWish) -> None:
 
     config = read_console_config()
     own = OwnCoordinator(start)
-    with EarlyHangUp() as early:
+    with HangUp() as hang_up:
         try:
             client = open_embedded(
                 start.settings, start.folder, on_crash=own.crashed, is_read_only=wish.is_read_only
@@ -103,7 +105,7 @@ def run_with_own_coordinator(start: Start, wish: ConsoleWish) -> None:
             raise CommandFailed(str(problem)) from problem
         try:
             seat = Seat("local", start.folder)
-            leaving = "hangup" if early.came else show(client, wish, seat, config, early)
+            leaving = "hangup" if hang_up.came else show(client, wish, seat, config, hang_up)
             if leaving == "hangup" and asyncio.run(_has_work(client)):
                 own.stay_without_terminal()
         finally:
@@ -139,7 +141,7 @@ def show(
     wish: ConsoleWish,
     seat: Seat,
     config: ConsoleConfig,
-    early: EarlyHangUp | None = None,
+    hang_up: HangUp,
 ) -> Leaving:
     """Run the console to its end and say how it was left."""
     from traffic_tui.app import ConsoleCrashed, run_console
@@ -155,7 +157,7 @@ def show(
             server_place=seat.place,
             data_folder=folder,
             agent_arguments=("--data-dir", folder) if folder else (),
-            was_hung_up=lambda: early is not None and early.came,
+            hang_up=hang_up,
             is_demo=seat.is_demo,
         )
     except ConsoleCrashed as crash:

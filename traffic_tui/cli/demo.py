@@ -73,6 +73,7 @@ def watch_in_console(world: DemoWorld, seconds: float | None, *, is_ascii: bool)
     import threading
 
     from traffic_tui.cli.console import ConsoleWish, Seat, read_console_config, show
+    from traffic_tui.hang_up import HangUp
 
     timer = threading.Timer(seconds or 0.0, lambda: os.kill(os.getpid(), signal.SIGTERM))
     timer.daemon = True
@@ -80,7 +81,8 @@ def watch_in_console(world: DemoWorld, seconds: float | None, *, is_ascii: bool)
         timer.start()
     try:
         seat = Seat("demo", world.folder, is_demo=True)
-        show(world.client, ConsoleWish(is_ascii=is_ascii), seat, read_console_config())
+        with HangUp() as hang_up:
+            show(world.client, ConsoleWish(is_ascii=is_ascii), seat, read_console_config(), hang_up)
     finally:
         timer.cancel()
 
