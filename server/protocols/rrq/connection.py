@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 KEEP_ALIVE_SECONDS = 15
 """After so much silence a peer on another box is asked whether it is still there."""
 KEEP_ALIVE_PROBES = 3
+MAX_EARLY_BYTES = 1024 * 1024
+"""Of what comes before anybody attends: a runner that was asked nothing has nothing to say."""
 _HUNG_UP = getattr(select, "POLLRDHUP", 0)  # elsewhere the loop tells, a moment later
 
 
@@ -31,6 +33,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._cutter = FrameCutter(skips_oversized=True)
         self._early: list[Frame] = []
+        self._early_bytes = 0
         self._on_frame: Callable[[Frame], None] | None = None
         self._on_change: Callable[[], None] | None = None
         self._is_paused = False
@@ -103,6 +106,9 @@ class Connection(asyncio.Protocol):
             return
         if self._on_frame is None:
             self._early += frames
+            self._early_bytes += len(data)
+            if self._early_bytes > MAX_EARLY_BYTES:
+                self.close("the runner talks on without having been asked anything")
             return
         for frame in frames:
             self._on_frame(frame)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from server.protocols.rrq import external
+from server.protocols.rrq.connection import dial
 from server.wire.rrq_address import Address
+from server.wire.rrq_frames import frame_bytes
 from tests.protocols.rrq.double import Double, a_double
 from tests.protocols.rrq.world import a_world, dialled, eventually, settings_with
 
@@ -95,6 +97,21 @@ async def test_a_trial_is_over_with_the_first_answer_and_bounded(
         job = await world.one("py#x")
         runner.answer(await runner.request())
         await world.result(job)
+
+
+async def test_a_connection_on_trial_that_talks_on_is_ended() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while True:
+                writer.write(frame_bytes(b"{}" * 1_000) * 20)
+                await writer.drain()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    connection = await dial(Address(*server.sockets[0].getsockname()[:2]), seconds=5)
+    async with asyncio.timeout(10):
+        await connection.lost.wait()
+    assert connection.loss == "the runner talks on without having been asked anything"
+    server.close()
 
 
 async def test_a_connection_on_trial_ends_with_the_coordinator(
