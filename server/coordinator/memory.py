@@ -75,7 +75,8 @@ class Memory:
         self.standing: dict[int, StandingClaim] = {}
         """By session; see :mod:`server.coordinator.standing`."""
         self.has_announced = False
-        """Whether jobs became pending since standing claims were last served."""
+        """Whether jobs became pending since standing claims were last served. It is asked before
+        the commit, so operations set it themselves; once too often costs a look."""
         self._bus = bus
         self._notices: dict[Notice, None] = {}
         self.output_bytes = 0
