@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from traffic_tui.client.trust import Trust
 
-SCHEME = "grpcs"
 DEFAULT_PORT = 25555
 CALL_SECONDS = 60.0
 """A start waits for a runner, a stop for the end of the job."""
@@ -199,11 +198,6 @@ class WorkernatorClient:
         except (TimeoutError, StreamTerminatedError, OSError) as error:
             why = str(error) or type(error).__name__
             raise Unreachable(f"no Workernator server answers at {self._url}: {why}") from None
-
-
-def is_grpc(url: str | None) -> bool:
-    """Whether a URL names a Workernator server."""
-    return url is not None and url.startswith(f"{SCHEME}:")
 
 
 def _place(url: str) -> tuple[str, int]:

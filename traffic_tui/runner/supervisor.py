@@ -41,8 +41,6 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._is_draining = False
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     async def __aenter__(self) -> Supervisor:
         return self
@@ -67,7 +65,6 @@ class Supervisor:
             raise JobError("maximum_concurrent_jobs", f"all {self.slots} slots are taken")
         execution = Execution(order, entry, self._connector, self._forget)
         self._executions[order.key] = execution
-        self._idle.clear()
         task = execution.start()
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -126,10 +123,6 @@ class Supervisor:
         """Take nothing new; what runs goes on."""
         self._is_draining = True
 
-    async def wait_idle(self) -> None:
-        """Return when nothing runs."""
-        await self._idle.wait()
-
     def stop_all(self, *, grace_seconds: float = DEFAULT_GRACE_SECONDS, kill: bool = False) -> None:
         """Ask everything that is not being stopped yet to end."""
         for execution in list(self._executions.values()):
@@ -174,5 +167,3 @@ class Supervisor:
         self._ended[execution.request_id] = None
         if len(self._ended) > REMEMBERED_IDS:
             self._ended.popitem(last=False)
-        if not self._executions:
-            self._idle.set()
