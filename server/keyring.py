@@ -56,6 +56,19 @@ class KeyEntry(NamedTuple):
         return not self.expires_at or clock.now_ms() < self.expires_at
 
 
+class LastShown:
+    """The key that a connection showed last: it mostly shows the same again, and is in memory as
+    long as the connection's last request is."""
+
+    __slots__ = ("entry", "index", "secret")
+
+    def __init__(self) -> None:
+        self.secret = ""
+        self.entry: KeyEntry | None = None
+        self.index: object = None
+        """What it was found in; another one may know it otherwise."""
+
+
 class Keyring:
     """All keys this coordinator knows.
 
@@ -92,19 +105,29 @@ class Keyring:
         ]
         self._index()
 
-    def lookup(self, secret: str) -> KeyHolder | None:
+    def lookup(self, secret: str, last: LastShown | None = None) -> KeyHolder | None:
         """Whose key this is; None: nobody's, or it has expired or was revoked."""
         if not secret or len(secret) > MAX_SECRET:
             return None
         self._refresh()
+        if last is None:
+            entry = self._entry_of(secret)
+        elif last.index is self._by_digest and last.secret == secret:
+            entry = last.entry
+        else:
+            entry = self._entry_of(secret)
+            last.secret, last.entry, last.index = secret, entry, self._by_digest
+        return entry.holder if entry is not None and entry.is_good(self._clock) else None
+
+    def _entry_of(self, secret: str) -> KeyEntry | None:
         digest = secret_digest(secret)
         entry = self._by_digest.get(digest)
         # Finding the digest tells nothing of the secret; comparing it whole keeps it that way.
         if entry is None or not hmac.compare_digest(entry.digest, digest):
             return None
-        return entry.holder if entry.is_good(self._clock) else None
+        return entry
 
-    def from_header(self, authorization: str | None) -> KeyHolder:
+    def from_header(self, authorization: str | None, last: LastShown | None = None) -> KeyHolder:
         """Who sent an ``Authorization: Bearer KEY`` header.
 
         Raises:
@@ -115,7 +138,7 @@ class Keyring:
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             raise Unauthenticated("the Authorization header is not of the form: Bearer KEY")
-        holder = self.lookup(secret.strip())
+        holder = self.lookup(secret.strip(), last)
         if holder is None:
             raise Unauthenticated("the key is not known, has expired or was revoked")
         return holder

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -32,12 +32,8 @@ COMMIT_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0
 PREFIX = "traffic"
 
 
-class Request(NamedTuple):
-    """What requests are counted by."""
-
-    route: str
-    method: str
-    status: int
+Request: TypeAlias = "tuple[str, str, int]"
+"""What requests are counted by: route, method, status."""
 
 
 class Tally:
@@ -81,7 +77,7 @@ class Metrics:
         api.coordinator.store.on_commit(self.tally.note_commit)
 
     def count_request(self, route: str, method: str, status: int) -> None:
-        self.tally.requests[Request(route, _known_method(method), status)] += 1
+        self.tally.requests[route, _known_method(method), status] += 1
 
     def count_refused_connection(self) -> None:
         self.tally.refused_connections += 1
@@ -189,8 +185,8 @@ class _Figures(Collector):
             "Requests answered; status 0: the client was gone first.",
             labels=["route", "method", "status"],
         )
-        for request, count in self._tally.requests.items():
-            requests.add_metric([request.route, request.method, str(request.status)], count)
+        for (route, method, status), count in self._tally.requests.items():
+            requests.add_metric([route, method, str(status)], count)
         yield requests
         yield _counter(
             "connections_refused",

@@ -16,7 +16,8 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.http.cycle import Cycle
-from server.http.exchange import BODY_IS_HERE
+from server.http.exchange import BODY_IS_HERE, LAST_SHOWN
+from server.keyring import LastShown
 from server.wire.operator import ErrorBody, FailureView
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             "client": self.client,
             "scheme": self.scheme,
             "root_path": self.root_path,
+            LAST_SHOWN: LastShown(),
         }
         self._head_began = self.loop.time()
         self._look_later()

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 BODY_IS_HERE = "traffic.body_is_here"
 """Where the scope tells that the whole body has arrived: nobody has to watch how long it takes."""
+LAST_SHOWN = "traffic.last_shown"
+"""Where the scope has its connection's :class:`server.keyring.LastShown`."""
 JSON_HEADER = (b"content-type", b"application/json")
 
 

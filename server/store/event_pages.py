@@ -3,7 +3,8 @@
 
 An index entry for each event, job, runner and actor cost more than the events themselves, and
 spread every commit over dozens of places of the file. A busy runner has events on every page of
-256 numbers, so one row a page tells as much; whoever looks reads the page and sorts out the rest.
+a thousand numbers, so one row a page tells as much; whoever looks reads the page and sorts out the
+rest.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from server.store.base import EventQuery
 
-PAGE: Final = 256
+PAGE: Final = 1_024
 """Event numbers of one page."""
 JOB_BLOCK: Final = 64
 """Jobs that are looked up as one: a batch of neighbours is few rows."""

@@ -390,6 +390,14 @@ CREATE TABLE surroundings (
 );
 """
 
+WIDER_PAGES = """
+-- A page has 1,024 event numbers, not 256: a quarter of the rows, and of the places they are at.
+CREATE TEMP TABLE wider AS SELECT DISTINCT about, key, page / 4 AS page FROM event_pages;
+DELETE FROM event_pages;
+INSERT INTO event_pages (about, key, page) SELECT about, key, page FROM wider;
+DROP TABLE wider;
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     FIRST,
     CARRIED_AND_SCHEDULED,
@@ -397,5 +405,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ENDPOINTS,
     EVENT_PAGES,
     SURROUNDINGS,
+    WIDER_PAGES,
 )
 """Step n brings a database from version n to n + 1. Steps that were released never change."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from server.store.base import Change
 from server.store.codes import ATTEMPT_CODE, OUTCOME_CODE, STATE_CODE, json_ids
 from server.store.memory import DONE, LEFT
 from server.store.sqlite_base import FEW
 from server.store.sqlite_save import SaveOps
+from server.store.writer import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,11 @@ _CLAIM: Final = (
     " attempt = ? + taken.key, runner = ? FROM json_each(?) taken WHERE jobs.id = taken.value"
 )
 """Attempts inserted together have ids in a row, so a job's place in the list tells its attempt."""
+_CLAIM_ONE: Final = Statement(
+    f"UPDATE jobs SET state = {_CLAIMED}, since = ?, run_at = 0, attempts = ?, attempt = ?,"
+    " runner = ? WHERE id = ?",
+    rank=2,
+)
 _COMPLETE: Final = (
     f"UPDATE jobs SET state = {_COMPLETED}, since = ?, tries = tries + 1, target = 0"
     " WHERE id IN (SELECT value FROM json_each(?))"
@@ -46,7 +51,8 @@ class AlikeOps(SaveOps):
 
     def save_claims(self, before: Sequence[Job], claimed: Sequence[Job]) -> None:
         if len(claimed) < FEW:
-            self.save([Change(*pair) for pair in zip(before, claimed, strict=True)])
+            for was, job in zip(before, claimed, strict=True):
+                self._save_claim(was, job)
             return
         memory, first = self.memory, claimed[0]
         runner = memory.attempts[first.attempt].runner
@@ -56,6 +62,16 @@ class AlikeOps(SaveOps):
         for (cls, state), number in Counter((job.cls, job.state) for job in before).items():
             memory.bump(cls, STATE_CODE[state], -number)
             memory.bump(cls, _CLAIMED, number)
+
+    def _save_claim(self, before: Job, job: Job) -> None:
+        """Write one of few claims, together with those of other operations."""
+        memory = self.memory
+        runner = memory.attempts[job.attempt].runner
+        row = (job.since, job.attempts, job.attempt, runner, job.id)
+        self.db.later(_CLAIM_ONE, ("jobs", job.id), row)
+        memory.note_job(job)
+        memory.bump(before.cls, STATE_CODE[before.state], -1)
+        memory.bump(job.cls, _CLAIMED, 1)
 
     def save_successes(self, ended: Sequence[tuple[Job, Attempt]], *, at: int) -> None:
         memory = self.memory

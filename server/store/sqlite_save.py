@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from operator import itemgetter, ne
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from server.filters import folded_error
 from server.model import FINAL_STATES, WAITING_STATES, Attempt, Job
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from server.model import JobState, Outcome
     from server.store.base import Change
     from server.store.codes import Row
+    from server.store.memory import Memory
 
     Plan = tuple[Statement, Callable[[Any], Row]]
 
@@ -68,8 +69,8 @@ class _Plans:
                 row[place] = table[row[place]]
             return tuple(row)
 
-        # After whatever else of the same row may still wait: its INSERT, its move to a facet.
-        return Statement(sql, rank=2 + len(self._plans)), values
+        # After whatever else of the same row may still wait: its INSERT, its move, its claim.
+        return Statement(sql, rank=3 + len(self._plans)), values
 
 
 _JOB_PLANS: Final = _Plans("jobs", Job._fields, {"state": STATE_CODE, "wanted": WANTED_CODE})
@@ -98,12 +99,41 @@ class _Counts:
         place = (kind, key, at)
         self.activity[place] = self.activity.get(place, 0) + 1
 
+    def write(self, memory: Memory) -> None:
+        for (cls, state), by in self.counts.items():
+            memory.bump(cls, STATE_CODE[state], by)
+        for (kind, key, at), by in self.activity.items():
+            memory.note_activity(kind, key, at, by)
+
+
+class _OneByOne:
+    """Counts that are changed at once, as for a single change there is nothing to add up."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def count(self, cls: int, state: JobState, by: int) -> None:
+        self._memory.bump(cls, STATE_CODE[state], by)
+
+    def note(self, kind: int, key: int, at: int) -> None:
+        self._memory.note_activity(kind, key, at)
+
+
+_Counter: TypeAlias = "_Counts | _OneByOne"
+
 
 class SaveOps(TxBase):
     """The part of a transaction that writes changes."""
 
     def save(self, changes: Sequence[Change]) -> None:
+        if len(changes) == 1:
+            self._save_all(changes, _OneByOne(self.memory))
+            return
         counts = _Counts()
+        self._save_all(changes, counts)
+        counts.write(self.memory)
+
+    def _save_all(self, changes: Sequence[Change], counts: _Counter) -> None:
         for before, job, attempt_before, attempt, outcome in changes:
             if attempt is not None and attempt_before is not None:
                 if attempt != attempt_before:
@@ -113,14 +143,9 @@ class SaveOps(TxBase):
                     self.db.later(_OUTCOME, ("outcomes", attempt.id), row)
             if job != before:
                 self._save_job(before, job, counts)
-        memory = self.memory
-        for (cls, state), by in counts.counts.items():
-            memory.bump(cls, STATE_CODE[state], by)
-        for (kind, key, at), by in counts.activity.items():
-            memory.note_activity(kind, key, at, by)
 
     def _save_attempt(
-        self, before: Attempt, attempt: Attempt, outcome: Outcome | None, counts: _Counts
+        self, before: Attempt, attempt: Attempt, outcome: Outcome | None, counts: _Counter
     ) -> None:
         memory = self.memory
         if attempt.state == "ended":
@@ -155,7 +180,7 @@ class SaveOps(TxBase):
             update, values = _ATTEMPT_PLANS.plan(before, attempt)
             self.db.later(update, key, values(attempt))
 
-    def _save_job(self, before: Job, job: Job, counts: _Counts) -> None:
+    def _save_job(self, before: Job, job: Job, counts: _Counter) -> None:
         key = ("jobs", job.id)
         if job.cls != before.cls:
             self._move(before, job, counts)
@@ -169,7 +194,7 @@ class SaveOps(TxBase):
         if job.state != before.state or job.cls != before.cls:
             self._count_job(before, job, counts)
 
-    def _count_job(self, before: Job, job: Job, counts: _Counts) -> None:
+    def _count_job(self, before: Job, job: Job, counts: _Counter) -> None:
         counts.count(before.cls, before.state, -1)
         counts.count(job.cls, job.state, 1)
         if job.state in WAITING_STATES:
@@ -187,7 +212,7 @@ class SaveOps(TxBase):
         row = self.db.look_up(("attempts", attempt_id), sql, (attempt_id,)).fetchone()
         return 0 if row is None else int(row[0])
 
-    def _move(self, before: Job, job: Job, counts: _Counts) -> None:
+    def _move(self, before: Job, job: Job, counts: _Counter) -> None:
         """A job that changed its class is found under another facet."""
         sql = "SELECT submitter FROM job_details WHERE job = ?"
         submitter = self.db.look_up(("job_details", job.id), sql, (job.id,)).fetchone()
@@ -228,7 +253,7 @@ class SaveOps(TxBase):
         return cursor.lastrowid or 0
 
 
-def _note_end(attempt: Attempt, counts: _Counts) -> None:
+def _note_end(attempt: Attempt, counts: _Counter) -> None:
     if attempt.outcome == "success":
         counts.note(DONE, attempt.runner, attempt.ended_at)
     elif attempt.outcome in _FAILURES:

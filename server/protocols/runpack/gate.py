@@ -6,7 +6,7 @@ import ipaddress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from server.http.exchange import header
+from server.http.exchange import LAST_SHOWN, header
 from server.http.limits import MINUTE_MS, WindowLimiter
 from server.model import Actor
 from server.protocols.runpack.answers import Rejection, rejected
@@ -78,7 +78,7 @@ class Gate:
             level = "none" if self._is_detail_public else "admin"
         if level == "none":
             return NOBODY
-        holder = self._keyring.lookup(bearer(scope))
+        holder = self._keyring.lookup(bearer(scope), scope.get(LAST_SHOWN))
         if holder is None or holder.role not in ROLES[level]:
             raise rejected("Invalid API key", 401)
         return Actor(holder.name, holder.role, RUNPACK.protocol, _address(scope))

@@ -5,7 +5,7 @@ import pytest
 from server.clock import ManualClock
 from server.errors import Forbidden, Unauthenticated
 from server.ids import secret_digest
-from server.keyring import GivenKey, KeyHolder, Keyring
+from server.keyring import GivenKey, KeyHolder, Keyring, LastShown
 from server.model import ROLES
 from server.roles import POWERS, allows, require, sees_only_own
 from server.store.base import StoredKey
@@ -104,3 +104,35 @@ def test_the_table_of_roles() -> None:
     assert [role for role in ROLES if sees_only_own(role)] == ["submit", "runner"]
     with pytest.raises(Forbidden, match="one of: runner, admin"):
         require("submit", "run")
+
+
+# what a connection showed last -----------------------------------------------------------------
+
+
+def test_a_key_shown_again_is_known_until_it_is_not_good_any_more() -> None:
+    clock, last = ManualClock(), LastShown()
+    keys = (stored("sam", "cccc", expires_at=clock.now_ms() + 1_000),)
+    ring = Keyring(clock, configured=[GivenKey("ci", "submit", "aaaa")], stored=lambda: keys)
+    for _ in range(2):
+        found = ring.lookup("cccc", last)
+        assert found is not None
+        assert found.name == "sam"
+    assert ring.lookup("dddd", last) is None
+    assert ring.lookup("dddd", last) is None
+    again = ring.lookup("aaaa", last)
+    assert again is not None
+    assert again.name == "ci"
+    assert ring.lookup("cccc", last) is not None
+    clock.advance(1)
+    assert ring.lookup("cccc", last) is None
+    keys = (stored("sam", "cccc"),)
+    assert ring.lookup("cccc", last) is not None
+    keys = (stored("sam", "cccc", revoked_at=clock.now_ms()),)
+    assert ring.lookup("cccc", last) is None
+    assert ring.lookup("aaaa", last) is not None
+    ring.set_given(configured=[GivenKey("ci", "operator", "aaaa")])
+    again = ring.lookup("aaaa", last)
+    assert again is not None
+    assert again.role == "operator"
+    ring.set_given()
+    assert ring.lookup("aaaa", last) is None

@@ -14,6 +14,8 @@ from server.store.sqlite import SqliteStore
 from tests.server.store.world import World, a_job, details
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from server.model import Attempt, Job
     from server.store.base import Tx
 
@@ -68,6 +70,11 @@ def claim_together(tx: Tx, jobs: list[Job], now: int) -> None:
     tx.save_claims([before for before, _ in pairs], [after for _, after in pairs])
 
 
+def claim_few(tx: Tx, jobs: list[Job], now: int) -> None:
+    for before, after in take(tx, jobs, now):
+        tx.save_claims([before], [after])
+
+
 def claim_each(tx: Tx, jobs: list[Job], now: int) -> None:
     tx.save([Change(before, after) for before, after in take(tx, jobs, now)])
 
@@ -94,10 +101,13 @@ def lose(tx: Tx, now: int) -> list[Job]:
 
 
 @pytest.mark.parametrize("is_repeated", [False, True], ids=["first attempts", "second attempts"])
-async def test_together_is_the_same_as_each_by_itself(is_repeated: bool) -> None:
+@pytest.mark.parametrize("claim_alike", [claim_together, claim_few])
+async def test_together_is_the_same_as_each_by_itself(
+    claim_alike: Callable[[Tx, list[Job], int], None], is_repeated: bool
+) -> None:
     together, each = await a_world(), await a_world()
     for world, claim, succeed in (
-        (together, claim_together, succeed_together),
+        (together, claim_alike, succeed_together),
         (each, claim_each, succeed_each),
     ):
         now = world.now

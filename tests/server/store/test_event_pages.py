@@ -101,12 +101,38 @@ async def test_pages_go_with_their_events(world: World) -> None:
         gone = await world.run(lambda tx: tx.prune(**old, events_before=300, limit=100))
     assert await world.store.reads.first_seq() == 301
     left = await world.store.reads.events(EventQuery(runner=9))
-    assert [event.seq for event in left] == [601, 301]
+    every_300th = [seq for seq in range(MANY, 300, -1) if seq % 300 == 1]
+    assert [event.seq for event in left] == every_300th
     store = world.store
     assert isinstance(store, SqliteStore)
     assert store._db is not None
     [(first_page,)] = store._db.execute("SELECT min(page) FROM event_pages")
     assert first_page == 301 // PAGE
+
+
+async def test_events_of_narrower_pages_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    steps = schema.MIGRATIONS[: schema.MIGRATIONS.index(schema.WIDER_PAGES)]
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrations.migrate(db, None, steps)
+        db.execute("INSERT INTO event_kinds VALUES (1, 'claimed')")
+        for seq in range(1, MANY):
+            row = (seq, seq, seq % 7)
+            db.execute(
+                "INSERT INTO events (seq, at, kind, job, attempt, runner, queue, actor, reason)"
+                " VALUES (?,?,1,0,0,?,'','x','')",
+                row,
+            )
+            db.execute("INSERT OR IGNORE INTO event_pages VALUES (1,?,?)", (seq % 7, seq // 256))
+    store = SqliteStore(path, clock=ManualClock())
+    await store.open()
+    try:
+        found = await store.reads.events(EventQuery(runner=3, limit=MANY))
+        assert [event.seq for event in found] == [
+            seq for seq in range(MANY - 1, 0, -1) if seq % 7 == 3
+        ]
+    finally:
+        await store.close()
 
 
 async def test_events_told_before_there_were_pages_are_found(tmp_path: Path) -> None:
