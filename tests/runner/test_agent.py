@@ -130,26 +130,26 @@ async def test_a_handler_that_cannot_be_ended_does_not_keep_the_agent(
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "code", "words"),
     [
-        ({"key": "wrong"}, "does not let this runner in: this key is not known"),
-        ({"url": "control.example:8700"}, "is no coordinator's address"),
-        ({"key": "a b"}, "characters that cannot be sent"),
-        ({"handlers": "no_such_module:x"}, "there is no module 'no_such_module'"),
-        ({"types": ("gpu",)}, "there is no handler for 'gpu'; there are: eval, fib, noop, wait"),
-        ({"capacity": 0}, "the capacity is 0"),
-        ({"labels": {"a": "x" * 300}}, "the label 'a' is empty or longer"),
-        ({"protocol": "pigeons"}, "there is no protocol 'pigeons'"),
-        ({"cert": "/no/such.pem", "url": "https://127.0.0.1:9"}, "certificates cannot be used"),
-        ({"key_file": "x"}, "no certificate"),
+        ({"key": "wrong"}, 1, "does not let this runner in: this key is not known"),
+        ({"url": "control.example:8700"}, 1, "is no coordinator's address"),
+        ({"key": "a b"}, 1, "characters that cannot be sent"),
+        ({"handlers": "no_such_module:x"}, 1, "there is no module 'no_such_module'"),
+        ({"cert": "/no/such.pem", "url": "https://127.0.0.1:9"}, 1, "certificates cannot be used"),
+        ({"types": ("gpu",)}, 2, "there is no handler for 'gpu'; there are: eval, fib, noop, wait"),
+        ({"capacity": 0}, 2, "the capacity is 0"),
+        ({"labels": {"a": "x" * 300}}, 2, "the label 'a' is empty or longer"),
+        ({"protocol": "pigeons"}, 2, "there is no protocol 'pigeons'"),
+        ({"key_file": "x"}, 2, "no certificate"),
     ],
 )
-async def test_refusals_end_with_1_and_words(
-    options: dict[str, object], words: str, coordinator: Double, tmp_path: Path
+async def test_refusals_and_wrong_options_end_with_words(
+    options: dict[str, object], code: int, words: str, coordinator: Double, tmp_path: Path
 ) -> None:
     told = {"url": coordinator.url, "key": "the-key", **options}
     with agent(tmp_path, told.pop("url"), key=told.pop("key"), **told) as running:  # type: ignore[arg-type]
-        assert await running.ends() == 1
+        assert await running.ends() == code
         assert words in running.said()
         assert "Traceback" not in running.said()
 
