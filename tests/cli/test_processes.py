@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -96,6 +98,38 @@ def test_interrupting_is_quiet_and_130(world: World, traffic: Callable[..., Said
 
 def has_connected(process: subprocess.Popen[bytes]) -> bool:
     return bool(psutil.Process(process.pid).net_connections("tcp"))
+
+
+def shell(line: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """A line as it is typed; ``$T`` is the program."""
+    program = f"{shlex.quote(sys.executable)} -m traffic_tui"
+    environment = {**lonely_environment(folder), **variables}
+    return subprocess.run(
+        ["sh", "-c", line.replace("$T", program)],
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def test_output_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:
+    full = shell("$T config check >/dev/full", tmp_path)
+    assert full.returncode == EXIT_FAILED
+    assert full.stderr == b"traffic-tui: [Errno 28] No space left on device\n"
+    closed = shell("$T config check --json >&-", tmp_path)
+    assert (closed.returncode, closed.stderr) == (EXIT_DONE, b"")
+
+
+def test_letters_that_the_locale_lacks_do_no_harm(tmp_path: Path) -> None:
+    narrow = {"PYTHONIOENCODING": "ascii"}
+    for_people = shell("$T doctor --data-dir d\u00fcd", tmp_path, **narrow)
+    assert b"d?d is made at the first start" in for_people.stdout
+    for_scripts = shell("$T config check d\u00fcd --json", tmp_path, **narrow)
+    assert json.loads(for_scripts.stdout)["file"] == "d\u00fcd"
+    assert (for_people.stderr, for_scripts.stderr) == (b"", b"")
 
 
 def test_a_broken_pipe_is_quiet(world: World) -> None:

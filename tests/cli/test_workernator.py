@@ -145,7 +145,7 @@ def test_a_command_is_followed_stopped_and_exits_by_its_outcome(grpc: Caller) ->
 def test_what_cannot_be_done_is_told_in_one_line(grpc: Caller, tmp_path: Path) -> None:
     for arguments, code, words in (
         (("jobs", "status", "12"), EXIT_FAILED, "invalid job id"),
-        (("jobs", "list"), EXIT_FAILED, "http://"),
+        (("jobs", "list"), EXIT_USAGE, "http://"),
         (("jobs", "start", "fib", "3", "--queue", "gpu"), EXIT_USAGE, "knows nothing of --queue"),
         (("jobs", "start", "wait", "0.5"), EXIT_FAILED, "whole seconds"),
         (("jobs", "start", "eval", "1 +"), EXIT_FAILED, ""),
@@ -163,4 +163,4 @@ def test_what_cannot_be_done_is_told_in_one_line(grpc: Caller, tmp_path: Path) -
     bare = said(grpc.capfd, "jobs", "status", "12", "--url", grpc.url)
     assert (bare.code, "--cert" in bare.err) == (EXIT_FAILED, True)
     for url in ("grpcs://", "grpcs://localhost:99999", "grpcs://localhost:1/path"):
-        assert Caller(url, grpc.certs, grpc.capfd)("jobs", "status", "12").code == EXIT_FAILED
+        assert Caller(url, grpc.certs, grpc.capfd)("jobs", "status", "12").code == EXIT_USAGE

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
-from pathlib import Path  # noqa: TC003 (Typer reads annotations)
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
@@ -128,6 +129,12 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_BROKEN_PIPE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except OSError as error:  # of this box, as a full disk behind stdout: no bug of ours
+        if wants_debug(arguments):
+            raise
+        _drop_output()
+        _complain(str(error))
+        return EXIT_FAILED
     except Exception as error:  # the boundary: whatever it is, a person reads one line of it
         if wants_debug(arguments):
             raise
@@ -181,11 +188,24 @@ def _complain(message: str) -> None:
 
 
 def _drop_output() -> None:
-    """Keep the interpreter from complaining about the broken pipe once more while it ends."""
+    """Keep the interpreter from complaining once more while it ends: what is left goes nowhere."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
 
 
+def _make_output_possible() -> None:
+    """Streams that were closed (``>&-``) lead nowhere, and letters the locale lacks become ``?``.
+
+    A closed stream's number would else be taken by the next file that is opened.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
 def main() -> None:
     """Entry point of the installed program."""
+    _make_output_possible()
     sys.exit(run(sys.argv[1:]))

@@ -86,13 +86,13 @@ class Printer:
         encoded = msgspec.json.encode(view)
         if self.is_terminal:
             encoded = msgspec.json.format(encoded, indent=2)
-        _write(encoded.decode())
+        _write_json(encoded)
 
     def json_line(self, view: Any) -> None:
         """One document of a stream: always on a line of its own, and out at once."""
         import msgspec
 
-        _write(msgspec.json.encode(view).decode())
+        _write_json(msgspec.json.encode(view))
 
     def names(self, names: Iterable[str]) -> None:
         from traffic_tui.state.formats import clean
@@ -133,6 +133,13 @@ class Printer:
 def _write(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _write_json(encoded: bytes) -> None:
+    """JSON is UTF-8, whatever letters the locale of this box knows."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(encoded + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def _terminal_width() -> int:
