@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 MAX_BODY = 1 * MIB
 """Bytes of a body, where a route says nothing else."""
-MAX_SUBMIT_BODY = 8 * MIB
 BODY_SECONDS = 20.0
 """How long a client may take to send its body."""
 

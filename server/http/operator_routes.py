@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from server.errors import InvalidInput
 from server.http import event_stream
 from server.http.exchange import header
-from server.http.limits import MAX_SUBMIT_BODY
 from server.http.output_answer import OUTPUT_HEADERS, answer_output
 from server.http.queries import (
     EventsQuery,
@@ -25,6 +24,7 @@ from server.http.routes import Route, Stream, reason_of
 from server.http.schedule_routes import SCHEDULE_ROUTES
 from server.submission import idempotency_key
 from server.wire.operator import (
+    MAX_SUBMIT_BODY,
     CreatedKeyView,
     DrainRequest,
     EventsView,
@@ -184,6 +184,7 @@ ROUTES: tuple[Route, ...] = (
         lambda api, call: api.resubmit(call.actor, call.params["job"], call.body),
         answer=OneJobView,
         body=ResubmitRequest,
+        max_body=MAX_SUBMIT_BODY,
         extra_statuses=(507,),
     ),
     Route(

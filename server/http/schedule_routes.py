@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from server.cron import MAX_EXPRESSION
-from server.http.limits import MAX_SUBMIT_BODY
 from server.http.queries import Query, ReasonQuery
 from server.http.routes import Route, reason_of
-from server.wire.operator import ReasonRequest
+from server.wire.operator import MAX_SUBMIT_BODY, ReasonRequest
 from server.wire.schedules import (
     DueTimesView,
     NewScheduleRequest,

@@ -29,6 +29,8 @@ Correlation = Annotated[
     Meta(max_length=16),
 ]
 MAX_MS = 253_402_300_799_000
+MAX_SUBMIT_BODY = 8 * 1024 * 1024
+"""Bytes of a body that holds parameters of jobs."""
 Milliseconds = Annotated[int, Meta(ge=0, le=MAX_MS)]
 
 

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
-from server.wire.operator import SubmitRequest
+from server.wire.operator import MAX_SUBMIT_BODY, SubmitRequest
 from traffic_tui.client.base import ClientError, KeepAlive, Resync, Unreachable
 from traffic_tui.client.http import HttpClient
 from traffic_tui.client.sse import (
@@ -121,6 +122,15 @@ async def test_what_no_request_can_carry_is_not_blamed_on_the_url() -> None:
             await call
         assert not isinstance(caught.value, Unreachable)
         assert caught.value.message.isprintable()
+    await client.close()
+
+
+async def test_a_body_that_is_too_large_is_not_sent() -> None:
+    client = HttpClient("http://127.0.0.1:1", "key")
+    params = msgspec.Raw(b'"' + b"x" * MAX_SUBMIT_BODY + b'"')
+    with pytest.raises(ClientError, match="at most 8388608 are accepted") as caught:
+        await client.submit([SubmitRequest(type="noop", params=params)])
+    assert (caught.value.code, caught.value.status) == ("too_large", 413)
     await client.close()
 
 

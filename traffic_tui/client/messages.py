@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.wire.operator import ErrorBody
+from server.wire.operator import MAX_SUBMIT_BODY, ErrorBody
 from traffic_tui.client.base import ClientError, Unreachable
 
 if TYPE_CHECKING:
@@ -55,6 +55,15 @@ def unsendable(error: Exception) -> ClientError:
         "in it far too long, or broken?",
         code="invalid",
         status=0,
+    )
+
+
+def too_large(size: int) -> ClientError:
+    """A body that is refused anyway. Sent even so, the answer is lost: it comes while we write."""
+    return ClientError(
+        f"the body has {size} bytes, at most {MAX_SUBMIT_BODY} are accepted",
+        code="too_large",
+        status=413,
     )
 
 

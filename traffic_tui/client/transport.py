@@ -9,7 +9,14 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 
-from traffic_tui.client.messages import misunderstood, refusal, unreachable, unsendable
+from server.wire.operator import MAX_SUBMIT_BODY
+from traffic_tui.client.messages import (
+    misunderstood,
+    refusal,
+    too_large,
+    unreachable,
+    unsendable,
+)
 from traffic_tui.client.trust import Trust, tls_context
 
 if TYPE_CHECKING:
@@ -86,13 +93,16 @@ class Transport:
         if body is not None:
             sent["Content-Type"] = "application/json"
         http = self.open()
+        content = None if body is None else msgspec.json.encode(body)
+        if content is not None and len(content) > MAX_SUBMIT_BODY:
+            raise too_large(len(content))
         try:
             response = await http.request(
                 method,
                 f"{PREFIX}{path}",
                 params=given(params or {}),
                 headers=sent,
-                content=None if body is None else msgspec.json.encode(body),
+                content=content,
             )
         except _UNSENDABLE as error:
             raise unsendable(error) from error

@@ -11,7 +11,7 @@ import msgspec
 
 from server.errors import InvalidInput, NotFound, TrafficError, UnknownSession
 from server.http.exchange import decode, header, read_body, send_error, send_json
-from server.http.limits import MAX_BODY, MAX_SUBMIT_BODY, MIB
+from server.http.limits import MAX_BODY, MIB
 from server.ids import new_secret, secret_digest
 from server.protocols.native_v2 import codec
 from server.protocols.native_v2.syncs import SyncLines
@@ -19,6 +19,7 @@ from server.protocols.parked import while_connected
 from server.submission import idempotency_key, job_specs
 from server.traits import NATIVE_V2
 from server.wire.native_v2 import Hello, SubmitBatch, Sync, Welcome
+from server.wire.operator import MAX_SUBMIT_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -135,6 +135,14 @@ async def test_a_failure_and_its_lineage(world: World) -> None:
     assert new["lineage"]["resubmitted_from"]["number"] == number
 
 
+async def test_what_may_be_submitted_may_be_resubmitted(world: World) -> None:
+    number = await world.submit()
+    await world.good("POST", f"/jobs/{number}/stop")
+    params = {"text": "x" * 2_000_000}
+    made = await world.good("POST", f"/jobs/{number}/resubmit", {"params": params})
+    assert (await world.good("GET", f"/jobs/{made['job']['number']}"))["job"]["params"] == params
+
+
 async def test_states_that_forbid_say_so(world: World) -> None:
     number = await world.submit()
     await world.bad(409, "POST", f"/jobs/{number}/resubmit")
