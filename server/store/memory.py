@@ -208,6 +208,9 @@ class Memory:
 
     def drop_live(self, attempts: Sequence[Attempt]) -> None:
         """Attempts of one runner free their slots."""
+        if len(attempts) == 1:
+            self._drop_one(attempts[0])
+            return
         numbers = [attempt.id for attempt in attempts]
         self.drop_all(self.attempts, numbers)
         self.drop_all(self.attempt_uuids, [attempt.uuid for attempt in attempts])
@@ -222,6 +225,16 @@ class Memory:
         self.drop_all(jobs, [job.id for job in theirs])
         if self.job_uuids:
             self.drop_all(self.job_uuids, [job.uuid for job in theirs])
+
+    def _drop_one(self, attempt: Attempt) -> None:
+        self.drop(self.attempts, attempt.id)
+        self.drop(self.attempt_uuids, attempt.uuid)
+        self.drop(self.by_runner[attempt.runner], attempt.id)
+        self.drop(self.streams, attempt.id)
+        job = self.jobs.get(attempt.job)
+        if job is not None and job.attempt == attempt.id:
+            self.drop(self.jobs, job.id)
+            self.drop(self.job_uuids, job.uuid)
 
     def note_jobs(self, jobs: Sequence[Job]) -> None:
         """Keep jobs whose newest attempts are live."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 NEVER: Final = 2**63 - 1
 _WIDTH: Final = len(Job._fields)
 _RANK: Final = Job._fields.index("rank")
+_WANTED: Final = Job._fields.index("wanted")
 _INSERT_JOBS: Final = (
     "INSERT INTO jobs (uuid, cls, state, rank, since, created_at, run_at, attempt, attempts,"
     " tries, max_attempts, losses, wanted, deadline, target, facet, id)"
@@ -235,8 +236,15 @@ def _but_for_id_and_params(new: NewJob) -> tuple[Row, Row]:
 
 def _job_row(job: Job, facet: int) -> Row:
     """All columns but the ids, in the order of the fields."""
-    cls, state, *between, wanted, deadline, target = job[2:]
-    return (cls, STATE_CODE[state], *between, WANTED_CODE[wanted], deadline, target, facet)
+    return (
+        job.cls,
+        STATE_CODE[job.state],
+        *job[_RANK:_WANTED],
+        WANTED_CODE[job.wanted],
+        job.deadline,
+        job.target,
+        facet,
+    )
 
 
 def _detail_row(detail: JobDetails, submitter: int) -> Row:

@@ -12,6 +12,8 @@ import re
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
+import msgspec
+
 from server.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -38,9 +40,9 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 _decoder = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
-_plain_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-_plain_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_sorting_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+_plain_decoder = msgspec.json.Decoder()
+_plain_encoder = msgspec.json.Encoder()
+_sorting_encoder = msgspec.json.Encoder(order="sorted")
 
 
 class Document(NamedTuple):
@@ -59,7 +61,10 @@ def read(body: bytes) -> Document:
         InvalidInput: what stands there is no UTF-8 or no JSON, or is nested too deeply.
     """
     if is_plain(body):
-        return Document(_decoded(_plain_decoder, body.decode("ascii")), True)
+        try:
+            return Document(_plain_decoder.decode(body), True)
+        except msgspec.DecodeError:
+            pass  # whoever reads it below has better words
     return Document(parse(text_of(body)), False)
 
 
@@ -90,12 +95,8 @@ def parse(text: str) -> Any:
     Raises:
         InvalidInput: what stands there is no JSON, or is nested too deeply.
     """
-    return _decoded(_decoder, text)
-
-
-def _decoded(decoder: json.JSONDecoder, text: str) -> Any:
     try:
-        return decoder.decode(text)
+        return _decoder.decode(text)
     except RecursionError:
         raise InvalidInput("the JSON is nested too deeply") from None
     except ValueError as error:
@@ -104,12 +105,12 @@ def _decoded(decoder: json.JSONDecoder, text: str) -> Any:
 
 def stringify(value: Any, *, plain: bool = False) -> str:
     """The text ``JSON.stringify`` gives for a value; ``plain``: it is of a plain document."""
-    return _plain_encoder.encode(value) if plain else _text(value, _enumerated, 0)
+    return _plain_encoder.encode(value).decode() if plain else _text(value, _enumerated, 0)
 
 
 def canonical(value: Any, *, plain: bool = False) -> str:
     """The text that is hashed: keys sorted at every depth, then enumerated."""
-    return _sorting_encoder.encode(value) if plain else _text(value, _sorted, 0)
+    return _sorting_encoder.encode(value).decode() if plain else _text(value, _sorted, 0)
 
 
 def job_hash(job_type: str, params: Any, *, plain: bool = False) -> str:
