@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from server.store.base import JobQuery
 from tests.server.core.world import CI, LEASE_SECONDS, SAM, FakeRunner, World, a_world
 
 if TYPE_CHECKING:
+    from server.coordinator import Assigned
     from server.model import JobState
 
 RUNNERS = ("lab-0", "lab-1", "lab-2")
@@ -63,6 +65,9 @@ COMMANDS = st.lists(
                 "drain",
                 "second",
                 "late",
+                "stand",
+                "stand",
+                "set_clock",
             ]
         ),
         st.integers(0, 5),
@@ -84,6 +89,7 @@ class Chaos:
         self.deleted: set[int] = set()
         self.decided: dict[int, JobState] = {}
         self.old_attempts: list[str] = []
+        self.standing: dict[str, ExitStack] = {}
 
     async def begin(self) -> None:
         for name in RUNNERS:
@@ -93,6 +99,7 @@ class Chaos:
 
     async def boot(self, name: str) -> None:
         self.boots += 1
+        self.end_standing(name)
         runner = await self.world.runner(name, nonce=f"boot-{self.boots}", capacity=CAPACITY)
         self.runners[name] = runner
 
@@ -200,6 +207,7 @@ class Chaos:
 
     async def forget_all(self, first: int, second: int) -> None:
         """A runner's process lost its memory but not its session."""
+        self.end_standing(RUNNERS[first % len(RUNNERS)])
         self.runner(first).held.clear()
 
     async def silence(self, first: int, second: int) -> None:
@@ -214,6 +222,37 @@ class Chaos:
             await self.world.coordinator.resume_runner(SAM, runner)
         else:
             await self.world.coordinator.drain(SAM, runner, move=second == 2)
+
+    async def stand(self, first: int, second: int) -> None:
+        """A runner begins, or ends, to take work as it comes, knowing what it holds."""
+        name = RUNNERS[first % len(RUNNERS)]
+        if self.end_standing(name):
+            return
+        await self.exchange(first, second)
+        runner, lost = self.runners[name], 0
+
+        def take(jobs: list[Assigned]) -> None:
+            nonlocal lost
+            if second:
+                runner.held.update({assigned.attempt.uuid: assigned for assigned in jobs})
+            else:
+                lost += len(jobs)
+
+        claim = self.world.coordinator.standing_claim(
+            runner.session.id, lambda: CAPACITY - len(runner.held) - lost, take
+        )
+        self.standing[name] = stack = ExitStack()
+        stack.enter_context(claim)
+
+    def end_standing(self, name: str) -> bool:
+        stack = self.standing.pop(name, None)
+        if stack is not None:
+            stack.close()
+        return stack is not None
+
+    async def set_clock(self, first: int, second: int) -> None:
+        self.world.clock.jump((first - 2) * 1_800 * (1 + second))
+        await self.world.pass_seconds(1, *self.beating(None))
 
     def beating(self, silent: int | None) -> list[FakeRunner]:
         quiet = None if silent is None else self.runner(silent)
