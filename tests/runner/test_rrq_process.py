@@ -457,5 +457,5 @@ async def test_refusals_of_the_agent(
     options: dict[str, object], words: str, tmp_path: Path
 ) -> None:
     with agent(tmp_path, "http://127.0.0.1:9", key="", **options) as running:
-        assert await running.ends() == 1
+        assert await running.ends() == 2
         assert words in running.said()
