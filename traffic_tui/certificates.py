@@ -244,7 +244,8 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
     """All files or none, and none over another."""
     if there := [name for name in files if (folder / name).exists()]:
         raise CertificateProblem(
-            f"{folder / there[0]} is there already and is not overwritten; name another folder"
+            f"{folder / there[0]} is there already and is not overwritten; choose another name "
+            "or folder"
         )
     written: list[Path] = []
     try:

@@ -42,9 +42,11 @@ def unreachable(url: str, error: Exception) -> Unreachable:
         return Unreachable(f"{url!r} is no URL of a coordinator, such as http://127.0.0.1:8700")
     if kind in _CLOSED and url.startswith("https:"):
         return Unreachable(
-            f"{url} closed the connection without a word; it may want a client certificate "
-            "(server.tls.client_ca is set there), and none can be shown from here"
+            f"{url} closed the connection without a word; it may want a client certificate of an "
+            "authority it knows (server.tls.client_ca is set there): name one with --cert and --key"
         )
+    if kind == "RemoteProtocolError" and "without sending" in words:
+        return Unreachable(f"the connection to {url} broke ({_shortened(words)}); is it https?")
     return Unreachable(f"the connection to {url} broke ({_shortened(words)})")
 
 
