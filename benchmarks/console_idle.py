@@ -46,11 +46,12 @@ MINUTE_SECONDS = 62.0
 
 
 @contextmanager
-def console(folder: Path) -> Iterator[tuple[int, int]]:
+def console(folder: Path, *options: str) -> Iterator[tuple[int, int]]:
     """A console on a pseudo terminal: its process id, and the terminal to read from."""
     terminal, its_end = os.openpty()
     fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     command = [sys.executable, "-m", "traffic_tui", "--port", "0", "--data-dir", str(folder)]
+    command += options
     surroundings = {**os.environ, "TERM": "xterm-256color", "XDG_CONFIG_HOME": str(folder)}
     process = subprocess.Popen(
         command, stdin=its_end, stdout=its_end, stderr=its_end, env=surroundings

@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from server.discovery import read_discovery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +82,18 @@ def service(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def service_in(data: Path, pid: int, seconds: float) -> Service:
+    """A coordinator that was started otherwise, as soon as it serves this folder."""
+    until = time.monotonic() + seconds
+    while (found := read_discovery(data)) is None:
+        assert time.monotonic() < until, f"nobody serves {data}"
+        time.sleep(0.05)
+    url = urlsplit(found.url)
+    assert url.hostname
+    assert url.port
+    return Service(url.hostname, url.port, _keys(data), pid)
 
 
 def _keys(data: Path) -> dict[str, str]:
