@@ -49,6 +49,10 @@ if TYPE_CHECKING:
     from traffic_tui.screens.base import TrafficScreen
     from traffic_tui.screens.wording import Question
 
+ASK_SECONDS = 0.5
+"""How long a question waits for what it could say more."""
+ENDS_WITH_COORDINATOR = "rrq"
+"""Runners of this protocol keep no jobs while their coordinator is away."""
 DRAINS_A_SECOND = 10
 SETTLED_SECONDS = 1.0
 """After so long the first screen stands, and what the console consists of is there to stay."""
@@ -274,17 +278,23 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         if not self.desk.client.is_embedded:
             self.exit("detach")
             return
-        question = demo_quit_question() if self._is_demo else self._quit_question()
+        question = demo_quit_question() if self._is_demo else await self._quit_question()
         dialog = QuestionDialog(question, with_reason=False, glyphs=self.desk.context.glyphs)
         answer = await self.push_screen_wait(dialog)
         if answer is not None:
             self.exit("keep" if answer.value == "keep" else "stop")
 
-    def _quit_question(self) -> Question:
+    async def _quit_question(self) -> Question:
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                runners = (await self.desk.client.runners()).runners
+        except (ClientError, TimeoutError):  # leaving is possible whatever the coordinator says
+            runners = []
+        ending = sum(one.busy for one in runners if one.protocol == ENDS_WITH_COORDINATOR)
         counts = self.desk.link.stats.counts if self.desk.link.stats else {}
         active = sum(counts.get(state, 0) for state in ACTIVE_STATES)
         waiting = sum(counts.get(state, 0) for state in WAITING_STATES)
-        return quit_question(active, waiting, self.desk.client.url)
+        return quit_question(active, waiting, ending, self.desk.client.url)
 
 
 def run_console(

@@ -115,6 +115,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.expect_100_continue = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        # As uvicorn does it, which is not asked: this is called more often than anything else.
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True

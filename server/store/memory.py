@@ -227,6 +227,7 @@ class Memory:
             self.drop_all(self.job_uuids, [job.uuid for job in theirs])
 
     def _drop_one(self, attempt: Attempt) -> None:
+        """The same without the sets, which for a single attempt are most of the work."""
         self.drop(self.attempts, attempt.id)
         self.drop(self.attempt_uuids, attempt.uuid)
         self.drop(self.by_runner[attempt.runner], attempt.id)

@@ -214,16 +214,19 @@ def demo_quit_question() -> Question:
     )
 
 
-def quit_question(active: int, waiting: int, url: str) -> Question:
-    """Whether to leave a console whose coordinator ends with it."""
+def quit_question(active: int, waiting: int, ending: int, url: str) -> Question:
+    """Whether to leave a console whose coordinator ends with it, and so do ``ending`` jobs."""
     work = (
         f"{_plural(active, 'job')} running, {waiting} waiting"
         if active or waiting
         else ("nothing is running and nothing waits")
     )
+    facts = [f"the coordinator at {url} runs in this window", work]
+    if ending:
+        facts.append(f"{_plural(ending, 'job')} on RRQ runners: stopped, queued again")
     return Question(
         "Leave the console?",
-        (f"the coordinator at {url} runs in this window", work),
+        tuple(facts),
         (
             Choice("k", "keep it running, without a console; attach comes back to it", "keep"),
             Choice("s", "stop it: runners keep their jobs until it is back", "stop"),

@@ -22,7 +22,6 @@ class RowPainter:
     """Collects the cells of a row, joining neighbours that look the same."""
 
     def __init__(self, styles: RoleStyles, row_role: Role, *, at_cursor: bool) -> None:
-        self._row_role = row_role
         self._style_of = styles.at_cursor if at_cursor else styles.of
         self._plain = self._style_of("plain" if at_cursor else row_role)
         self._parts: list[tuple[str, Style]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.console.screens.seeing import console, lab
-from tests.console.screens.world import World
+from tests.console.screens.world import World, runner
 from traffic_tui.app import ConsoleCrashed, TrafficApp, run_console
 from traffic_tui.screens.header import header_state, measured_buckets
 from traffic_tui.widgets.header import header_spans
@@ -19,6 +19,14 @@ async def test_on_the_first_run_the_first_q_leaves() -> None:
         await seat.dialog("Leave the console?", "Start a runner on this box")
         await seat.press("k")
         await seat.until(lambda: seat.app.return_value == "keep", "it is not left")
+
+
+async def test_jobs_that_end_with_the_coordinator_are_told() -> None:
+    world = lab()
+    world.all_runners["r9"] = runner("py/0", protocol="rrq", busy=2)
+    async with console(world) as seat:
+        await seat.press("q")
+        await seat.dialog("Leave the console?", "2 jobs on RRQ runners: stopped, queued again")
 
 
 async def test_a_demo_cannot_be_kept() -> None:
