@@ -72,6 +72,7 @@ STREAMS: tuple[Stream, ...] = ("stdout", "stderr", "console")
 Role: TypeAlias = Literal["submit", "runner", "read-only", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("submit", "runner", "read-only", "operator", "admin")
 
+MAX_REASON = 500
 MAX_NAME = 200
 """Longest name of a type, queue, runner or label, in characters."""
 NOBODY = -1
@@ -366,3 +367,5 @@ class JobSpec(NamedTuple):
     range: Range | None = None
     """A stretch of a cursor, to be done in pieces, each of them a job; None: it is one job."""
     range_policy: RangePolicy = "all"
+    reason: str = ""
+    """Why it was submitted, for the audit log."""

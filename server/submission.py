@@ -109,6 +109,7 @@ def _job_spec(request: SubmitRequest, settings: Settings, index: int) -> JobSpec
         cache_ttl_ms=cache_ttl_ms,
         range=_range(request, index),
         range_policy=request.range_policy,
+        reason=request.reason,
     )
 
 

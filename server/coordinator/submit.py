@@ -11,7 +11,7 @@ from server.coordinator.memory import announce_pending
 from server.coordinator.results import Submitted
 from server.errors import DiskFull, InvalidInput, Refused
 from server.ids import new_uuid
-from server.model import MAX_NAME, MAX_PRIORITY, NOBODY, Job, JobDetails, Queue
+from server.model import MAX_NAME, MAX_PRIORITY, MAX_REASON, NOBODY, Job, JobDetails, Queue
 from server.secret_parameters import hide
 from server.settings import QueueSettings
 from server.store.base import IdempotentAnswer, NewJob
@@ -61,10 +61,10 @@ def _check(spec: JobSpec) -> None:
 
 
 def _fingerprint(specs: Sequence[JobSpec]) -> str:
-    """What was asked for. Not when: who repeats a submit for "in ten minutes" asks for later."""
+    """What was asked for. Not when or why: a submit for "in ten minutes", repeated, says later."""
     digest = hashlib.sha256()
     for spec in specs:
-        digest.update(repr(spec._replace(run_at=0)).encode("utf-8", "backslashreplace"))
+        digest.update(repr(spec._replace(run_at=0, reason="")).encode("utf-8", "backslashreplace"))
     return digest.hexdigest()
 
 
@@ -108,7 +108,7 @@ def _take_in(
             continue
         answers.append(len(fresh))
         fresh.append(_new_job(tx, memory, actor, spec, classes, now))
-    inserted = insert(tx, memory, actor, fresh, now)
+    inserted = insert(tx, memory, actor, fresh, now, reason=_reason(specs))
     seen: set[int] = set()
     submitted: list[Submitted] = []
     for answer in answers:
@@ -118,6 +118,14 @@ def _take_in(
             submitted.append(Submitted(inserted[answer], answer in seen))
             seen.add(answer)
     return submitted
+
+
+def _reason(specs: Sequence[JobSpec]) -> str:
+    """Why they were submitted: one event tells of all of them."""
+    if len(specs) == 1:
+        return specs[0].reason
+    reasons = dict.fromkeys(spec.reason for spec in specs if spec.reason)
+    return "; ".join(reasons)[:MAX_REASON]
 
 
 def _take_range(
@@ -133,7 +141,7 @@ def _take_range(
         job=plain.job._replace(state="in_progress"),
         details=range_submit.with_piece_losses(plain.details, spec),
     )
-    begun = intake.begin(actor, insert(tx, memory, actor, [new], now)[0])
+    begun = intake.begin(actor, insert(tx, memory, actor, [new], now, reason=spec.reason)[0])
     return Submitted(begun.job, False, begun.note)
 
 

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, field
 from server.model import (
     MAX_NAME,
     MAX_PRIORITY,
+    MAX_REASON,
     AttemptState,
     JobState,
     OutcomeKind,
@@ -21,7 +22,7 @@ from server.ranges import SegmentState
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Priority = Annotated[int, Meta(ge=-MAX_PRIORITY, le=MAX_PRIORITY)]
 Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]
-Reason = Annotated[str, Meta(max_length=500)]
+Reason = Annotated[str, Meta(max_length=MAX_REASON)]
 PositiveSeconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Key = Annotated[str, Meta(min_length=1, max_length=500)]
 Correlation = Annotated[
@@ -88,6 +89,7 @@ class SubmitRequest(Request):
     """A stretch of a cursor in microseconds, ends included, to be done in pieces."""
     range_policy: RangePolicy = "all"
     """``missing``: only what no other job of this type, queue and parameters did or is doing."""
+    reason: Reason = ""
 
 
 class StopRequest(Request):

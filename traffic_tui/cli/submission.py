@@ -10,6 +10,7 @@ import typer
 
 from traffic_tui.cli import completion
 from traffic_tui.cli.command import Call, parameters_of, talking
+from traffic_tui.cli.options import ReasonOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ class SubmitOptions:
     trace_parent: str
     correlation: list[str]
     idempotency_key: str
+    reason: str
     wait: bool
     follow: bool
 
@@ -125,6 +127,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "trace_parent": (TraceParentOption, ""),
     "correlation": (CorrelationOption, []),
     "idempotency_key": (IdempotencyOption, ""),
+    "reason": (ReasonOption, ""),
     "wait": (WaitOption, False),
     "follow": (FollowOption, False),
 }
@@ -179,6 +182,7 @@ def submit_request(order: Order, options: SubmitOptions, now_ms: int) -> SubmitR
         "unique_key": options.unique_key or None,
         "range": order.range,
         "range_policy": order.range_policy,
+        "reason": options.reason,
         "correlation": assignments_of(options.correlation, "--correlation", "correlation") or None,
     }
     if options.trace_parent:

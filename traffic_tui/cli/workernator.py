@@ -71,9 +71,11 @@ def _refuse_options(options: SubmitOptions) -> None:
         "--max-attempts": options.max_attempts,
         "--cache-key": options.cache_key,
         "--unique-key": options.unique_key,
+        "--unique-for": options.unique_for,
         "--trace-parent": options.trace_parent,
         "--correlation": options.correlation,
         "--idempotency-key": options.idempotency_key,
+        "--reason": options.reason,
         "--queue": options.queue if options.queue != "default" else "",
     }
     refused = [name for name, value in given.items() if value]

@@ -69,6 +69,21 @@ async def test_an_idempotent_submit_for_later_may_be_repeated_later(world: World
     assert [one.job.id for one in again] == [one.job.id for one in first]
 
 
+@pytest.mark.parametrize(
+    ("reasons", "told"),
+    [
+        (("try it",), "try it"),
+        (("a", "", "b", "a"), "a; b"),
+        (("a" * 500, "b"), "a" * 500),
+    ],
+)
+async def test_a_submit_says_why(world: World, reasons: tuple[str, ...], told: str) -> None:
+    specs = [JobSpec("fib", reason=reason) for reason in reasons]
+    first = (await world.coordinator.submit(CI, specs))[0].job
+    [event] = (await world.detail(first)).events
+    assert (event.kind, event.reason) == ("submitted", told)
+
+
 async def test_two_submits_racing_on_one_cache_key_get_the_same_job(world: World) -> None:
     spec = JobSpec("fib", cache_key="c")
     results = await asyncio.gather(*(world.coordinator.submit(CI, [spec, spec]) for _ in range(5)))
