@@ -240,12 +240,11 @@ def test_a_demo_that_cannot_start_says_why_and_leaves_nothing(
 def test_following_events_over_a_killed_coordinator_prints_each_once(
     world: World, traffic: Callable[..., Said]
 ) -> None:
-    follower = spawn(["events", "-f", "-n", "0", "-o", "name", *world.here], world.folder)
+    follower = spawn(["events", "-f", "-n", "1", "-o", "name", *world.here], world.folder)
     world.processes.append(follower)
-    until(lambda: has_connected(follower), "the follower")
-    traffic("jobs", "submit", "paint")
     assert follower.stdout is not None
-    seen = [follower.stdout.readline()]
+    seen = [follower.stdout.readline()]  # of before, so it knows where what follows begins
+    traffic("jobs", "submit", "paint")
     port = int(world.url.rpartition(":")[2])
     world.processes[0].kill()
     world.processes[0].wait(10)
