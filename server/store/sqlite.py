@@ -145,7 +145,7 @@ def _connect(path: Path | None, durability: Literal["full", "normal"]) -> sqlite
         "journal_mode = WAL",
         f"synchronous = {'FULL' if durability == 'full' else 'NORMAL'}",
         "temp_store = MEMORY",
-        "cache_size = -65536",
+        "cache_size = -49152",  # KiB: with a million jobs the whole process stays under 150 MiB
     ):
         db.execute(f"PRAGMA {pragma}")
     return db
