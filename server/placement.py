@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from server import traits
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
@@ -186,10 +188,21 @@ def suggestion(verdicts: Sequence[Verdict], queue: Queue) -> str:
     for kind, advice in _ADVICE:
         if kind in by_kind:
             first = by_kind[kind][0]
+            if kind == "disconnected" and _is_called(first.runner):
+                advice = _NOT_REACHED
             return advice.format(runner=first.runner.name, queue=queue.name, detail=first.detail)
     return ""
 
 
+def _is_called(runner: Runner) -> bool:
+    """Whether it is the coordinator that starts or dials it, so that nobody else can."""
+    known = traits.ALL.get(runner.protocol)
+    return known is not None and known.alive_by == "connection"
+
+
+_NOT_REACHED = (
+    "{runner} could do this job but is not reached: traffic-tui runners show {runner} says why"
+)
 _ADVICE: tuple[tuple[VerdictKind, str], ...] = (
     ("slot", "wait for a free slot on {runner}, or give it more capacity"),
     ("withheld", "wait: {detail}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -85,6 +86,10 @@ def test_the_smallest_change_comes_first() -> None:
     assert "raise the limit" in suggestion([other, full], queue)
     assert "start a runner" in suggestion([other], queue)
     assert suggestion([], queue) == "connect a runner: none is known"
+    gone = full._replace(kind="disconnected")
+    assert suggestion([gone], queue).startswith(f"start {gone.runner.name} again")
+    called = gone._replace(runner=replace(gone.runner, protocol="rrq"))
+    assert f"traffic-tui runners show {gone.runner.name}" in suggestion([called], queue)
     assert suggestion([full._replace(kind="eligible")], queue) == ""
 
 
