@@ -62,7 +62,7 @@ class HeldJobs:
 
     def paint(self) -> None:
         """Draw what is known in the screen's width; only lines that changed are painted."""
-        if self._runner is None:
+        if self._runner is None or not self.block.is_attached:  # its screen may be gone meanwhile
             return
         width = self.block.screen.size.width
         title = held_title(clean(self._runner.name), len(self._jobs), self._count)

@@ -8,6 +8,7 @@ from tests.console.screens.seeing import console, lab
 from tests.console.screens.world import World, runner
 from traffic_tui.app import ConsoleCrashed, TrafficApp, run_console
 from traffic_tui.screens.header import header_state, measured_buckets
+from traffic_tui.screens.runners import RunnersScreen
 from traffic_tui.widgets.header import header_spans
 
 
@@ -84,3 +85,14 @@ async def test_what_was_over_before_the_start_was_not_measured() -> None:
         | {"started_at": begun, "done_buckets": [0] * 13 + [4, 0]}
     )
     assert measured_buckets(young) == (None,) * 13 + (4, 0)
+
+
+async def test_what_comes_in_for_a_screen_that_is_gone_is_not_painted() -> None:
+    async with console(lab(), size=(160, 50)) as seat:
+        await seat.press(":")
+        await seat.type("runners")
+        await seat.press("enter")
+        await seat.sees("jobs of ")
+        screen = seat.app.navigation.top
+        assert isinstance(screen, RunnersScreen)
+    screen._held.paint()
