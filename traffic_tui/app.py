@@ -13,6 +13,7 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.worker import Worker, WorkerState
 
+from server import traits
 from server.clock import SystemClock
 from server.garbage import collect_seldom
 from server.model import ACTIVE_STATES, WAITING_STATES
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from server.clock import Clock
+    from server.wire.operator import RunnerView
     from traffic_tui.client.base import Client
     from traffic_tui.config import Place
     from traffic_tui.hang_up import HangUp
@@ -51,8 +53,6 @@ if TYPE_CHECKING:
 
 ASK_SECONDS = 0.5
 """How long a question waits for what it could say more."""
-ENDS_WITH_COORDINATOR = "rrq"
-"""Runners of this protocol keep no jobs while their coordinator is away."""
 DRAINS_A_SECOND = 10
 SETTLED_SECONDS = 1.0
 """After so long the first screen stands, and what the console consists of is there to stay."""
@@ -290,11 +290,17 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
                 runners = (await self.desk.client.runners()).runners
         except (ClientError, TimeoutError):  # leaving is possible whatever the coordinator says
             runners = []
-        ending = sum(one.busy for one in runners if one.protocol == ENDS_WITH_COORDINATOR)
+        ending = sum(one.busy for one in runners if not _keeps_jobs(one))
         counts = self.desk.link.stats.counts if self.desk.link.stats else {}
         active = sum(counts.get(state, 0) for state in ACTIVE_STATES)
         waiting = sum(counts.get(state, 0) for state in WAITING_STATES)
         return quit_question(active, waiting, ending, self.desk.client.url)
+
+
+def _keeps_jobs(runner: RunnerView) -> bool:
+    """Whether its jobs run on while the coordinator is away."""
+    known = traits.ALL.get(runner.protocol)
+    return known is None or known.keeps_jobs
 
 
 def run_console(

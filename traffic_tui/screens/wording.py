@@ -215,21 +215,22 @@ def demo_quit_question() -> Question:
 
 
 def quit_question(active: int, waiting: int, ending: int, url: str) -> Question:
-    """Whether to leave a console whose coordinator ends with it, and so do ``ending`` jobs."""
+    """Whether to leave a console whose coordinator ends with it; the runners of ``ending`` jobs
+    keep none while it is away."""
     work = (
         f"{_plural(active, 'job')} running, {waiting} waiting"
         if active or waiting
         else ("nothing is running and nothing waits")
     )
-    facts = [f"the coordinator at {url} runs in this window", work]
+    stop = "stop it: runners keep their jobs until it is back"
     if ending:
-        facts.append(f"{_plural(ending, 'job')} on RRQ runners: stopped, queued again")
+        stop = f"stop it and {_plural(ending, 'job')}, to be run again when it is back"
     return Question(
         "Leave the console?",
-        tuple(facts),
+        (f"the coordinator at {url} runs in this window", work),
         (
             Choice("k", "keep it running, without a console; attach comes back to it", "keep"),
-            Choice("s", "stop it: runners keep their jobs until it is back", "stop"),
+            Choice("s", stop, "stop"),
         ),
         leave="stay",
     )

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from server.http.exchange import LAST_SHOWN, header
+from server.http.gate import address_of
 from server.http.limits import MINUTE_MS, WindowLimiter
 from server.model import Actor
 from server.protocols.runpack.answers import Rejection, rejected
@@ -81,7 +82,7 @@ class Gate:
         holder = self._keyring.lookup(bearer(scope), scope.get(LAST_SHOWN))
         if holder is None or holder.role not in ROLES[level]:
             raise rejected("Invalid API key", 401)
-        return Actor(holder.name, holder.role, RUNPACK.protocol, _address(scope))
+        return Actor(holder.name, holder.role, RUNPACK.protocol, address_of(scope))
 
 
 def _count(limiter: WindowLimiter, who: str) -> None:
@@ -106,7 +107,7 @@ def caller_ip(scope: Scope) -> str:
 
     What a proxy says is believed only of one on this box: elsewhere anybody could say it.
     """
-    address = _address(scope)
+    address = address_of(scope)
     if is_loopback(address):
         for name in (b"cf-connecting-ip", b"x-forwarded-for"):
             if stated := header(scope, name):
@@ -126,11 +127,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    return str(client[0]) if client else ""
 
 
 def _limiters(settings: RunpackSettings, clock: Clock) -> dict[str, WindowLimiter]:

@@ -27,7 +27,9 @@ async def test_jobs_that_end_with_the_coordinator_are_told() -> None:
     world.all_runners["r9"] = runner("py/0", protocol="rrq", busy=2)
     async with console(world) as seat:
         await seat.press("q")
-        await seat.dialog("Leave the console?", "2 jobs on RRQ runners: stopped, queued again")
+        await seat.dialog(
+            "Leave the console?", "stop it and 2 jobs, to be run again when it is back"
+        )
 
 
 async def test_a_demo_cannot_be_kept() -> None:
