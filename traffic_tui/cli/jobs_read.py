@@ -107,7 +107,7 @@ async def list_jobs(
 
 async def resting_filter(client: Client) -> str:
     """What the console lists before anybody filters: not the hundreds of pieces of a range."""
-    from traffic_tui.screens.resting_filter import RestingFilter
+    from traffic_tui.client.resting_filter import RestingFilter
 
     resting = RestingFilter(client)
     await resting.look()

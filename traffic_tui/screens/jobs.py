@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from server.filters import suggest
+from traffic_tui.client.resting_filter import NO_PIECES, WORDS, RestingFilter
 from traffic_tui.screens.catch_up import CatchUp
 from traffic_tui.screens.filters import COUNT_FILTERS, JOB_PROBLEMS, job_filter_problem
 from traffic_tui.screens.job_list_acts import JobListActs
 from traffic_tui.screens.job_pages import JobPages
 from traffic_tui.screens.notes import Notes
 from traffic_tui.screens.preview import LEAST_LINES, Preview
-from traffic_tui.screens.resting_filter import NO_PIECES, WORDS, RestingFilter
 from traffic_tui.screens.rows import job_rows
 from traffic_tui.state.formats import count
 from traffic_tui.state.job_columns import job_note, job_wants

@@ -11,9 +11,9 @@ from server.wire.operator import ExplainView, RunnerRef, VerdictView
 from tests.console.screens.seeing import console, lab
 from tests.console.screens.test_ranges import piece_job, posts
 from tests.console.screens.world import World, job, runner
+from traffic_tui.client.resting_filter import NO_PIECES
 from traffic_tui.config import ConsoleConfig
 from traffic_tui.screens.job_pages import MAX_KEPT
-from traffic_tui.screens.resting_filter import NO_PIECES
 from traffic_tui.screens.waiting_words import waiting_words
 
 
