@@ -83,7 +83,7 @@ async def test_a_marked_runner_is_explained_and_tried_again(tmp_path: Path) -> N
         runner.answer = status(500)
         [job] = await world.submit()
         await until(lambda: is_in_state(world, runner, "faulty"), "it is marked")
-        await world.becomes(job, "scheduled")  # taken back, by the commit after that
+        await world.becomes(job, "pending")  # taken back, by the commit after that
         explained = await world.coordinator.explain(job.id)
         assert [found.kind for found in explained.verdicts] == ["faulty"]
         assert "answered 500; tried again in 1s" in explained.verdicts[0].detail
