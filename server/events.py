@@ -38,6 +38,7 @@ EventKind: TypeAlias = Literal[
     "runner_faulty",  # work could not be brought to it
     "runner_recovered",
     "runner_lost",
+    "runner_left",  # it ended, and said so
     "runner_draining",
     "runner_drained",
     "runner_resumed",

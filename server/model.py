@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -295,6 +295,10 @@ class Runner:
     is_forgotten: bool = False
 
 
+LEFT: Final = "left"
+"""How a session ended whose runner said good-bye."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One life of a runner: a boot (nonce) or a connection, on one coordinator."""
@@ -309,6 +313,11 @@ class Session:
     started_at: int
     ended_at: int = 0
     end_reason: str = ""
+
+    @property
+    def is_left(self) -> bool:
+        """The runner ended it itself, with all its work done."""
+        return self.end_reason == LEFT
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ class Memory:
         self.has_announced = False
         """Whether jobs became pending since standing claims were last served. It is asked before
         the commit, so operations set it themselves; once too often costs a look."""
+        self.departed: set[int] = set()
+        """Runners that have no session because they ended the last one themselves."""
         self._bus = bus
         self._notices: dict[Notice, None] = {}
         self.output_bytes = 0
@@ -102,6 +104,10 @@ class Memory:
             self.put_runner(runner)
         for session in tx.open_sessions():
             self.put_session(session)
+        for runner_id in self.runners:
+            last = None if self._sessions_of.get(runner_id) else tx.last_session(runner_id)
+            if last is not None and last.is_left:
+                self.departed.add(runner_id)
         for _, attempt in tx.live_attempts():
             self.attempts_began(attempt.runner, [attempt.id])
         self.keys = tuple(sorted(tx.keys()))
@@ -123,6 +129,7 @@ class Memory:
             self._runner_ids.pop(self.runners.pop(runner_id).uuid, None)
             for remembered in (self._fits, self._busy, self._sessions_of, self.heard_at):
                 remembered.pop(runner_id, None)
+        self.departed.intersection_update(known)
 
     def put_runner_seen(self, runner: Runner) -> None:
         """The time a runner was last heard is stored; nothing else about it changed."""
@@ -154,6 +161,7 @@ class Memory:
             self._sessions_of.setdefault(session.runner, set()).add(session.id)
             self._pools.get(session.protocol, set()).add(session.id)
         presence.session = session
+        self.departed.discard(session.runner)
         self.poke(session.id)
         if self.traits_of(session.protocol).alive_by == "session":
             self.session_leases.renew(session.id)
@@ -166,6 +174,8 @@ class Memory:
         self._pools.get(session.protocol, set()).discard(session.id)
         self.faults.pop(session.runner, None)
         self.session_leases.drop(session.id)
+        if session.is_left:
+            self.departed.add(session.runner)
         if presence is not None:
             presence.has_news.set()
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from server.store.base import Tx
 
 
-RunnerState = Literal["ok", "suspect", "faulty", "lost", "draining", "drained"]
+RunnerState = Literal["ok", "suspect", "faulty", "lost", "draining", "drained", "gone"]
 
 
 class RunnerCalls(Calls):
@@ -65,6 +65,11 @@ class RunnerCalls(Calls):
             )
         )
 
+    async def leave(self, session_id: int) -> None:
+        """A runner ends, and says so: it is gone, not lost."""
+        now = self.clock.now_ms()
+        await self._apply(lambda tx: sessions.leave(tx, self._memory, session_id, now))
+
     def session(self, uuid: str) -> Session | None:
         """An open session."""
         return self._memory.session_by_uuid(uuid)
@@ -100,7 +105,7 @@ class RunnerCalls(Calls):
         if runner.draining_since and not memory.busy(runner.id):
             return "drained"
         if not memory.is_connected(runner):
-            return "lost"
+            return "gone" if runner.id in memory.departed else "lost"
         if runner.draining_since:
             return "draining"
         if runner.id in memory.faults:

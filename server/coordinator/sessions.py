@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from server.coordinator.reports import Report
 from server.errors import NotFound, Refused
 from server.ids import new_uuid, secret_digest
-from server.model import Outcome, Runner, Session
+from server.model import LEFT, Outcome, Runner, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,6 +150,15 @@ def close(
     if session is None or session.ended_at:
         return
     end_session(tx, memory, session, "closed", reason, now, is_blameless=is_blameless)
+
+
+def leave(tx: Tx, memory: Memory, session_id: int, now: int) -> None:
+    """A runner that ends says so. What it was just given never reached it, and goes back."""
+    session = tx.session(session_id)
+    if session is None or session.ended_at:
+        return
+    _tell(tx, "runner_left", memory.runners[session.runner], now)
+    end_session(tx, memory, session, LEFT, "the runner ended", now, is_blameless=True)
 
 
 def lose(

@@ -36,11 +36,12 @@ RUNNER_STATES: tuple[RunnerState, ...] = (
     "draining",
     "drained",
     "ok",
+    "gone",
 )
 """Worst first, as lists sort them."""
 
 if TYPE_CHECKING:
-    RunnerState = Literal["ok", "quiet", "suspect", "faulty", "lost", "draining", "drained"]
+    RunnerState = Literal["ok", "quiet", "suspect", "faulty", "lost", "draining", "drained", "gone"]
 
 
 class Names(NamedTuple):

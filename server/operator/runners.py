@@ -103,9 +103,9 @@ class RunnerCalls(OperatorParts):
         )
 
     def _busy_minutes(self, runner: Runner, state: RunnerState) -> list[float | None]:
-        """Of one that is lost, only until it was heard last: what it does now is not known."""
+        """Of one that is not there, only until it was heard last: what it does is not known."""
         minutes = self._history.minutes(runner.id)
-        if state != "lost":
+        if state not in ("lost", "gone"):
             return minutes
         return until_heard(minutes, self.coordinator.clock.now_ms() - runner.last_seen_at)
 

@@ -146,6 +146,9 @@ class RegistryOps(TxBase):
         where = "WHERE runner = ? AND nonce = ? ORDER BY id DESC LIMIT 1"
         return self._session(where, runner_id, nonce)
 
+    def last_session(self, runner_id: int) -> Session | None:
+        return self._session("WHERE runner = ? ORDER BY id DESC LIMIT 1", runner_id)
+
     def open_sessions(self) -> list[Session]:
         return list(self.memory.sessions.values())
 

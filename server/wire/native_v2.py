@@ -49,7 +49,7 @@ class Welcome(Struct):
     secret: str
     pace: Pace
     accepts: list[str] = field(default_factory=list)
-    """What may be in reports beside what every coordinator reads."""
+    """What may be in messages beside what every coordinator reads."""
 
 
 class ProgressReport(Message):
@@ -110,6 +110,9 @@ class Sync(Message):
     free: Count = 0
     reports: list[Report] = field(default_factory=list)
     output: list[OutputChunk] = field(default_factory=list)
+    leaving: bool = False
+    """The runner ends, all it had is told, and it says no more; only where the welcome accepts
+    it."""
 
 
 class Assignment(Struct):

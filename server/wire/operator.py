@@ -381,7 +381,7 @@ class RunnerView(View):
     id: str
     name: str
     protocol: str
-    state: Literal["ok", "quiet", "suspect", "faulty", "lost", "draining", "drained"]
+    state: Literal["ok", "quiet", "suspect", "faulty", "lost", "draining", "drained", "gone"]
     capacity: int
     busy: int
     types: list[str]

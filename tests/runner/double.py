@@ -65,6 +65,10 @@ class Double:
     assigned: dict[str, str] = field(default_factory=dict)
     """Attempt -> type."""
     is_taking_output: bool = True
+    accepts: list[str] = field(default_factory=list)
+    left: list[Sync] = field(default_factory=list)
+    """Good-byes."""
+    loses_good_byes: bool = False
     fail_with: list[tuple[int, dict[str, Any], dict[str, str]]] = field(default_factory=list)
     """Answers (status, body, headers) to give instead, one for each sync or hello."""
     lose: int = 0
@@ -134,7 +138,7 @@ class Double:
             return status, msgspec.json.encode({"error": failure}), sent
         if call == "hello":
             self.hellos.append(msgspec.json.decode(body, type=Hello))
-            welcome = Welcome("runner-1", self._session, "secret", PACE)
+            welcome = Welcome("runner-1", self._session, "secret", PACE, self.accepts)
             return 200, msgspec.json.encode(welcome), {}
         return self._sync(msgspec.json.decode(body, type=Sync))
 
@@ -150,8 +154,10 @@ class Double:
         if sync.session != self._session:
             return self._error(409, "unknown_session", "say hello again")
         if sync.sequence not in self._answers:
-            self.syncs.append(sync)
+            (self.left if sync.leaving else self.syncs).append(sync)
             self._answers[sync.sequence] = msgspec.json.encode(self._carry_out(sync))
+        if sync.leaving and self.loses_good_byes:
+            return 0, b"", {}
         if self.lose:
             self.lose -= 1
             return 0, b"", {}

@@ -300,6 +300,28 @@ async def test_draining_finishes_what_runs_and_takes_nothing(
         assert len(coordinator.waiting) == 1
 
 
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_good_bye_is_said_once(coordinator: Double, tmp_path: Path, is_lost: bool) -> None:
+    coordinator.accepts, coordinator.loses_good_byes = ["leaving"], is_lost
+    async with runner(coordinator.url, tmp_path) as at_work:
+        await until(lambda: coordinator.syncs)
+        at_work.connector.drain()
+        await at_work.task
+    assert [(said.held, said.free) for said in coordinator.left] == [([], 0)]
+    assert at_work.connector.is_told
+    assert len(coordinator.hellos) == 1
+
+
+async def test_good_bye_is_not_said_where_it_is_not_understood(
+    coordinator: Double, tmp_path: Path
+) -> None:
+    async with runner(coordinator.url, tmp_path) as at_work:
+        await until(lambda: coordinator.syncs)
+        at_work.connector.drain()
+        await at_work.task
+    assert coordinator.left == []
+
+
 async def test_never_reached_is_told_apart(tmp_path: Path) -> None:
     async with runner("http://127.0.0.1:9", tmp_path) as at_work:
         at_work.connector.drain()

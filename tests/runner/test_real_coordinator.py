@@ -111,6 +111,8 @@ async def test_each_type_runs_and_the_agent_drains(service: Service, tmp_path: P
             assert "no value was given for x" in failed["job"]["error"]["message"]
             running.signal()
             assert await running.ends() == 0
+            [box] = (await client.get("/api/operator/v1/runners")).json()["runners"]
+            assert box["state"] == "gone"
 
 
 async def test_output_is_whole_over_kills_of_the_coordinator(

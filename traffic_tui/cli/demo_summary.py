@@ -97,5 +97,5 @@ def progress_line(seconds: float, states: Mapping[str, int], runners: Mapping[st
         for state in JOB_STATES
         if states.get(state)
     )
-    online = sum(number for state, number in runners.items() if state != "lost")
+    online = sum(number for state, number in runners.items() if state not in ("lost", "gone"))
     return f"{seconds:4.0f}s  {counts or 'no jobs yet'}  runners {online}"

@@ -62,6 +62,7 @@ EVENT_WORDS: Mapping[EventKind, tuple[str, Role]] = {
     "runner_faulty": ("runner faulty", "warn"),
     "runner_recovered": ("runner is back", "good"),
     "runner_lost": ("runner lost", "bad"),
+    "runner_left": ("runner ended", "plain"),
     "runner_draining": ("runner draining", "warn"),
     "runner_drained": ("runner drained", "plain"),
     "runner_resumed": ("runner resumed", "plain"),

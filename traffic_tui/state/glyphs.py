@@ -29,7 +29,9 @@ Role: TypeAlias = Literal[
 STATE_ROLES: tuple[Role, ...] = ("active", "waiting", "good", "warn", "bad", "muted", "place")
 """Roles a theme gives a colour; ``plain`` and ``title`` follow the foreground."""
 
-RunnerState: TypeAlias = Literal["ok", "quiet", "suspect", "faulty", "lost", "draining", "drained"]
+RunnerState: TypeAlias = Literal[
+    "ok", "quiet", "suspect", "faulty", "lost", "draining", "drained", "gone"
+]
 QueueState: TypeAlias = Literal["open", "paused", "late"]
 ScheduleState: TypeAlias = Literal["on", "paused"]
 
@@ -75,6 +77,7 @@ RUNNER_MARKS: Mapping[RunnerState, Mark] = {
     "lost": _mark("lost", "✗", "X", "bad"),
     "draining": _mark("draining", "▽", "v", "warn"),
     "drained": _mark("drained", "‖", "=", "muted"),
+    "gone": _mark("gone", "○", ".", "muted"),
 }
 
 QUEUE_MARKS: Mapping[QueueState, Mark] = {

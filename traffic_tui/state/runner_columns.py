@@ -62,6 +62,7 @@ PROBLEM_ORDER: Mapping[RunnerState, int] = {
     "draining": 4,
     "drained": 5,
     "ok": 6,
+    "gone": 7,
 }
 """Sorted by problem: the worst first."""
 
@@ -85,7 +86,7 @@ def _name(runner: RunnerView, context: RowContext, width: int) -> Cell:
 
 
 def _slots(runner: RunnerView, context: RowContext, width: int) -> Cell:
-    if runner.state in ("lost", "suspect"):
+    if runner.state in ("lost", "suspect", "gone"):
         return Cell(f"{runner.busy} of {runner.capacity}")
     figures = f"{runner.busy}/{runner.capacity}"
     is_wide = width >= _SLOTS.wide_width
@@ -129,7 +130,7 @@ def _fail(runner: RunnerView, context: RowContext, width: int) -> Cell:
 
 
 def _can(runner: RunnerView, context: RowContext, width: int) -> Cell:
-    if runner.state == "lost":
+    if runner.state in ("lost", "gone"):
         return Cell("-")
     return Cell("".join(letter if letter in runner.can else "." for letter in "solr"))
 
@@ -148,7 +149,7 @@ def _address(runner: RunnerView, context: RowContext, width: int) -> Cell:
 
 
 def _up(runner: RunnerView, context: RowContext, width: int) -> Cell:
-    if runner.state == "lost":
+    if runner.state in ("lost", "gone"):
         return Cell("-")
     return _passed(runner.connected_at, context, is_bad=False, role="plain")
 

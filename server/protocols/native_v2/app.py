@@ -102,6 +102,8 @@ class NativeV2App:
 
     async def _exchange(self, session: Session, sync: Sync) -> bytes:
         told = await self._coordinator.exchange(session.id, codec.said(sync))
+        if sync.leaving:
+            await self._coordinator.leave(session.id)
         answer = codec.sync_answer(told, codec.pace(self._coordinator.settings))
         return _encoder.encode(answer)
 

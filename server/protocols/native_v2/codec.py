@@ -39,8 +39,8 @@ FLUSH_SECONDS = 0.1
 MAX_HEARTBEAT_SECONDS = 15.0
 MAX_TYPES = 1_000
 MAX_LABELS = 100
-ACCEPTED = ("isolation", "usage")
-"""Fields of a report that runners of an older kind do not send, and older coordinators refuse."""
+ACCEPTED = ("isolation", "usage", "leaving")
+"""Fields of messages that runners of an older kind do not send, and older coordinators refuse."""
 BEATS_PER_LEASE = 4
 """So that two lost beats in a row do not yet make a runner suspect."""
 

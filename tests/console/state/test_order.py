@@ -80,11 +80,20 @@ def test_moving_orders_rest_after_a_key_and_after_placing() -> None:
 
 
 def test_runners_are_sorted_worst_first() -> None:
-    states = ("ok", "drained", "lost", "draining", "suspect", "faulty", "quiet")
+    states = ("gone", "ok", "drained", "lost", "draining", "suspect", "faulty", "quiet")
     runners = {state: runner_view(state, state) for state in states}
     rows = OrderedRows(runners, RUNNER_ORDERS["problem"])
     rows.place_again(list(runners))
-    assert rows.keys == ["lost", "quiet", "faulty", "suspect", "draining", "drained", "ok"]
+    assert rows.keys == [
+        "lost",
+        "quiet",
+        "faulty",
+        "suspect",
+        "draining",
+        "drained",
+        "ok",
+        "gone",
+    ]
 
 
 def test_unknown_values_sort_last() -> None:

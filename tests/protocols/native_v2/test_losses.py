@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from server.store.base import EventQuery
 from tests.protocols.native_v2.box import API, Box, chunk, hello_body, say_hello, state_of, submit
 from tests.protocols.world import LEASE_SECONDS, SAM, a_world
 
@@ -343,3 +344,28 @@ async def test_two_runners_of_different_names_do_not_see_each_other(tmp_path: Pa
         stolen = Box(world, {**two.welcome, "session": one.welcome["session"]})
         answer = await stolen.post(stolen.message())
         assert answer.status_code == 409
+
+
+async def test_a_runner_that_says_good_bye_is_gone_and_not_lost(tmp_path: Path) -> None:
+    def state(world: World, box: Box) -> str:
+        runner = world.coordinator.runner_by_uuid(box.welcome["runner_id"])
+        assert runner is not None
+        return world.coordinator.runner_state(runner)
+
+    async with a_world(tmp_path) as world:
+        box = await say_hello(world)
+        assert "leaving" in box.welcome["accepts"]
+        [job] = await submit(world)
+        await box.sync(free=1)
+        await box.sync(leaving=True)
+        assert state(world, box) == "gone"
+        assert await state_of(world, job) == "pending"
+        after = await box.post(box.message())
+        assert after.status_code == 409
+        events = await world.coordinator.store.reads.events(EventQuery())
+        assert "runner_left" in {event.kind for event in events}
+    async with a_world(tmp_path) as world:
+        assert state(world, box) == "gone"
+        again = await say_hello(world, nonce="boot-2")
+        assert state(world, again) == "ok"
+        assert [one["job"] for one in (await again.sync(free=1))["assign"]] == [job["id"]]

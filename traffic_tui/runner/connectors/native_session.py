@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from server.ids import new_uuid
-from server.wire.native_v2 import Hello, SyncAnswer, Welcome
+from server.wire.native_v2 import Hello, Sync, SyncAnswer, Welcome
 from traffic_tui.runner.connectors.backoff import Backoff
 from traffic_tui.runner.connectors.link import Link, Rejected, Unreachable, decoded
 from traffic_tui.runner.errors import RunnerError
@@ -20,18 +20,21 @@ from traffic_tui.runner.words import plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from server.wire.native_v2 import Sync
     from traffic_tui.runner.connectors.link import Address
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/api/native-v2/runner/"
+LEAVING_SECONDS = 2.0
+"""How long the coordinator may take to hear that the runner ends."""
 WAKE_SECONDS = 25.0
 """How long a wake call stays parked."""
 ENDING_PAUSE_SECONDS = 0.5
 """Longest pause between tries once the runner is to end."""
 NO_ENTRY = (401, 403)
 UNREADABLE = (400, 413, 422)
+LEAVING = "leaving"
+"""What a welcome accepts where a sync may say that its runner ends."""
 
 _encoder = msgspec.json.Encoder()
 _welcome_decoder = msgspec.json.Decoder(Welcome)
@@ -159,6 +162,20 @@ class NativeSession:
             read_seconds=WAKE_SECONDS + 10,
         )
         return status == 200
+
+    async def leave(self, sequence: int) -> None:
+        """Say that this runner ends. Said once: whoever does not hear it has the lease."""
+        welcome = self.welcome
+        if LEAVING not in welcome.accepts:
+            return
+        body = _encoder.encode(Sync(welcome.session, welcome.secret, sequence, leaving=True))
+        path = f"{PREFIX}{welcome.runner_id}/sync"
+        try:
+            async with asyncio.timeout(LEAVING_SECONDS):
+                await self._link.call("POST", path, body)
+        except (Unreachable, Rejected, TimeoutError) as error:
+            words = plain(str(error)) or "no answer in time"
+            log.info("%s did not hear that this runner ends: %s", self.url, words)
 
     # inside ------------------------------------------------------------------------------------
 

@@ -119,6 +119,7 @@ class NativeV2Connector:
             raise NeverReached(f"{self._session.url} was never reached")
         async with beside(self._listen()):
             await self._converse(supervisor)
+        await self._session.leave(self._sequence + 1)
 
     async def _converse(self, supervisor: Supervisor) -> None:
         while True:
