@@ -15,8 +15,8 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from server.http.cycle import Cycle, header_lines
-from server.http.exchange import LAST_SHOWN, WHOLE
+from server.http.cycle import Cycle
+from server.http.exchange import BODY_IS_HERE, LAST_SHOWN
 from server.keyring import LastShown
 from server.wire.operator import ErrorBody, FailureView
 
@@ -68,8 +68,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._idle_since: float | None = None
         """When the last answer had been given; None: a request is under way."""
         self._timer: asyncio.TimerHandle | None = None
-        self._default_headers: Sequence[tuple[bytes, bytes]] = ()
-        self._default_lines = b""
         self.news = asyncio.Event()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -152,16 +150,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if self.cycle is not None and not self._is_upgrade() and not self.cycle.response_complete:
-            self.scope[WHOLE] = self.cycle
+            self.scope[BODY_IS_HERE] = True
             self.cycle.feed_end()
 
-    def default_lines(self) -> bytes:
-        # uvicorn puts another list there each second, with the time in it.
-        headers = self.server_state.default_headers
-        if headers is not self._default_headers:
-            self._default_headers = headers
-            self._default_lines = header_lines(headers)
-        return self._default_lines
+    @property
+    def default_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        return self.server_state.default_headers
 
     def answered(self) -> None:
         """An answer has been given: the next request's turn, if there is one."""

@@ -112,15 +112,14 @@ class Wire(asyncio.Transport):
 class Line:
     """A connection without a network."""
 
+    default_headers = ()
+
     def __init__(self) -> None:
         self.wire = Wire()
         self.transport: asyncio.Transport = self.wire
         self.flow = FlowControl(self.wire)
         self.news = asyncio.Event()
         self.is_answered = False
-
-    def default_lines(self) -> bytes:
-        return b""
 
     def answered(self) -> None:
         self.is_answered = True
