@@ -58,6 +58,7 @@ class Coordinator(
     def _begin(self, tx: Tx) -> None:
         self._follow_configuration(tx, {}, self.started_at)
         self._memory.load(tx)
+        self._sweeper.load(tx)
         firing.after_clock_change(tx, self._memory, self.started_at)
         tx.append("coordinator_started", at=self.started_at)
 

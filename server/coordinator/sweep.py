@@ -222,7 +222,7 @@ def write_last_seen(tx: Tx, memory: Memory, heard: Mapping[int, int]) -> None:
 
 
 def prune(tx: Tx, memory: Memory, now: int, limit: int) -> int:
-    """One step of retention; how many things went."""
+    """One step of retention; how many things went. ``now`` is retention's own."""
     retention = memory.settings.retention
     removed = tx.prune(
         jobs_before=now - retention.jobs_ms,

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 
 from server.coordinator import clock_change, firing, sweep
+from server.coordinator.age_clock import AgeClock
 from server.coordinator.clock_change import ClockChange
 from server.errors import TrafficError
 from server.leases import HiccupDetector
@@ -32,8 +33,10 @@ STALL_SECONDS = 2.0
 STOP_SECONDS = 2.0
 PRUNE_PAUSE_SECONDS = 0.01
 """Between two steps of retention, so that others get their turn."""
-PRUNE_AFTER_JUMP_SECONDS = 3_600.0
-"""Retention waits so long after the clock was set: one that is a year ahead would remove all."""
+AGE_STEP_MS = 3_600_000
+"""What retention came to is stored this often: it is read once, at a start."""
+TOLD_BEHIND_MS = 24 * 3_600_000
+"""Retention that is further behind says so at a start: things are kept longer than people think."""
 
 
 class Sweeper:
@@ -45,9 +48,21 @@ class Sweeper:
         self._hiccups = HiccupDetector(memory.clock, tolerated_seconds=STALL_SECONDS)
         self._told_drained: set[int] = set()
         self._calm_until = 0.0
-        self._prune_from = 0.0
+        self._age = AgeClock(memory.clock, 0)
+        self._age_stored = 0
         self._tick = 0
         self._task: asyncio.Task[None] | None = None
+
+    def load(self, tx: Tx) -> None:
+        """Learn from the store how far retention came."""
+        self._age_stored = tx.retention_reached()
+        self._age = AgeClock(self._memory.clock, self._age_stored)
+        if (behind := self._age.behind_ms) >= TOLD_BEHIND_MS:
+            log.warning(
+                "the clock is %.0f days past the last look at what is old; if it is right, nothing"
+                " need be done: retention makes up for a day in each hour",
+                behind / TOLD_BEHIND_MS,
+            )
 
     def start(self) -> None:
         """Begin; nothing expires until everybody had one lease to come back."""
@@ -107,12 +122,10 @@ class Sweeper:
             self._be_calm()
 
     async def _follow_clock(self, hiccup: Hiccup) -> None:
-        """The wall clock was set: times that were reckoned move with it, and nothing is removed
-        for being old until people had time to set a clock right that is wrong now."""
+        """The wall clock was set: times that were reckoned move with it."""
         seconds = hiccup.jumped_ms / 1000
         log.warning("the wall clock was set by %+.1fs: what runs and waits keeps its time", seconds)
         memory, insist = self._memory, self._insist
-        self._prune_from = memory.clock.monotonic() + PRUNE_AFTER_JUMP_SECONDS
         now = memory.clock.now_ms()
         change = ClockChange(hiccup.jumped_ms, now - hiccup.passed_ms)
         memory.heard_until(now)
@@ -156,8 +169,8 @@ class Sweeper:
             await apply(lambda tx: sweep.announce_waiting(tx, memory))
         if number % ROUNDS_PER_LAST_SEEN == 0:
             await self._write_last_seen(now)
-        if number % ROUNDS_PER_RETENTION == 0 and memory.clock.monotonic() >= self._prune_from:
-            await self._prune(now)
+        if number % ROUNDS_PER_RETENTION == 0:
+            await self._prune(self._age.now_ms())
 
     async def _watch_leases(self, now: int) -> None:
         memory, apply = self._memory, self._store.apply
@@ -187,6 +200,9 @@ class Sweeper:
             await self._store.apply(lambda tx: sweep.write_last_seen(tx, memory, stale))
 
     async def _prune(self, now: int) -> None:
+        if now >= self._age_stored + AGE_STEP_MS:
+            await self._store.apply(lambda tx: tx.keep_retention_reached(now))
+            self._age_stored = now
         removed = 1
         while removed:
             removed = await self._store.apply(

@@ -444,6 +444,12 @@ class Tx(Protocol):
         """Delete at most ``limit`` of each kind that are older; the answer is how many went."""
         ...
 
+    def retention_reached(self) -> int:
+        """Epoch milliseconds up to which retention came; 0: it never ran."""
+        ...
+
+    def keep_retention_reached(self, at: int) -> None: ...
+
     def prune_unused(self, limit: int) -> int:
         """Look at the next ``limit`` classes, and as many pairs of a class and a submitter, and
         forget those that no job has; the answer is how many went."""

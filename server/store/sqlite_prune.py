@@ -81,7 +81,7 @@ class PruneOps(TxBase):
         return self.db.execute(sql, (json_ids(ids),)).rowcount
 
     def _raise_mark(self, name: str, value: int) -> None:
-        """Remember the highest id given, so that none is ever given twice."""
+        """Remember the highest there was, so that no id is ever given twice."""
         self.db.execute(
             "INSERT INTO marks (name, value) VALUES (?,?)"
             " ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
@@ -89,6 +89,13 @@ class PruneOps(TxBase):
         )
 
     # retention -------------------------------------------------------------------------
+
+    def retention_reached(self) -> int:
+        row = self.db.read("SELECT value FROM marks WHERE name = 'retention'", ()).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def keep_retention_reached(self, at: int) -> None:
+        self._raise_mark("retention", at)
 
     def prune(
         self, *, jobs_before: int, output_before: int, events_before: int, now: int, limit: int

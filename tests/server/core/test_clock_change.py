@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.coordinator.sweeper import PRUNE_AFTER_JUMP_SECONDS, ROUNDS_PER_RETENTION
+from server.clock import ManualClock
+from server.coordinator.age_clock import SPEED
+from server.coordinator.sweeper import ROUNDS_PER_RETENTION
 from server.errors import Busy
 from server.model import Outcome, RetryPolicy
 from server.settings import RetentionSettings
@@ -125,17 +127,71 @@ async def test_a_drain_keeps_its_time(world: World) -> None:
     assert (await world.newest(job)).state == "ending"
 
 
+WEEK_KEPT = replace(SETTINGS, retention=RetentionSettings(jobs_ms=7 * DAY * 1000))
+
+
+async def is_kept(world: World, job: Job) -> bool:
+    await world.pass_seconds(2 * ROUNDS_PER_RETENTION)
+    return await world.coordinator.store.reads.job_detail(job.id) is not None
+
+
+async def ended_job(world: World) -> Job:
+    (job,) = await world.submit("fib")
+    await world.coordinator.stop_job(SAM, job.id)
+    return job
+
+
 async def test_a_clock_that_is_far_ahead_for_a_while_removes_nothing() -> None:
-    settings = replace(SETTINGS, retention=RetentionSettings(jobs_ms=7 * DAY * 1000))
-    async with a_world(settings=settings) as world:
-        (job,) = await world.submit("fib")
-        await world.coordinator.stop_job(SAM, job.id)
+    async with a_world(settings=WEEK_KEPT) as world:
+        job = await ended_job(world)
         world.clock.jump(365 * DAY)
-        await world.pass_seconds(2 * ROUNDS_PER_RETENTION)
-        assert (await world.job(job)).state == "stopped"
-        world.clock.advance(PRUNE_AFTER_JUMP_SECONDS)
-        await world.pass_seconds(2 * ROUNDS_PER_RETENTION)
-        assert await world.coordinator.store.reads.job_detail(job.id) is None
+        assert await is_kept(world, job)
+        world.clock.advance(6 * DAY / SPEED)
+        assert await is_kept(world, job)
+        world.clock.advance(1 * DAY / SPEED)
+        assert not await is_kept(world, job)
+
+
+async def test_a_start_under_a_clock_that_is_far_ahead_removes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ManualClock()
+    async with a_world(tmp_path / "db", settings=WEEK_KEPT, clock=clock) as world:
+        job = await ended_job(world)
+        await world.pass_seconds(ROUNDS_PER_RETENTION)
+    assert "past the last look" not in caplog.text
+    clock.jump(365 * DAY)
+    for _ in range(2):
+        async with a_world(tmp_path / "db", settings=WEEK_KEPT, clock=clock) as world:
+            assert await is_kept(world, job)
+        assert "the clock is 365 days past the last look at what is old" in caplog.text
+    clock.jump(-365 * DAY)
+    async with a_world(tmp_path / "db", settings=WEEK_KEPT, clock=clock) as world:
+        clock.advance(6 * DAY)
+        assert await is_kept(world, job)
+        clock.advance(2 * DAY)
+        assert not await is_kept(world, job)
+
+
+async def test_a_laptop_that_sleeps_every_hour_is_kept_clean() -> None:
+    """Asleep, the wall clock goes on alone."""
+    async with a_world(settings=WEEK_KEPT) as world:
+        job = await ended_job(world)
+        for day in range(7):
+            assert await is_kept(world, job), day
+            world.clock.jump(23 * HOUR)
+            world.clock.advance(HOUR)
+        assert not await is_kept(world, job)
+
+
+async def test_a_clock_that_was_behind_is_caught_up_with() -> None:
+    async with a_world(settings=WEEK_KEPT) as world:
+        job = await ended_job(world)
+        world.clock.jump(-365 * DAY)
+        assert await is_kept(world, job)
+        world.clock.jump(365 * DAY)
+        world.clock.advance(8 * DAY)
+        assert not await is_kept(world, job)
 
 
 async def test_when_a_runner_was_heard_is_never_in_the_future(tmp_path: Path) -> None:
