@@ -28,7 +28,23 @@ def explain(tx: Tx, memory: Memory, job_id: int, now: int) -> Explanation:
         return _explain_range(tx, memory, job, now)
     verdicts, line = _verdicts(tx, memory, job, job_class, now)
     advice = suggestion(verdicts, line.queue) if job.state == "pending" else ""
+    if _could_hang(tx, memory, job):
+        advice = (
+            "should it hang, stop it: nobody else will, as its runner says nothing before the end"
+            " and it has no timeout. Submit such jobs with one"
+        )
     return Explanation(job.state, _summary(tx, memory, job, verdicts), verdicts, advice)
+
+
+def _could_hang(tx: Tx, memory: Memory, job: Job) -> bool:
+    """Whether nothing but a person would ever end the job's attempt, should it not end itself."""
+    if job.state != "in_progress":
+        return False
+    attempt = tx.attempts([job.attempt])[job.attempt][1]
+    runner = memory.runners.get(attempt.runner)
+    if runner is None or attempt.deadline:
+        return False
+    return memory.traits_of(runner.protocol).alive_by == "deadline"
 
 
 def _explain_range(tx: Tx, memory: Memory, job: Job, now: int) -> Explanation:

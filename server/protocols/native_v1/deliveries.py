@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_AT_ONCE = 256
 """Calls under way; further ones wait for their turn, and their time begins with it."""
+SHORTAGE_SECONDS = 1.0
+"""Between two tries where we have no file for a connection: that is no fault of the runner."""
 STOP_SECONDS = 1.0
 """How long calls under way may still take when the coordinator ends."""
 
@@ -88,12 +90,17 @@ class Deliveries:
             await self._coordinator.not_taken(assigned.attempt.uuid, refused)
             return
         has_to_wait = self._turns.locked()
-        async with self._turns:
-            if has_to_wait and not await self._is_wanted(assigned):
-                taken_back = Outcome("lost", "it was taken back before it was brought")
-                await self._coordinator.not_taken(assigned.attempt.uuid, taken_back)
-                return
-            refusal = await self._call(placed, body)
+        while True:
+            async with self._turns:
+                if has_to_wait and not await self._is_wanted(assigned):
+                    taken_back = Outcome("lost", "it was taken back before it was brought")
+                    await self._coordinator.not_taken(assigned.attempt.uuid, taken_back)
+                    return
+                refusal = await self._call(placed, body)
+            if refusal is None or not refusal.is_ours:
+                break
+            has_to_wait = True
+            await asyncio.sleep(SHORTAGE_SECONDS)
         if refusal is None:
             self._coordinator.touch(placed.session.id)
             await self._coordinator.accepted(assigned.attempt.uuid)

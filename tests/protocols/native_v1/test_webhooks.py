@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from server.protocols.native_v1 import deliveries
+from server.protocols.native_v1.health import Refusal
+from server.protocols.native_v1.webhooks import Webhooks
 from tests.protocols.native_v1.runner import Runner, a_runner, silence, status
 from tests.protocols.native_v1.world import SAM, a_world, settings_of, until
 
@@ -235,3 +237,58 @@ async def test_a_webhook_of_its_own_is_called_and_known_after_a_restart(tmp_path
                 await again.becomes(first, "completed")
         finally:
             await runner.die()
+
+
+async def test_what_we_have_no_file_for_is_no_fault_of_the_runner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Webhooks.call
+    shortages = [Refusal("the coordinator can open no connection", False, is_ours=True)] * 2
+
+    async def short_of_files(*args: Any, **more: Any) -> Refusal | None:
+        return shortages.pop() if shortages else await call(*args, **more)
+
+    monkeypatch.setattr(Webhooks, "call", short_of_files)
+    monkeypatch.setattr(deliveries, "SHORTAGE_SECONDS", 0.05)
+    async with a_world(tmp_path) as world, a_runner(world) as runner:
+        [job] = await world.submit()
+        await runner.say("completed", await runner.job())
+        await world.becomes(job, "completed")
+        assert "runner_faulty" not in await world.event_kinds()
+        assert len(await world.attempts(job)) == 1
+
+
+async def test_a_shortage_that_lasts_is_waited_for_only_as_long_as_the_job_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def short_of_files(*args: Any, **more: Any) -> Refusal:
+        return Refusal("the coordinator can open no connection", False, is_ours=True)
+
+    def deliveries_under_way() -> list[str]:
+        names = (task.get_name() for task in asyncio.all_tasks())
+        return [name for name in names if name.startswith("native-v1 webhook of")]
+
+    async def is_over() -> bool:
+        return not deliveries_under_way()
+
+    monkeypatch.setattr(Webhooks, "call", short_of_files)
+    monkeypatch.setattr(deliveries, "SHORTAGE_SECONDS", 0.05)
+    async with a_world(tmp_path) as world, a_runner(world) as runner:
+        [job] = await world.submit()
+        await world.becomes(job, "claimed")
+        await world.coordinator.stop_job(SAM, job.id)
+        await world.becomes(job, "stopped")
+        await until(is_over, "the call is given up")
+        assert await is_in_state(world, runner, "ok")
+
+
+async def test_a_job_that_nothing_would_end_is_explained(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world, a_runner(world, capacity=2) as runner:
+        [endless] = await world.submit()
+        [bounded] = await world.submit(timeout_ms=60_000)
+        for number, job in enumerate((endless, bounded)):
+            await runner.job(number)
+            await world.becomes(job, "in_progress")
+        advice = (await world.coordinator.explain(endless.id)).suggestion
+        assert advice.startswith("should it hang, stop it: nobody else will")
+        assert not (await world.coordinator.explain(bounded.id)).suggestion
