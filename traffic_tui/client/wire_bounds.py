@@ -8,6 +8,7 @@ import msgspec
 
 from server.errors import InvalidInput
 from server.store.base import JobOrder
+from server.wire.misfits import misfit
 from traffic_tui.client.base import ClientError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def checked_request(request: R) -> R:
     try:
         return msgspec.json.decode(msgspec.json.encode(request), type=type(request))
     except msgspec.MsgspecError as error:
-        words = f"the body is not what is expected here: {error}"
+        words = f"the body is not what is expected here: {misfit(error, type(request))}"
         raise as_client_error(InvalidInput(words)) from error
 
 
