@@ -12,7 +12,7 @@ from __future__ import annotations
 from server.filters.parser import FilterError, parse_duration_ms, parse_filter
 from server.filters.patterns import fold, folded_error
 from server.filters.terms import Filter, FilterRow
-from server.filters.words import Completion, describe, suggest
+from server.filters.words import Completion, describe, quoted, suggest
 
 parse = parse_filter
 
@@ -27,5 +27,6 @@ __all__ = [
     "parse",
     "parse_duration_ms",
     "parse_filter",
+    "quoted",
     "suggest",
 ]

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from server.errors import InvalidInput
+from server.filters.causes import cause_of
 from server.filters.patterns import Pattern, fold
 from server.filters.terms import (
     AGE_FIELDS,
@@ -254,7 +255,10 @@ def _part_name(place: _Field, kind: str) -> str:
 
 def _text_term(name: TextField, values: list[_Value]) -> TextTerm:
     mode: Mode = "begins" if name == "id" else "contains" if name == "error" else "whole"
-    return TextTerm(name, _patterns(values, mode))
+    patterns = _patterns(values, mode)
+    if name == "cause":  # any text of it names it
+        patterns = tuple(Pattern(cause_of(one.text), one.mode) for one in patterns)
+    return TextTerm(name, patterns)
 
 
 def _patterns(values: list[_Value], mode: Mode) -> tuple[Pattern, ...]:

@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from server.filters.causes import cause_of
 from server.filters.patterns import Pattern, argument_matches, fold
 from server.model import ACTIVE_STATES, JOB_STATES, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TextField = Literal["id", "type", "queue", "runner", "owner", "origin", "schedule", "error"]
+TextField = Literal[
+    "id", "type", "queue", "runner", "owner", "origin", "schedule", "error", "cause"
+]
 NumberField = Literal["number", "priority", "try", "progress", "parent"]
 AgeField = Literal["age", "for", "quiet"]
 Operator = Literal["<", "<=", ">", ">=", "="]
@@ -29,6 +32,7 @@ TEXT_FIELDS: Final[tuple[TextField, ...]] = (
     "origin",
     "schedule",
     "error",
+    "cause",
 )
 NUMBER_FIELDS: Final[tuple[NumberField, ...]] = (
     "number",
@@ -85,7 +89,7 @@ class StateTerm:
 
 @dataclass(frozen=True, slots=True)
 class TextTerm:
-    """``queue:gpu``, ``error:"ImportError*"``"""
+    """``queue:gpu``, ``error:"ImportError*"``. The pattern of a ``cause`` is one itself."""
 
     field: TextField
     patterns: tuple[Pattern, ...]
@@ -95,6 +99,8 @@ class TextTerm:
             texts: tuple[str, ...] = (row.runner, row.runner_id) if row.runner_id else ()
         elif self.field == "schedule":
             texts = (row.schedule,) if row.schedule else ()
+        elif self.field == "cause":
+            texts = (cause_of(fold(row.error)),)
         else:
             texts = (getattr(row, self.field),)
         return any(pattern.fits(text) for text in texts for pattern in self.patterns)

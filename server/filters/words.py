@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from server.filters.parser import FIELDS
@@ -85,6 +86,14 @@ def duration_words(milliseconds: int) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def quoted(text: str) -> str:
+    """A value as a filter takes it: in quotes where there is more in it than letters and digits."""
+    if re.fullmatch(r"[\w.\-/@#]+", text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def suggest(text: str, cursor: int) -> list[Completion]:

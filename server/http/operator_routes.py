@@ -14,6 +14,7 @@ from server.http.exchange import header
 from server.http.output_answer import OUTPUT_HEADERS, answer_output
 from server.http.queries import (
     EventsQuery,
+    GroupsQuery,
     JobsQuery,
     LateWritesQuery,
     OutputQuery,
@@ -30,6 +31,7 @@ from server.wire.operator import (
     EventsView,
     ExplainView,
     FoundView,
+    GroupsView,
     JobDetailView,
     JobsView,
     KeyRequest,
@@ -76,6 +78,11 @@ async def _jobs(api: OperatorApi, call: Call) -> Answer:
         order=query.order,
         numbers=numbers_of(query.numbers),
     )
+
+
+async def _job_groups(api: OperatorApi, call: Call) -> Answer:
+    query: GroupsQuery = call.query
+    return await api.job_groups(call.actor, by=query.by, filter=query.filter, limit=query.limit)
 
 
 async def _events(api: OperatorApi, call: Call) -> Answer:
@@ -135,6 +142,15 @@ ROUTES: tuple[Route, ...] = (
         _jobs,
         answer=JobsView,
         query=JobsQuery,
+    ),
+    Route(
+        "GET",
+        "/jobs/groups",
+        "read_own",
+        "Jobs that are alike, counted: by what went wrong, by type, runner or queue.",
+        _job_groups,
+        answer=GroupsView,
+        query=GroupsQuery,
     ),
     Route(
         "GET",

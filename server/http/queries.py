@@ -38,6 +38,15 @@ class JobsQuery(Query):
     ] = ""
 
 
+class GroupsQuery(Query):
+    by: Annotated[
+        Literal["error", "type", "runner", "queue"],
+        Meta(description="error: by its cause, which is the text less numbers, ids and addresses."),
+    ] = "error"
+    filter: Annotated[str, Meta(max_length=2_000)] = ""
+    limit: PageSize = 100
+
+
 class OutputQuery(Query):
     attempt: Annotated[Word, Meta(description="An attempt's number or id; default: newest.")] = ""
     stream: Literal["", "stdout", "stderr", "console"] = ""

@@ -11,12 +11,13 @@ from server.coordinator.results import LeaseView
 from server.errors import InvalidInput, NotFound
 from server.filters import parse_filter
 from server.operator.coverage_views import coverage_view
+from server.operator.group_views import groups_view
 from server.operator.job_views import attempt_view, job_full_view, job_view, lineage_view
 from server.operator.line_views import event_view, explain_view
 from server.operator.parts import OperatorParts, exactly_one
 from server.payloads import check_payload
 from server.roles import sees_only_own
-from server.store.base import JobQuery
+from server.store.base import GroupQuery, JobQuery
 from server.submission import job_specs, milliseconds
 from server.wire.operator import JobDetailView, JobsView, OneJobView, SubmittedView
 
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
     from server.coordinator.results import Acted
     from server.model import Actor
-    from server.store.base import JobDetail, JobOrder
+    from server.store.base import Grouping, JobDetail, JobOrder
     from server.wire.operator import (
         ExplainView,
+        GroupsView,
         PriorityRequest,
         ReassignRequest,
         ResubmitRequest,
@@ -89,6 +91,18 @@ class JobCalls(OperatorParts):
             count=page.count,
             count_is_exact=page.count_is_exact,
         )
+
+    async def job_groups(
+        self, actor: Actor, *, by: Grouping = "error", filter: str = "", limit: int = 100
+    ) -> GroupsView:
+        """Jobs that are alike, counted: by what went wrong, by type, runner or queue."""
+        query = GroupQuery(
+            by=by,
+            filter=parse_filter(filter) if filter.strip() else None,
+            owner=actor.name if sees_only_own(actor.role) else None,
+            limit=limit,
+        )
+        return groups_view(await self.reads.job_groups(query), by, filter)
 
     async def job(self, actor: Actor, job: str) -> JobDetailView:
         """Everything about one job but its console."""

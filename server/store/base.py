@@ -511,6 +511,60 @@ class JobPage:
     count_is_exact: bool
 
 
+Grouping = Literal["error", "type", "runner", "queue"]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupQuery:
+    """Jobs that are alike, counted together: the largest groups first."""
+
+    by: Grouping = "error"
+    filter: Filter | None = None
+    owner: str | None = None
+    """Only jobs that this one submitted."""
+    limit: int = 100
+
+
+class Tally(NamedTuple):
+    """How often each of some names occurs."""
+
+    top: tuple[tuple[str, int], ...]
+    """The most frequent ones with their jobs."""
+    number: int
+    """Of all names."""
+
+
+class JobGroup(NamedTuple):
+    """Jobs that are alike."""
+
+    name: str
+    """What they have in common: cause, type, queue or runner. Empty: no error is told."""
+    text: str
+    """An error as it was told, of the newest of them; else the name."""
+    is_varied: bool
+    """Whether other texts have the same cause."""
+    jobs: int
+    """How many they are."""
+    first: int
+    """When the first of them came into its state."""
+    last: int
+    newest: tuple[int, str]
+    """Number and UUID."""
+    types: Tally
+    queues: Tally
+    runners: Tally
+
+
+class JobGroups(NamedTuple):
+    groups: list[JobGroup]
+    number: int
+    """Of all groups."""
+    jobs: int
+    """In all groups."""
+    is_whole: bool
+    """False: there are more, older ones, that were not looked at."""
+
+
 class AttemptRow(NamedTuple):
     """One attempt with everything but its console."""
 
@@ -633,6 +687,8 @@ class Reads(Protocol):
     """Long reads, on connections of their own, each seeing one consistent state."""
 
     async def job_page(self, query: JobQuery) -> JobPage: ...
+
+    async def job_groups(self, query: GroupQuery) -> JobGroups: ...
 
     async def job_detail(self, job_id: int) -> JobDetail | None: ...
 

@@ -25,7 +25,9 @@ from server.filters.terms import (
     label_matches,
 )
 from server.model import JOB_STATES
+from server.store import error_sql
 from server.store.codes import FIRST_ACTIVE, FIRST_FINAL, LAST_ACTIVE, STATE_CODE, map_of
+from server.store.error_sql import ErrorSql
 from server.store.filter_tests import (
     ALWAYS,
     COSTLY,
@@ -35,6 +37,7 @@ from server.store.filter_tests import (
     Test,
     Values,
     any_of,
+    folded_test,
 )
 from server.store.names import Names
 
@@ -62,8 +65,7 @@ _PERCENT: Final = (
     " AND j.attempt = 0))"
 )
 _PARENT: Final = "coalesce((SELECT parent FROM job_details WHERE job = j.id), 0)"
-_CAUSE: Final = "coalesce((SELECT cause FROM outcomes WHERE attempt = j.attempt), 0)"
-SIZE_CAP: Final = 50_001
+SIZE_CAP: Final = 100_001
 """Counting how many a source gives ends here."""
 _BEGIN: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 
@@ -71,6 +73,7 @@ _BEGIN: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 def install_functions(db: sqlite3.Connection) -> None:
     """Give a connection the functions that the tests of some terms call."""
     db.create_function("argument_matches", 2, _argument_matches, deterministic=True)
+    error_sql.install_functions(db)
 
 
 @lru_cache(maxsize=32)
@@ -91,6 +94,7 @@ class FilterSql:
         self._db = db
         self._now = now
         self.names = Names(db)
+        self._errors = ErrorSql(db, self._sized, SIZE_CAP)
 
     def tests(self, wanted: Filter) -> list[Test]:
         return [self._test(condition) for condition in wanted.conditions]
@@ -137,6 +141,11 @@ class FilterSql:
         source = Source(" UNION ".join(parts), (), size, is_exact=True)
         return Test(f"j.state IN ({_list(codes)})", (), source)
 
+    def went_wrong(self) -> Test:
+        """Jobs that ended badly, and those of which an error is told."""
+        ended = self._states([STATE_CODE["failed"], STATE_CODE["expired"]])
+        return any_of([ended, self._errors.told()])
+
     # names -----------------------------------------------------------------------------
 
     def _text(self, term: TextTerm) -> Test:
@@ -144,7 +153,9 @@ class FilterSql:
         if term.field == "id":
             return any_of([self._uuid(pattern) for pattern in patterns])
         if term.field == "error":
-            return any_of([self._error(pattern) for pattern in patterns])
+            return any_of([self._errors.error(pattern) for pattern in patterns])
+        if term.field == "cause":
+            return any_of([self._errors.cause(pattern) for pattern in patterns])
         if term.field == "runner":
             return self._runners(_any(patterns), with_ids=True)
         if term.field == "schedule":
@@ -211,37 +222,6 @@ class FilterSql:
             [self._facets(self.names.facets_of_classes(classes)), self._runner_ids(runners)]
         )
 
-    # errors ----------------------------------------------------------------------------
-
-    def _error(self, pattern: Pattern) -> Test:
-        return any_of([self._attempt_error(pattern), self._range_error(pattern)])
-
-    def _range_error(self, pattern: Pattern) -> Test:
-        """What fits why a range failed, which no attempt of it tells; it is written as folded."""
-        condition, value = folded_test("problem", pattern)
-        sql = f"SELECT job FROM ranges WHERE problem <> '' AND {condition}"
-        source = self._sized(sql, (value,))
-        return Test(f"j.id IN ({sql})", (value,), source) if source.size else NEVER
-
-    def _attempt_error(self, pattern: Pattern) -> Test:
-        condition, value = folded_test("folded", pattern)
-        of_causes = f"SELECT id FROM causes WHERE {condition}"
-        found = self._db.execute(f"{of_causes} LIMIT {SIZE_CAP}", (value,)).fetchall()
-        is_blank = pattern.matches("")
-        if not found and not is_blank:
-            return NEVER
-        if is_blank:  # what fits an empty text fits jobs without an error
-            return Test(f"{_CAUSE} IN (SELECT 0 UNION ALL {of_causes})", (value,), None, COSTLY)
-        listed = _list([row[0] for row in found]) if len(found) <= 500 else None
-        wanted, values = (listed, ()) if listed is not None else (of_causes, (value,))
-        sql = (
-            "SELECT a.job FROM outcomes o JOIN attempts a ON a.id = o.attempt"
-            f" WHERE o.cause > 0 AND o.cause IN ({wanted})"
-        )
-        counted = f"SELECT 1 FROM outcomes WHERE cause > 0 AND cause IN ({wanted})"
-        size = self._sized(counted, values).size  # without the join: it may count many
-        return Test(f"{_CAUSE} IN ({wanted})", values, Source(sql, values, size), COSTLY)
-
     # numbers and times -----------------------------------------------------------------
 
     def _number(self, term: NumberTerm) -> Test:
@@ -300,7 +280,7 @@ class FilterSql:
                 self._number_text(term.beginning),
                 self._facets(self.names.facets_of_classes(classes)),
                 self._runners(names.matches, with_ids=False),
-                self._error(names),
+                self._errors.error(names),
             ]
         )
 
@@ -345,17 +325,6 @@ def number_ranges(beginning: int, highest: int) -> list[tuple[int, int]]:
         ranges.append((beginning * width, beginning * width + width - 1))
         width *= 10
     return ranges
-
-
-def folded_test(column: str, pattern: Pattern) -> tuple[str, str]:
-    """A condition on a column of folded text, and its one value."""
-    if pattern.mode == "whole":
-        return f"{column} = ?", pattern.text
-    if pattern.mode == "contains":
-        return f"instr({column}, ?) > 0", pattern.text
-    text = pattern.text if pattern.mode == "glob" else pattern.text + "*"
-    escaped = text.replace("[", "[[]").replace("?", "[?]")
-    return f"{column} GLOB ?", escaped
 
 
 def _argument(term: ArgumentTerm) -> Test:

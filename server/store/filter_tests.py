@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from server.filters.patterns import Pattern
+
 Values = tuple[Any, ...]
 
 
@@ -64,3 +66,18 @@ def any_of(tests: Sequence[Test]) -> Test:
         source,
         max(test.cost for test in tests),
     )
+
+
+def folded_test(column: str, pattern: Pattern) -> tuple[str, str]:
+    """A condition on a column of folded text, and its one value."""
+    if pattern.mode == "whole":
+        return f"{column} = ?", pattern.text
+    if pattern.mode == "contains":
+        return f"instr({column}, ?) > 0", pattern.text
+    return f"{column} GLOB ?", glob_text(pattern)
+
+
+def glob_text(pattern: Pattern) -> str:
+    """A pattern that begins or has asterisks, as SQLite's GLOB reads it."""
+    text = pattern.text if pattern.mode == "glob" else pattern.text + "*"
+    return text.replace("[", "[[]").replace("?", "[?]")

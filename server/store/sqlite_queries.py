@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 COUNT_CAP: Final = 100_000
 """Jobs that are counted one by one; beyond it the count is given as at least this."""
 COSTLY_COUNT_CAP: Final = 2_000
-"""The same where looking at each job is costly."""
+"""The same where looking at each job is costly, and no index tells which ones to look at."""
 MAX_LIMIT: Final = 10_000
 SPARSE: Final = 5_000
 """Jobs that are fetched and sorted without a second thought."""
@@ -62,7 +62,7 @@ _ORDERS: Final[dict[JobOrder, _Order]] = {
 }
 
 
-class _Search(NamedTuple):
+class Search(NamedTuple):
     """The parts of a statement that finds jobs."""
 
     found: str
@@ -86,11 +86,13 @@ def find_jobs(db: sqlite3.Connection, query: JobQuery, now: int) -> FoundJobs:
         raise InvalidInput(f"The limit is between 1 and {MAX_LIMIT}.")
     after = _read_cursor(query.after, query.order) if query.after else None
     sql = FilterSql(db, now)
-    tests = _tests(sql, query)
+    tests = job_tests(sql, query.filter, query.owner)
+    if query.ids is not None:
+        tests.append(_one_of(query.ids))
     exact = _counted(sql.names, query)
     if exact == 0 or any(test is NEVER for test in tests):
         return FoundJobs([], "", 0, True)
-    search = _search(tests, sql.names.total)
+    search = job_search(tests, _most_to_sort(sql.names.total, len(tests)))
     rows = _page(db, search, order, after, query.limit + 1)
     cursor = _write_cursor(query.order, rows[query.limit - 1]) if len(rows) > query.limit else ""
     ids = [row[-1] for row in rows[: query.limit]]
@@ -102,34 +104,40 @@ def find_jobs(db: sqlite3.Connection, query: JobQuery, now: int) -> FoundJobs:
         return FoundJobs(ids, cursor, exact, True)
     if search.cost == SLOW:
         return FoundJobs(ids, cursor, len(rows), False)
-    total, is_exact = _count(db, search)
+    by_index = search if search.found else job_search(tests, COUNT_CAP)
+    total, is_exact = _count(db, by_index)
     return FoundJobs(ids, cursor, total, is_exact)
 
 
-def _tests(sql: FilterSql, query: JobQuery) -> list[Test]:
-    tests = [] if query.filter is None else sql.tests(query.filter)
-    if query.owner is not None:
-        tests.append(sql.owned_by(query.owner))
-    if query.ids is not None:
-        ids = json_ids(query.ids)
-        listed = "SELECT value FROM json_each(?)"
-        source = Source("SELECT value FROM json_each(?)", (ids,), len(query.ids))
-        tests.append(Test(f"j.id IN ({listed})", (ids,), source) if query.ids else NEVER)
+def job_tests(sql: FilterSql, wanted: Filter | None, owner: str | None) -> list[Test]:
+    """What jobs have to pass; what all of them do is left out."""
+    tests = [] if wanted is None else sql.tests(wanted)
+    if owner is not None:
+        tests.append(sql.owned_by(owner))
     return [test for test in tests if test is not ALWAYS]
 
 
-def _search(tests: list[Test], total: int) -> _Search:
+def _one_of(numbers: tuple[int, ...]) -> Test:
+    if not numbers:
+        return NEVER
+    ids = json_ids(numbers)
+    listed = "SELECT value FROM json_each(?)"
+    return Test(f"j.id IN ({listed})", (ids,), Source(listed, (ids,), len(numbers)))
+
+
+def job_search(tests: list[Test], most: int) -> Search:
+    """The way to jobs that pass all tests: by an index that gives at most so many, else all."""
     sources = [test.source for test in tests if test.source is not None]
     best = min(sources, key=lambda source: source.size, default=None)
     cheap_first = sorted(tests, key=lambda test: test.cost)
     conditions = [test.sql for test in cheap_first]
     values = [value for test in cheap_first for value in test.values]
     cost = max((test.cost for test in tests), default=CHEAP)
-    if best is None or best.size > _most_to_sort(total, len(tests)):
-        return _Search("", "jobs j NOT INDEXED", conditions, values, cost)
+    if best is None or best.size > most:
+        return Search("", "jobs j NOT INDEXED", conditions, values, cost)
     found = f"WITH found (id) AS ({best.sql}) "
     source = "(SELECT DISTINCT id FROM found) f CROSS JOIN jobs j ON j.id = f.id"
-    return _Search(found, source, conditions, [*best.values, *values], cost)
+    return Search(found, source, conditions, [*best.values, *values], cost)
 
 
 def _most_to_sort(total: int, tests: int) -> int:
@@ -143,7 +151,7 @@ def _most_to_sort(total: int, tests: int) -> int:
 
 def _page(
     db: sqlite3.Connection,
-    search: _Search,
+    search: Search,
     order: _Order,
     after: tuple[int, ...] | None,
     limit: int,
@@ -191,8 +199,8 @@ def _is_counted(wanted: Filter) -> bool:
     )
 
 
-def _count(db: sqlite3.Connection, search: _Search) -> tuple[int, bool]:
-    cap = COSTLY_COUNT_CAP if search.cost else COUNT_CAP
+def _count(db: sqlite3.Connection, search: Search) -> tuple[int, bool]:
+    cap = COSTLY_COUNT_CAP if search.cost and not search.found else COUNT_CAP
     where = f" WHERE {' AND '.join(search.conditions)}" if search.conditions else ""
     sql = f"{search.found}SELECT count(*) FROM (SELECT 1 FROM {search.source}{where} LIMIT ?)"
     found = int(db.execute(sql, (*search.values, cap + 1)).fetchone()[0])

@@ -9,6 +9,7 @@ from server.errors import Busy
 from server.store.base import JobPage, LateWrite
 from server.store.event_rows import MAX_SEQ, find_events
 from server.store.filter_sql import install_functions
+from server.store.group_reads import find_groups
 from server.store.job_rows import job_detail, job_rows
 from server.store.output_reads import find_in_output, read_output
 from server.store.read_pool import ReadPool
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from server.model import JobState, Stream
     from server.store.base import (
         EventQuery,
+        GroupQuery,
         JobDetail,
+        JobGroups,
         JobQuery,
         OutputSlice,
         QueueWork,
@@ -79,6 +82,10 @@ class SqliteReads:
             return JobPage(job_rows(db, found.ids), found.next, found.total, found.total_is_exact)
 
         return await self._run(read)
+
+    async def job_groups(self, query: GroupQuery) -> JobGroups:
+        now = self._clock.now_ms()
+        return await self._run(lambda db: find_groups(db, query, now))
 
     async def job_detail(self, job_id: int) -> JobDetail | None:
         return await self._run(lambda db: job_detail(db, job_id))

@@ -353,6 +353,52 @@ class JobsView(View):
     count_is_exact: bool
 
 
+class CountedName(View):
+    name: str
+    count: int
+
+
+class TallyView(View):
+    """How often names occur."""
+
+    top: list[CountedName]
+    """The most frequent ones."""
+    number: int
+    """Of all names."""
+
+
+class GroupView(View):
+    """Jobs that are alike."""
+
+    name: str
+    """What they have in common. A cause has # where its texts have numbers, ids and addresses;
+    it is a text as it was told where all are the same, and empty where none is told."""
+    filter: str
+    """The filter that gives these jobs."""
+    count: int
+    first: int
+    """When the first of them came into its state."""
+    last: int
+    newest: JobRefView
+    example: str
+    """What the newest of them says went wrong; empty: nothing, or it was not asked about."""
+    types: TallyView
+    queues: TallyView
+    runners: TallyView
+    """Of the newest attempts."""
+
+
+class GroupsView(View):
+    groups: list[GroupView]
+    """The largest ones first."""
+    number: int
+    """Of all groups."""
+    count: int
+    """Jobs in all groups."""
+    count_is_exact: bool
+    """False: only the newest jobs were looked at."""
+
+
 class SubmittedView(View):
     id: str
     number: int

@@ -60,6 +60,21 @@ async def test_jobs_are_submitted_and_listed(world: World) -> None:
     assert [job.id for job in oldest.jobs] == ids[:1]
 
 
+async def test_jobs_are_grouped(world: World) -> None:
+    await submit(world.client, 2, queue="gpu")
+    await submit(world.client, 1, queue="a b")
+    found = await world.client.job_groups(by="queue", filter="state:pending")
+    assert [(group.name, group.count) for group in found.groups] == [("gpu", 2), ("a b", 1)]
+    assert found.groups[1].filter == 'state:pending queue:"a b"'
+    assert (found.number, found.count, found.count_is_exact) == (2, 3, True)
+    assert (await world.client.job_groups()).groups == []
+    assert len((await world.client.job_groups(by="queue", limit=1)).groups) == 1
+    for wrong in ({"by": "weather"}, {"limit": 0}, {"filter": "nonsense:1"}):
+        with pytest.raises(ClientError) as refused:
+            await world.client.job_groups(**wrong)
+        assert refused.value.status == 400
+
+
 async def test_the_same_idempotency_key_gives_the_same_jobs(world: World) -> None:
     request = [SubmitRequest(type="work")]
     first = await world.client.submit(request, idempotency_key="once")

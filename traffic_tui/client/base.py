@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         EventsView,
         EventView,
         ExplainView,
+        GroupsView,
         JobDetailView,
         JobsView,
         KeyRequest,
@@ -132,6 +133,13 @@ class Client(Protocol):
         order: str = "-number",
         numbers: Sequence[int] | None = None,
     ) -> JobsView: ...
+
+    async def job_groups(
+        self, *, by: str = "error", filter: str = "", limit: int = 100
+    ) -> GroupsView:
+        """Jobs that are alike, counted, the largest groups first. ``by``: error, type, runner or
+        queue."""
+        ...
 
     async def job(self, job: str) -> JobDetailView: ...
 

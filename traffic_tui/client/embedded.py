@@ -15,17 +15,14 @@ from server.operator import KeepAlive as FeedKeepAlive
 from server.operator import Resync as FeedResync
 from server.roles import require
 from server.runtime import CoordinatorGone, CoordinatorThread, RuntimeProblem
-from server.wire.operator import (
-    DrainRequest,
-    LimitRequest,
-    PriorityRequest,
-    ReasonRequest,
-)
+from server.wire.operator import PriorityRequest
 from traffic_tui.client.base import KeepAlive, OutputPart, Resync, Unreachable
+from traffic_tui.client.embedded_fleet import EmbeddedFleet
 from traffic_tui.client.embedded_schedules import EmbeddedSchedules
 from traffic_tui.client.wire_bounds import (
     as_client_error,
     check_page,
+    checked_grouping,
     checked_order,
     checked_request,
 )
@@ -42,19 +39,15 @@ if TYPE_CHECKING:
         CreatedKeyView,
         EventsView,
         ExplainView,
+        GroupsView,
         JobDetailView,
         JobsView,
         KeyRequest,
         KeysView,
         LateWritesView,
         OneJobView,
-        OneRunnerView,
-        QueuesView,
-        QueueView,
         ReassignRequest,
         ResubmitRequest,
-        RunnersView,
-        RunnerView,
         StatsView,
         StopRequest,
         SubmitRequest,
@@ -87,7 +80,7 @@ def open_embedded(
     return EmbeddedClient(thread, is_read_only=is_read_only, owns_thread=True)
 
 
-class EmbeddedClient(EmbeddedSchedules):
+class EmbeddedClient(EmbeddedFleet, EmbeddedSchedules):
     """Calls the coordinator in ``thread``.
 
     Args:
@@ -168,6 +161,16 @@ class EmbeddedClient(EmbeddedSchedules):
             ),
         )
 
+    async def job_groups(
+        self, *, by: str = "error", filter: str = "", limit: int = 100
+    ) -> GroupsView:
+        check_page(limit)
+        grouping = checked_grouping(by)
+        return await self._call(
+            "read_own",
+            lambda api: api.job_groups(self._actor, by=grouping, filter=filter, limit=limit),
+        )
+
     async def job(self, job: str) -> JobDetailView:
         return await self._call("read_own", lambda api: api.job(self._actor, job))
 
@@ -240,54 +243,6 @@ class EmbeddedClient(EmbeddedSchedules):
     async def set_priority(self, job: str, priority: int, *, reason: str = "") -> OneJobView:
         body = checked_request(PriorityRequest(priority=priority, reason=reason))
         return await self._call("operate", lambda api: api.set_priority(self._actor, job, body))
-
-    # runners and queues ----------------------------------------------------------------------
-
-    async def runners(self) -> RunnersView:
-        return await self._call("read", lambda api: api.runners(self._actor))
-
-    async def runner(self, runner: str) -> RunnerView:
-        return (await self.runner_with_log(runner)).runner
-
-    async def runner_with_log(self, runner: str) -> OneRunnerView:
-        return await self._call("read", lambda api: api.runner(self._actor, runner))
-
-    async def drain(self, runner: str, request: DrainRequest) -> RunnerView:
-        body = checked_request(request)
-        return (
-            await self._call("operate", lambda api: api.drain(self._actor, runner, body))
-        ).runner
-
-    async def resume_runner(self, runner: str, *, reason: str = "") -> RunnerView:
-        body = checked_request(ReasonRequest(reason=reason))
-        return (
-            await self._call("operate", lambda api: api.resume_runner(self._actor, runner, body))
-        ).runner
-
-    async def forget(self, runner: str, *, reason: str = "") -> None:
-        body = checked_request(ReasonRequest(reason=reason))
-        await self._call("operate", lambda api: api.forget(self._actor, runner, body))
-
-    async def queues(self) -> QueuesView:
-        return await self._call("read", lambda api: api.queues(self._actor))
-
-    async def pause_queue(self, queue: str, *, reason: str = "") -> QueueView:
-        body = checked_request(ReasonRequest(reason=reason))
-        return (
-            await self._call("operate", lambda api: api.pause_queue(self._actor, queue, body))
-        ).queue
-
-    async def resume_queue(self, queue: str, *, reason: str = "") -> QueueView:
-        body = checked_request(ReasonRequest(reason=reason))
-        return (
-            await self._call("operate", lambda api: api.resume_queue(self._actor, queue, body))
-        ).queue
-
-    async def limit_queue(self, queue: str, limit: int | None, *, reason: str = "") -> QueueView:
-        body = checked_request(LimitRequest(limit=limit, reason=reason))
-        return (
-            await self._call("operate", lambda api: api.limit_queue(self._actor, queue, body))
-        ).queue
 
     # what happened ---------------------------------------------------------------------------
 

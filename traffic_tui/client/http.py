@@ -12,6 +12,7 @@ from server.wire.operator import (
     EventView,
     ExplainView,
     FoundView,
+    GroupsView,
     JobDetailView,
     JobsView,
     KeysView,
@@ -128,6 +129,12 @@ class HttpClient(HttpSchedules):
         return await self._transport.call(
             "GET", "/jobs", JobsView, params={**params, "numbers": named}
         )
+
+    async def job_groups(
+        self, *, by: str = "error", filter: str = "", limit: int = 100
+    ) -> GroupsView:
+        params = {"by": by, "filter": filter or None, "limit": limit}
+        return await self._transport.call("GET", "/jobs/groups", GroupsView, params=params)
 
     async def job(self, job: str) -> JobDetailView:
         return await self._transport.call("GET", f"/jobs/{path_part(job)}", JobDetailView)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, cast, get_args
 import msgspec
 
 from server.errors import InvalidInput
-from server.store.base import JobOrder
+from server.store.base import Grouping, JobOrder
 from server.wire.misfits import misfit
 from traffic_tui.client.base import ClientError
 
@@ -49,6 +49,15 @@ def checked_order(order: str) -> JobOrder:
         words = f"order is one of {', '.join(known)}, not {order[:60]!r}"
         raise as_client_error(InvalidInput(words))
     return cast("JobOrder", order)
+
+
+def checked_grouping(by: str) -> Grouping:
+    """What jobs are grouped by, out of what is known."""
+    known = get_args(Grouping)
+    if by not in known:
+        words = f"by is one of {', '.join(known)}, not {by[:60]!r}"
+        raise as_client_error(InvalidInput(words))
+    return cast("Grouping", by)
 
 
 def as_client_error(error: TrafficError) -> ClientError:

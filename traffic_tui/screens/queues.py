@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from server.filters import quoted
 from traffic_tui.screens import wording
 from traffic_tui.screens.dialogs import InputDialog
 from traffic_tui.screens.fleet_screen import FleetScreen
@@ -54,7 +55,7 @@ class QueuesScreen(FleetScreen["QueueView"]):
         return wording.queue_note(queue, self.desk.context), "warn" if queue.paused_at else "plain"
 
     def open_row(self, key: RowKey) -> None:
-        self.desk.navigator.show_jobs(f"queue:{wording.quoted(str(key))}")
+        self.desk.navigator.show_jobs(f"queue:{quoted(str(key))}")
 
     def do_pause(self) -> None:
         if queue := self.cursor_view():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from traffic_tui.screens import wording
+from server.filters import quoted
 from traffic_tui.screens.fleet_screen import FleetScreen
 from traffic_tui.screens.rows import schedule_rows
 from traffic_tui.screens.schedule_words import schedule_note, schedule_words
@@ -61,7 +61,7 @@ class SchedulesScreen(FleetScreen["ScheduleView"]):
         return words, "warn" if self.is_problem(schedule) else "plain"
 
     def open_row(self, key: RowKey) -> None:
-        self.desk.navigator.show_jobs(f"schedule:{wording.quoted(str(key))}")
+        self.desk.navigator.show_jobs(f"schedule:{quoted(str(key))}")
 
     def do_pause(self) -> None:
         if schedule := self.cursor_view():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from server.filters import quoted
 from server.model import ACTIVE_STATES, FINAL_STATES
 from traffic_tui.state.event_columns import event_words
 from traffic_tui.state.formats import clean, day_and_time, duration, share
@@ -301,14 +301,6 @@ def _queue_words(queue: QueueView) -> str:
 
 
 # runners and queues ---------------------------------------------------------------------------
-
-
-def quoted(text: str) -> str:
-    """A value for a filter: in quotes where it holds more than letters, digits and the like."""
-    if re.fullmatch(r"[\w.\-/@#]+", text):
-        return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def runner_filter(runner: RunnerView) -> str:

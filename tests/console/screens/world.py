@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from server.clock import ManualClock
+from server.filters import quoted
 from server.wire.operator import (
     AttemptRef,
     AttemptView,
+    CountedName,
     ErrorView,
     EventsView,
     EventView,
     ExplainView,
+    GroupsView,
+    GroupView,
     JobDetailView,
     JobFullView,
+    JobRefView,
     JobsView,
     JobTimes,
     JobView,
@@ -35,13 +42,14 @@ from server.wire.operator import (
     StatsView,
     StreamView,
     SubmittedView,
+    TallyView,
     VerdictView,
 )
 from server.wire.schedules import DueTimesView, ScheduledJobView, SchedulesView, ScheduleView
 from traffic_tui.client.base import Client, ClientError, KeepAlive, OutputPart, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from server.model import JobState
     from traffic_tui.client.base import StreamItem
@@ -213,6 +221,42 @@ def event(seq: int, kind: str, **changes: Any) -> EventView:
     return EventView(**(fields | changes))
 
 
+def tally(names: Iterable[str]) -> TallyView:
+    """How often each name occurs."""
+    counted = Counter(names)
+    top = [CountedName(name=name, count=number) for name, number in counted.most_common(3)]
+    return TallyView(top=top, number=len(counted))
+
+
+def grouped(by: str, filter_text: str, jobs: Sequence[JobFullView]) -> GroupsView:
+    """Jobs in groups, by the name of what they have in common."""
+    found: dict[str, list[JobFullView]] = {}
+    for one in jobs:
+        error = one.error.message if one.error else ""
+        runner = one.runner.name if one.runner else ""
+        name = {"error": error, "type": one.type, "queue": one.queue, "runner": runner}[by]
+        if name:
+            found.setdefault(name, []).append(one)
+    groups = [
+        GroupView(
+            name=name,
+            filter=" ".join(filter(None, (filter_text, f"{by}:{quoted(name)}"))),
+            count=len(of),
+            first=min(one.times.since for one in of),
+            last=max(one.times.since for one in of),
+            newest=JobRefView(id=of[0].id, number=max(one.number for one in of)),
+            example=name if by == "error" else "",
+            types=tally(one.type for one in of),
+            queues=tally(one.queue for one in of),
+            runners=tally(one.runner.name for one in of if one.runner),
+        )
+        for name, of in found.items()
+    ]
+    groups.sort(key=lambda group: -group.count)
+    count = sum(group.count for group in groups)
+    return GroupsView(groups=groups, number=len(groups), count=count, count_is_exact=True)
+
+
 def listed(full: JobFullView) -> JobView:
     """A job as lists show it."""
     return JobView(**{name: getattr(full, name) for name in JobView.__struct_fields__})
@@ -378,6 +422,12 @@ class World:
                     raise ClientError(self.refusals[one.number], code="refused", status=409)
                 return one
         raise ClientError(f"there is no job {text}", code="not_found", status=404)
+
+    async def job_groups(
+        self, *, by: str = "error", filter: str = "", limit: int = 100
+    ) -> GroupsView:
+        self._called("job_groups", by, filter, limit)
+        return grouped(by, filter, [one for one in self.all_jobs.values() if _matches(one, filter)])
 
     async def job(self, job: str) -> JobDetailView:
         self._called("job", job)
@@ -556,7 +606,8 @@ class World:
 
 
 def _matches(one: JobFullView, filter_text: str) -> bool:
-    return all(_matches_word(one, word) for word in filter_text.split())
+    words = re.findall(r'(?:[^\s"]|"[^"]*")+', filter_text)
+    return all(_matches_word(one, word) for word in words)
 
 
 def _matches_word(one: JobFullView, word: str) -> bool:
@@ -568,8 +619,10 @@ def _matches_word(one: JobFullView, word: str) -> bool:
     if key == "state":
         names = {"running": "in_progress"}
         return one.state in {names.get(name, name) for name in value.split(",")}
-    if key == "queue":
-        return one.queue == value
+    if key in ("queue", "type"):
+        return value in (one.queue, one.type)
+    if key == "error":
+        return one.error is not None and value.strip('"') in one.error.message
     if key == "parent":
         return str(one.parent.number if one.parent else 0) == value
     if key == "runner":

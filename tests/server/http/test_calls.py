@@ -29,6 +29,7 @@ async def test_every_call_succeeds_when_used_well(world: World) -> None:
     [assigned] = await runner.take()
     await runner.print(assigned, b"hello\nworld\n")
     await world.good("GET", "/jobs", role="submit")
+    await world.good("GET", "/jobs/groups")
     await world.good("GET", f"/jobs/{first}")
     output = await world.call("GET", f"/jobs/{first}/output")
     assert output.content == b"hello\nworld\n"
@@ -368,3 +369,34 @@ async def test_runners_are_found_by_what_people_type(world: World) -> None:
     explained = await world.good("GET", f"/jobs/{number}/explain")
     verdicts = {one["runner"]["name"]: one["verdict"] for one in explained["reasons"]}
     assert verdicts == {"lab-1": "pin", "lab-2": "eligible"}
+
+
+async def test_what_went_wrong_is_grouped_with_a_filter_for_each(world: World) -> None:
+    runner = await world.runner()
+    for number in range(3):
+        await world.submit(type="resize")
+        [assigned] = await runner.take()
+        error = Outcome("error", f'no "tile" {number}', "OSError")
+        await runner.finish(assigned, error)
+    await world.submit(type="resize")
+    answer = await world.good("GET", "/jobs/groups", params={"filter": "type:resize"})
+    [group] = answer["groups"]
+    assert (group["name"], group["example"]) == ('OSError: no "tile" #', 'OSError: no "tile" 2')
+    assert (group["count"], answer["count"], answer["number"]) == (3, 3, 1)
+    assert group["types"] == {"top": [{"name": "resize", "count": 3}], "number": 1}
+    page = await world.good("GET", "/jobs", params={"filter": group["filter"]})
+    assert [job["number"] for job in page["jobs"]] == [3, 2, 1]
+    assert group["newest"]["id"] == page["jobs"][0]["id"]
+    types = await world.good("GET", "/jobs/groups", params={"by": "type"})
+    assert [(one["name"], one["filter"], one["count"]) for one in types["groups"]] == [
+        ("resize", "type:resize", 4)
+    ]
+    await world.bad(400, "GET", "/jobs/groups?by=weather")
+    await world.bad(400, "GET", "/jobs/groups?filter=nonsense:1")
+
+
+async def test_submitters_group_their_own_jobs(world: World) -> None:
+    await world.good("POST", "/jobs", {"type": "theirs"})
+    await world.good("POST", "/jobs", {"type": "mine"}, role="submit")
+    groups = await world.good("GET", "/jobs/groups", params={"by": "type"}, role="submit")
+    assert [group["name"] for group in groups["groups"]] == ["mine"]

@@ -34,6 +34,7 @@ ERRORS = (
     ("", "timeout after 600s"),
     ("Boom", ""),
     ("Ünï", "ÇODE [x] 52?"),
+    ("", "timeout after\n 30s"),
 )
 PARAMS = (
     b"{}",
@@ -60,6 +61,10 @@ WORDS = (
     "0",
     "[x]",
     "[1]?",
+    "timeout after 5s",
+    "*after #*",
+    "not covered: 7 to 8",
+    "ünï: çode [x] #?",
     "no such thing",
     "*",
     "a",
@@ -113,6 +118,7 @@ lists = st.lists(words, min_size=1, max_size=3).map(",".join)
 names = st.sampled_from(
     (
         *("queue", "type", "runner", "owner", "by", "origin", "schedule", "error", "id"),
+        "cause",
         *("label.os", "label.arch", "args.user", "args.size", "args.tags", "args.deep.user"),
     )
 )
