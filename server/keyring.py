@@ -23,6 +23,8 @@ KeySource: TypeAlias = Literal["configuration", "file", "store"]
 
 MAX_SECRET = 1_000
 """Longest secret that is looked at, in characters."""
+MAX_SHOWN = 8
+"""Keys remembered of a connection; a proxy's may carry many callers."""
 
 
 class GivenKey(NamedTuple):
@@ -56,17 +58,33 @@ class KeyEntry(NamedTuple):
         return not self.expires_at or clock.now_ms() < self.expires_at
 
 
-class LastShown:
-    """The key that a connection showed last: it mostly shows the same again, and is in memory as
-    long as the connection's last request is."""
+class ShownKeys:
+    """The few keys that a connection shows again and again, so that each is hashed once. They are
+    in memory anyway as long as the connection's last request is."""
 
-    __slots__ = ("entry", "index", "secret")
+    __slots__ = ("_index", "_known")
 
     def __init__(self) -> None:
-        self.secret = ""
-        self.entry: KeyEntry | None = None
-        self.index: object = None
-        """What it was found in; another one may know it otherwise."""
+        self._known: dict[str, KeyEntry | None] = {}
+        self._index: object = None
+        """What they were found in; another one may know them otherwise."""
+
+    @property
+    def count(self) -> int:
+        return len(self._known)
+
+    def entry(self, secret: str, ring: Keyring) -> KeyEntry | None:
+        """What the ring knows of a key."""
+        if self._index is not ring.index:
+            self._known.clear()
+            self._index = ring.index
+        try:
+            return self._known[secret]
+        except KeyError:
+            if len(self._known) == MAX_SHOWN:
+                self._known.clear()
+            entry = self._known[secret] = ring.entry(secret)
+            return entry
 
 
 class Keyring:
@@ -92,7 +110,8 @@ class Keyring:
         self._stored = stored
         self._seen: tuple[StoredKey, ...] = ()
         self._given: list[KeyEntry] = []
-        self._by_digest: dict[str, KeyEntry] = {}
+        self.index: dict[str, KeyEntry] = {}
+        """By digest; another one whenever keys have changed."""
         self.set_given(configured=configured, filed=filed)
 
     def set_given(
@@ -105,29 +124,25 @@ class Keyring:
         ]
         self._index()
 
-    def lookup(self, secret: str, last: LastShown | None = None) -> KeyHolder | None:
+    def lookup(self, secret: str, shown: ShownKeys | None = None) -> KeyHolder | None:
         """Whose key this is; None: nobody's, or it has expired or was revoked."""
         if not secret or len(secret) > MAX_SECRET:
             return None
-        self._refresh()
-        if last is None:
-            entry = self._entry_of(secret)
-        elif last.index is self._by_digest and last.secret == secret:
-            entry = last.entry
-        else:
-            entry = self._entry_of(secret)
-            last.secret, last.entry, last.index = secret, entry, self._by_digest
+        if self._stored() is not self._seen:
+            self._index()
+        entry = self.entry(secret) if shown is None else shown.entry(secret, self)
         return entry.holder if entry is not None and entry.is_good(self._clock) else None
 
-    def _entry_of(self, secret: str) -> KeyEntry | None:
+    def entry(self, secret: str) -> KeyEntry | None:
+        """What is known of a key, good or not."""
         digest = secret_digest(secret)
-        entry = self._by_digest.get(digest)
+        entry = self.index.get(digest)
         # Finding the digest tells nothing of the secret; comparing it whole keeps it that way.
         if entry is None or not hmac.compare_digest(entry.digest, digest):
             return None
         return entry
 
-    def from_header(self, authorization: str | None, last: LastShown | None = None) -> KeyHolder:
+    def from_header(self, authorization: str | None, shown: ShownKeys | None = None) -> KeyHolder:
         """Who sent an ``Authorization: Bearer KEY`` header.
 
         Raises:
@@ -138,7 +153,7 @@ class Keyring:
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             raise Unauthenticated("the Authorization header is not of the form: Bearer KEY")
-        holder = self.lookup(secret.strip(), last)
+        holder = self.lookup(secret.strip(), shown)
         if holder is None:
             raise Unauthenticated("the key is not known, has expired or was revoked")
         return holder
@@ -155,18 +170,13 @@ class Keyring:
         """All keys, given ones first; revoked and expired ones too."""
         return [*self._given, *(_stored(key) for key in self._stored())]
 
-    def _refresh(self) -> None:
-        """Index anew when the store's keys are others than last time."""
-        if self._stored() is not self._seen:
-            self._index()
-
     def _index(self) -> None:
         self._seen = self._stored()
-        self._by_digest = {}
+        self.index = {}
         for entry in [*self._given, *(_stored(key) for key in self._seen)]:
-            known = self._by_digest.get(entry.digest)
+            known = self.index.get(entry.digest)
             if known is None or _outranks(entry, known):
-                self._by_digest[entry.digest] = entry
+                self.index[entry.digest] = entry
 
 
 def _outranks(entry: KeyEntry, known: KeyEntry) -> bool:

@@ -6,6 +6,7 @@ Hot paths are found by one look into a table; Starlette's router serves the rest
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ class HttpApp:
 
     Args:
         api: the operator API, which also brings coordinator and keyring.
-        surfaces: the protocols that speak HTTP; the first that fits a path serves it.
+        surfaces: the protocols that speak HTTP, each below paths of its own.
         body_seconds: how long a client may take to send its body.
     """
 
@@ -82,11 +83,14 @@ class HttpApp:
             path: (surface.name, surface.app) for surface in surfaces for path in surface.paths
         }
         self._exact |= {path: (path, app) for path, app in self._own_paths(gate).items()}
-        self._prefixes = [
-            (prefix, surface.name, surface.app)
+        self._prefixes = {
+            prefix: (surface.name, surface.app)
             for surface in surfaces
             for prefix in surface.prefixes
-        ]
+        }
+        self._mounted = re.compile(
+            rf"(?:{'|'.join(map(re.escape, self._prefixes)) or '(?!)'})(?=/|\Z)"
+        )
         self._speaking = {surface.name for surface in surfaces if surface.speaks_websocket}
 
     def close(self) -> None:
@@ -119,9 +123,9 @@ class HttpApp:
         found = self._exact.get(path)
         if found is not None:
             return found
-        for prefix, name, app in self._prefixes:
-            if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
-                return name, app
+        below = self._mounted.match(path)
+        if below is not None:
+            return self._prefixes[below.group()]
         if path.startswith(f"{PREFIX}/"):
             return UNKNOWN, self._operator
         return UNKNOWN, not_found

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from server.errors import Busy, DiskFull, SlowBody, TrafficError
-from server.http.exchange import BODY_IS_HERE, ClientGone, error_body, header, send_error, send_json
+from server.http.exchange import WHOLE, ClientGone, error_body, header, send_error, send_json
 from server.ids import new_uuid
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Exchange:
         "_receive",
         "_scope",
         "_send",
-        "status",
+        "_status",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, body_seconds: float) -> None:
@@ -52,8 +52,13 @@ class Exchange:
         self._deadline: float | None = None
         self._is_whole = False
         self._is_lingering = False
-        self.status = 0
+        self._status = 0
+
+    @property
+    def status(self) -> int:
         """Status answered; 0: nothing yet."""
+        whole = self._scope.get(WHOLE)
+        return self._status if whole is None else whole.status
 
     async def receive(self) -> Message:
         """The next part of the body, or, after it, the news that the client is gone.
@@ -61,7 +66,7 @@ class Exchange:
         Raises:
             SlowBody: the body is not there in time.
         """
-        if self._is_whole or BODY_IS_HERE in self._scope:  # as of nearly all requests
+        if self._is_whole or WHOLE in self._scope:  # as of nearly all requests
             return await self._receive()
         message = await self._receive_in_time()
         if not message.get("more_body", False):
@@ -79,8 +84,8 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            if self.status >= 400 and self._has_unread_body():
+            self._status = status = message["status"]
+            if status >= 400 and self._has_unread_body():
                 self._is_lingering = True
                 headers = [*message.get("headers", ()), (b"connection", b"close")]
                 message = {**message, "headers": headers}
@@ -127,7 +132,7 @@ class Exchange:
 
     def _has_unread_body(self) -> bool:
         """Whether more of the body may come than is worth waiting for."""
-        if self._is_whole or BODY_IS_HERE in self._scope:
+        if self._is_whole or WHOLE in self._scope:
             return False
         if header(self._scope, b"transfer-encoding") is not None:
             return True

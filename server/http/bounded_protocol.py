@@ -15,9 +15,9 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from server.http.cycle import Cycle
-from server.http.exchange import BODY_IS_HERE, LAST_SHOWN
-from server.keyring import LastShown
+from server.http.cycle import Cycle, header_lines
+from server.http.exchange import SHOWN_KEYS, WHOLE
+from server.keyring import ShownKeys
 from server.wire.operator import ErrorBody, FailureView
 
 if TYPE_CHECKING:
@@ -68,18 +68,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._idle_since: float | None = None
         """When the last answer had been given; None: a request is under way."""
         self._timer: asyncio.TimerHandle | None = None
+        self._is_upgrade = False
+        """Whether the request that arrives asks for another protocol, and gets it."""
+        self._default_headers: Sequence[tuple[bytes, bytes]] = ()
+        self._default_lines = b""
         self.news = asyncio.Event()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._scope_of_connection: Scope = {
+        self._scope_of_connection: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
             "server": self.server,
             "client": self.client,
             "scheme": self.scheme,
             "root_path": self.root_path,
-            LAST_SHOWN: LastShown(),
+            SHOWN_KEYS: ShownKeys(),
         }
         self._head_began = self.loop.time()
         self._look_later()
@@ -129,7 +133,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             raise ValueError("too many requests at once")  # ends as a 400, as above
         self.scope = self._scope_of_request()
-        if self._is_upgrade():
+        self._is_upgrade = self.parser.should_upgrade() and self._should_upgrade()
+        if self._is_upgrade:
             return
         before = self.cycle
         self.cycle = Cycle(
@@ -145,17 +150,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.pipeline.appendleft(self.cycle)
 
     def on_body(self, body: bytes) -> None:
-        if self.cycle is not None and not self._is_upgrade() and not self.cycle.response_complete:
+        if self.cycle is not None and not self._is_upgrade and not self.cycle.response_complete:
             self.cycle.feed(body)
 
     def on_message_complete(self) -> None:
-        if self.cycle is not None and not self._is_upgrade() and not self.cycle.response_complete:
-            self.scope[BODY_IS_HERE] = True
+        if self.cycle is not None and not self._is_upgrade and not self.cycle.response_complete:
+            self.scope[WHOLE] = self.cycle
             self.cycle.feed_end()
 
-    @property
-    def default_headers(self) -> Sequence[tuple[bytes, bytes]]:
-        return self.server_state.default_headers
+    def default_lines(self) -> bytes:
+        # uvicorn puts another list there each second, with the time in it.
+        headers = self.server_state.default_headers
+        if headers is not self._default_headers:
+            self._default_headers = headers
+            self._default_lines = header_lines(headers)
+        return self._default_lines
 
     def answered(self) -> None:
         """An answer has been given: the next request's turn, if there is one."""
@@ -181,21 +190,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         cycle.task = self.loop.create_task(cycle.run(self.app))
         self.tasks.add(cycle.task)  # uvicorn waits for these when it stops
 
-    def _is_upgrade(self) -> bool:
-        return self.parser.should_upgrade() and self._should_upgrade()
-
     def _scope_of_request(self) -> Scope:
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
-        return {
-            **self._scope_of_connection,
-            "http_version": self.parser.get_http_version(),
-            "method": self.parser.get_method().decode("ascii"),
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": url.path,
-            "query_string": url.query or b"",
-            "headers": self.headers,
-        }
+        scope = self._scope_of_connection.copy()
+        scope["http_version"] = self.parser.get_http_version()
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        scope["headers"] = self.headers
+        return scope
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(

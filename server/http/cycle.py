@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from uvicorn.protocols.http.flow_control import FlowControl
 
-    from server.http.exchange import Message, Receive, Scope, Send
+    from server.http.exchange import HeaderPairs, Message, Receive, Scope, Send
 
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -41,8 +41,9 @@ class Connection(Protocol):
     news: asyncio.Event
     """Set whenever something came for any cycle of the connection."""
 
-    @property
-    def default_headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+    def default_lines(self) -> bytes:
+        """Header lines of every answer."""
+
     def answered(self) -> None: ...
     def ended(self, cycle: Cycle) -> None: ...
     def fail(self) -> None:
@@ -66,6 +67,7 @@ class Cycle:
         "more_body",
         "response_complete",
         "scope",
+        "status",
         "task",
     )
 
@@ -82,6 +84,7 @@ class Cycle:
         self._body = bytearray()
         self._is_body_given = False
         self.has_started = False
+        self.status = 0
         self.response_complete = False
         self._head = b""
         """It leaves with the first part of the body, as the one system call is the dear one."""
@@ -141,6 +144,34 @@ class Cycle:
             return False
         return self._is_body_given or (self.more_body and not self._body)
 
+    def take_body(self) -> bytes:
+        """All of the body, once it is here; nothing is left to :meth:`receive` then but the end."""
+        self._is_body_given = True
+        body, self._body = bytes(self._body), bytearray()
+        return body
+
+    async def answer(self, status: int, headers: HeaderPairs, body: bytes) -> None:
+        """Give an answer that is whole, in one step; its length is added to the headers."""
+        if self._connection.flow.write_paused and not self.disconnected:
+            await self._connection.flow.drain()
+        if self.disconnected:
+            return
+        if self.has_started:
+            raise RuntimeError("this request was answered already")
+        self.has_started = True
+        self.status = status
+        self._connection.transport.write(
+            b"%b%bcontent-length: %d\r\n%b\r\n%b"
+            % (
+                _head(status, headers).lines,
+                self._connection.default_lines(),
+                len(body),
+                b"" if self.keep_alive else b"connection: close\r\n",
+                b"" if self.scope["method"] == "HEAD" else body,
+            )
+        )
+        self._end()
+
     async def send(self, message: Message) -> None:
         if self._connection.flow.write_paused and not self.disconnected:
             await self._connection.flow.drain()
@@ -156,12 +187,13 @@ class Cycle:
 
     def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self.has_started = True
+        self.status = status
         self._wants_continue = False
         head = _head(status, tuple(headers))
         self._bytes_left = head.length or 0
         if head.ends_connection:
             self.keep_alive = False
-        parts = [head.lines, _lines(self._connection.default_headers)]
+        parts = [head.lines, self._connection.default_lines()]
         if head.length is None and not (status in _NO_BODY or self.scope["method"] == "HEAD"):
             self._is_chunked = True
             parts.append(b"transfer-encoding: chunked\r\n")
@@ -176,6 +208,9 @@ class Cycle:
             return
         if self._bytes_left:
             raise RuntimeError(f"the answer's body lacks {self._bytes_left} bytes")
+        self._end()
+
+    def _end(self) -> None:
         self.response_complete = True
         if not self.keep_alive:
             self._connection.transport.close()
@@ -220,10 +255,10 @@ def _head(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> Head:
             length = int(value)
         elif name == b"connection" and value == b"close":
             ends_connection = True
-    return Head(_STATUS_LINES[status] + _lines(headers), length, ends_connection)
+    return Head(_STATUS_LINES[status] + header_lines(headers), length, ends_connection)
 
 
-def _lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+def header_lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
     # A value with a line break in it would begin a header, or an answer, of its own.
     if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):

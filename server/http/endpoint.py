@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from server.errors import InvalidInput, TrafficError
-from server.http.exchange import decode, error_body, read_body, send_json
+from server.http.exchange import (
+    JSON_HEADER,
+    decode,
+    error_body,
+    read_body,
+    send_json,
+    send_whole,
+)
 from server.http.queries import parse_query
 from server.http.routes import Call, Reply, Route, Stream, segment
 from server.model import Actor
@@ -47,7 +54,7 @@ class Endpoint:
         query = parse_query(scope["query_string"], route.query)
         body = await self._body(scope, receive)
         answer = await route.handle(self._api, Call(actor, params, query, body, scope))
-        await _send(answer, route.status, receive, send)
+        await _send(answer, route.status, scope, receive, send)
 
     async def _body(self, scope: Scope, receive: Receive) -> Any:
         if self._decoder is None:
@@ -92,15 +99,13 @@ class PathEndpoint:
         await send_json(send, 405, error_body(error), [self._allow])
 
 
-async def _send(answer: Answer, status: int, receive: Receive, send: Send) -> None:
+async def _send(answer: Answer, status: int, scope: Scope, receive: Receive, send: Send) -> None:
     if isinstance(answer, Reply):
-        headers = [(b"content-length", str(len(answer.body)).encode("ascii")), *answer.headers]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await send_whole(scope, send, answer.status, tuple(answer.headers), answer.body)
     elif isinstance(answer, Stream):
         await answer.run(receive, send)
     elif answer is None:
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b""})
     else:
-        await send_json(send, status, _encoder.encode(answer))
+        await send_whole(scope, send, status, (JSON_HEADER,), _encoder.encode(answer))

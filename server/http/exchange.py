@@ -5,7 +5,7 @@ Everything that can be wrong with a body ends as one of :mod:`server.errors`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -20,13 +20,14 @@ Message: TypeAlias = "MutableMapping[str, Any]"
 Receive: TypeAlias = "Callable[[], Awaitable[Message]]"
 Send: TypeAlias = "Callable[[Message], Awaitable[None]]"
 Headers: TypeAlias = "Iterable[tuple[bytes, bytes]]"
+HeaderPairs: TypeAlias = "tuple[tuple[bytes, bytes], ...]"
 
 T = TypeVar("T")
 
-BODY_IS_HERE = "traffic.body_is_here"
-"""Where the scope tells that the whole body has arrived: nobody has to watch how long it takes."""
-LAST_SHOWN = "traffic.last_shown"
-"""Where the scope has its connection's :class:`server.keyring.LastShown`."""
+WHOLE = "traffic.whole_request"
+"""Where the scope has the :class:`WholeRequest`, once all of the body has arrived."""
+SHOWN_KEYS = "traffic.shown_keys"
+"""Where the scope has its connection's :class:`server.keyring.ShownKeys`."""
 JSON_HEADER = (b"content-type", b"application/json")
 
 
@@ -34,11 +35,26 @@ class ClientGone(Exception):
     """The client hung up before its request was whole; there is nobody to answer."""
 
 
+class WholeRequest(Protocol):
+    """A request that has come whole. Nearly all have when they are looked at, and most answers are
+    whole too: then one call each does what takes ASGI several messages."""
+
+    @property
+    def status(self) -> int:
+        """Status answered; 0: nothing yet."""
+
+    def take_body(self) -> bytes: ...
+
+    async def answer(self, status: int, headers: HeaderPairs, body: bytes) -> None:
+        """Give the answer. ``content-length`` and ``connection`` are not among the headers."""
+
+
 def header(scope: Scope, name: bytes) -> str | None:
     """The first header of that (lower-case) name, as Latin-1 text."""
     for key, value in scope["headers"]:
         if key == name:
-            return bytes(value).decode("latin-1")
+            text: str = value.decode("latin-1")
+            return text
     return None
 
 
@@ -49,6 +65,12 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         TooLarge: by its stated length, before reading, or by what came.
         ClientGone: the connection ended first.
     """
+    whole: WholeRequest | None = scope.get(WHOLE)
+    if whole is not None:
+        body = whole.take_body()
+        if len(body) > limit:
+            raise TooLarge(f"the body has {len(body)} bytes, at most {limit} are accepted")
+        return body
     stated = header(scope, b"content-length")
     if stated is not None and stated.isdigit() and int(stated) > limit:
         raise TooLarge(f"the body has {stated} bytes, at most {limit} are accepted")
@@ -90,6 +112,19 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise InvalidInput(f"the body is not what is expected here: {words}") from None
     except RecursionError:
         raise InvalidInput("the body is nested too deeply") from None
+
+
+async def send_whole(
+    scope: Scope, send: Send, status: int, headers: HeaderPairs, body: bytes
+) -> None:
+    """Send an answer that has a body and is whole; its length is added to the headers."""
+    whole: WholeRequest | None = scope.get(WHOLE)
+    if whole is not None:
+        await whole.answer(status, headers, body)
+        return
+    length = (b"content-length", str(len(body)).encode("ascii"))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def send_json(send: Send, status: int, body: bytes, headers: Headers = ()) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.errors import Unauthenticated
-from server.http.exchange import LAST_SHOWN, Scope, header
+from server.http.exchange import SHOWN_KEYS, Scope, header
 from server.http.limits import AuthThrottle
 from server.model import Actor
 from server.roles import require
@@ -34,7 +34,7 @@ class Gate:
         authorization = header(scope, b"authorization")
         address = address_of(scope)
         try:
-            holder = self._keyring.from_header(authorization, scope.get(LAST_SHOWN))
+            holder = self._keyring.from_header(authorization, scope.get(SHOWN_KEYS))
         except Unauthenticated:
             if authorization is not None:
                 self._throttle.failed(address)

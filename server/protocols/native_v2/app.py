@@ -10,7 +10,15 @@ from urllib.parse import parse_qs
 import msgspec
 
 from server.errors import InvalidInput, NotFound, TrafficError, UnknownSession
-from server.http.exchange import decode, header, read_body, send_error, send_json
+from server.http.exchange import (
+    JSON_HEADER,
+    decode,
+    header,
+    read_body,
+    send_error,
+    send_json,
+    send_whole,
+)
 from server.http.limits import MAX_BODY, MIB
 from server.ids import new_secret, secret_digest
 from server.protocols.native_v2 import codec
@@ -98,7 +106,7 @@ class NativeV2App:
         session = self._session(runner, sync.session, sync.secret)
         line = self._lines.line(session.uuid)
         answer = await line.answer(sync.sequence, lambda: self._exchange(session, sync))
-        await send_json(send, 200, answer)
+        await send_whole(scope, send, 200, (JSON_HEADER,), answer)
 
     async def _exchange(self, session: Session, sync: Sync) -> bytes:
         told = await self._coordinator.exchange(session.id, codec.said(sync))

@@ -13,7 +13,7 @@ from server.errors import InvalidInput
 from server.filters import parse_filter
 from server.ids import UUID_PATTERN
 from server.protocols.runpack import codec, views
-from server.protocols.runpack.answers import CORS_HEADERS, Answer, answer, encode, rejected
+from server.protocols.runpack.answers import JSON_HEADERS, Answer, answer, encode, rejected
 from server.protocols.runpack.canonical import stringify
 from server.protocols.runpack.client_calls import own_job, row_of
 from server.protocols.runpack.consoles import console_text
@@ -54,7 +54,7 @@ class AdminCalls:
             return answer(200, jobs=[], total=0)
         pages = self._pages(_own_jobs(states), limit)
         first = await anext(pages)
-        return Answer(200, b'{"jobs":[' + _lines(first), CORS_HEADERS, _rest(pages, len(first)))
+        return Answer(200, b'{"jobs":[' + _lines(first), JSON_HEADERS, _rest(pages, len(first)))
 
     async def job(self, uuid: str) -> Answer:
         snapshot = await own_job(self._coordinator, uuid)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from server.http.exchange import error_headers
+from server.http.exchange import JSON_HEADER, error_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,14 +20,15 @@ CORS_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
     (b"access-control-allow-headers", b"Content-Type, Authorization, X-Runner-ID"),
 )
+JSON_HEADERS = (*CORS_HEADERS, JSON_HEADER)
 
 
 class Answer(NamedTuple):
-    """A status with a JSON body. ``more`` holds further parts of a body too large for one."""
+    """A status with a body. ``more`` holds further parts of a body too large for one."""
 
     status: int
     body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = CORS_HEADERS
+    headers: tuple[tuple[bytes, bytes], ...] = JSON_HEADERS
     more: AsyncIterator[bytes] | None = None
 
 
@@ -57,9 +58,9 @@ def rejected(text: str, status: int = 400) -> Rejection:
 def failed(verb: str, error: TrafficError) -> Answer:
     """What went wrong in an operation, with our own words as details."""
     body = encode({"error": f"Failed to {verb}", "details": error.message})
-    return Answer(error.status, body, (*CORS_HEADERS, *error_headers(error)))
+    return Answer(error.status, body, (*JSON_HEADERS, *error_headers(error)))
 
 
-HEALTH = Answer(200, b'{"status":"ok","service":"runpack-worker"}', ())
+HEALTH = Answer(200, b'{"status":"ok","service":"runpack-worker"}', (JSON_HEADER,))
 NOT_FOUND = answer(404, error="Not found")
-PREFLIGHT = Answer(204, b"")
+PREFLIGHT = Answer(204, b"", CORS_HEADERS)

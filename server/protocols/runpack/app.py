@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.errors import TrafficError
-from server.http.exchange import JSON_HEADER, read_body
+from server.http.exchange import read_body, send_whole
 from server.http.limits import MAX_BODY
 from server.protocols.parked import while_connected
 from server.protocols.runpack import codec, routes
@@ -80,13 +80,13 @@ class RunpackApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["raw_path"].decode("latin-1")
         if path in HEALTH_PATHS:
-            await _send(send, HEALTH)
+            await _send(scope, send, HEALTH)
         elif scope["method"] == "OPTIONS":
-            await _send(send, PREFLIGHT)
+            await _send(scope, send, PREFLIGHT)
         elif (match := routes.find(scope["method"], path)) is None:
-            await _send(send, NOT_FOUND)
+            await _send(scope, send, NOT_FOUND)
         else:
-            await _send(send, await self._answer(scope, receive, match))
+            await _send(scope, send, await self._answer(scope, receive, match))
 
     async def _answer(self, scope: Scope, receive: Receive, match: Match) -> Answer:
         try:
@@ -182,15 +182,13 @@ class RunpackApp:
         return await while_connected(request.receive, self._relay.poll(asked))
 
 
-async def _send(send: Send, answer: Answer) -> None:
-    headers = list(answer.headers)
-    if answer.status != 204:
-        headers.append(JSON_HEADER)
-        if answer.more is None:
-            headers.append((b"content-length", str(len(answer.body)).encode("ascii")))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+async def _send(scope: Scope, send: Send, answer: Answer) -> None:
+    if answer.more is None and answer.status != 204:
+        await send_whole(scope, send, answer.status, answer.headers, answer.body)
+        return
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     if answer.more is None:
-        await send({"type": "http.response.body", "body": answer.body})
+        await send({"type": "http.response.body", "body": b""})
         return
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     async for part in answer.more:

@@ -6,7 +6,7 @@ import ipaddress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from server.http.exchange import LAST_SHOWN, header
+from server.http.exchange import SHOWN_KEYS, header
 from server.http.gate import address_of
 from server.http.limits import MINUTE_MS, WindowLimiter
 from server.model import Actor
@@ -56,7 +56,7 @@ class Gate:
             Rejection: with the body the original gives.
         """
         route = match.route
-        runner_uuid = header(scope, b"x-runner-id") or ""
+        runner_uuid = (header(scope, b"x-runner-id") or "") if route.runner_header else ""
         if route.runner_header == "before key" and not runner_uuid:
             raise rejected("Missing X-Runner-ID header")
         actor = self._actor(scope, route.level)
@@ -79,10 +79,15 @@ class Gate:
             level = "none" if self._is_detail_public else "admin"
         if level == "none":
             return NOBODY
-        holder = self._keyring.lookup(bearer(scope), scope.get(LAST_SHOWN))
+        holder = self._keyring.lookup(bearer(scope), scope.get(SHOWN_KEYS))
         if holder is None or holder.role not in ROLES[level]:
             raise rejected("Invalid API key", 401)
-        return Actor(holder.name, holder.role, RUNPACK.protocol, address_of(scope))
+        return _actor(holder.name, holder.role, address_of(scope))
+
+
+@lru_cache(maxsize=1_000)  # asked for each request, about the same few callers
+def _actor(name: str, role: Role, address: str) -> Actor:
+    return Actor(name, role, RUNPACK.protocol, address)
 
 
 def _count(limiter: WindowLimiter, who: str) -> None:

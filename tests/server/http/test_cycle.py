@@ -12,7 +12,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from server.http.app import Surface
 from server.http.bounded_protocol import BoundedHttpProtocol
 from server.http.cycle import Cycle
-from server.http.exchange import read_body, send_json
+from server.http.exchange import read_body, send_json, send_whole
 from tests.server.http.world import DEADLINE_SECONDS, served
 
 if TYPE_CHECKING:
@@ -38,6 +38,17 @@ async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body"})
 
 
+async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+    body = await read_body(scope, receive, 1_000_000)
+    await send_whole(scope, send, 200, ((b"x-name", b"value"),), body)
+    assert (await receive())["type"] == "http.disconnect"  # nothing is left of the body
+
+
+async def whole_twice(scope: Scope, receive: Receive, send: Send) -> None:
+    await send_whole(scope, send, 200, (), b"{}")
+    await send_whole(scope, send, 200, (), b"{}")
+
+
 async def twice(scope: Scope, receive: Receive, send: Send) -> None:
     await send_json(send, 200, b"{}")
     await send_json(send, 200, b"{}")
@@ -56,6 +67,8 @@ SURFACES = [
     Surface("parts", in_parts, paths=("/parts",)),
     Surface("nothing", nothing, paths=("/nothing",)),
     Surface("twice", twice, paths=("/twice",)),
+    Surface("whole", whole, paths=("/whole",)),
+    Surface("whole-twice", whole_twice, paths=("/whole-twice",)),
 ]
 
 
@@ -112,14 +125,15 @@ class Wire(asyncio.Transport):
 class Line:
     """A connection without a network."""
 
-    default_headers = ()
-
     def __init__(self) -> None:
         self.wire = Wire()
         self.transport: asyncio.Transport = self.wire
         self.flow = FlowControl(self.wire)
         self.news = asyncio.Event()
         self.is_answered = False
+
+    def default_lines(self) -> bytes:
+        return b""
 
     def answered(self) -> None:
         self.is_answered = True
@@ -139,6 +153,37 @@ async def test_head_and_body_leave_in_one_write() -> None:
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
     ]
     assert connection.is_answered
+
+
+async def test_a_whole_answer_is_one_write() -> None:
+    connection = Line()
+    cycle = Cycle(connection, {"method": "GET"}, keep_alive=True, wants_continue=False)
+    await cycle.answer(404, ((b"x-name", b"value"),), b"{}")
+    assert connection.wire.sent == [
+        b"HTTP/1.1 404 Not Found\r\nx-name: value\r\ncontent-length: 2\r\n\r\n{}"
+    ]
+    assert connection.is_answered
+    assert cycle.status == 404
+
+
+async def test_whole_requests_are_answered_like_those_in_drops() -> None:
+    async with client() as at:
+        at.send(get("/whole", "Content-Length: 4", method="POST") + b"body")
+        in_one_go = await at.until(b"body")
+        at.send(get("/whole", "Content-Length: 4", method="POST") + b"bo")
+        await asyncio.sleep(0.05)  # let the application begin to read
+        at.send(b"dy")
+        in_drops = await at.until(b"body")
+        for answer in (in_one_go, in_drops):
+            assert b"\r\nx-name: value\r\n" in answer
+            assert b"\r\ncontent-length: 4\r\n" in answer
+        at.send(get("/whole", "Content-Length: 4", method="HEAD") + b"body")
+        head = await at.until(b"\r\n\r\n")
+        assert b"\r\ncontent-length: 4\r\n" in head
+        at.send(get("/whole", "Connection: close"))
+        last = await at.rest()
+        assert last.startswith(b"HTTP/1.1 200 OK\r\n")  # no body of the one before
+        assert b"\r\nconnection: close\r\n" in last
 
 
 async def test_an_answer_in_parts_is_chunked_and_the_connection_stays() -> None:
@@ -235,11 +280,16 @@ async def test_answers_that_would_confuse_the_client_are_cut(
     assert words in caplog.text
 
 
-async def test_an_answer_is_given_once(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("path", "words"), [("/twice", "out of turn"), ("/whole-twice", "answered already")]
+)
+async def test_an_answer_is_given_once(
+    path: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with client() as at:
-        at.send(get("/twice", "Connection: close"))
+        at.send(get(path, "Connection: close"))
         assert (await at.rest()).count(b"HTTP/1.1 ") == 1
-    assert "out of turn" in caplog.text
+    assert words in caplog.text
 
 
 async def test_a_connection_without_requests_is_closed_in_time(

@@ -5,7 +5,7 @@ import pytest
 from server.clock import ManualClock
 from server.errors import Forbidden, Unauthenticated
 from server.ids import secret_digest
-from server.keyring import GivenKey, KeyHolder, Keyring, LastShown
+from server.keyring import MAX_SHOWN, GivenKey, KeyHolder, Keyring, ShownKeys
 from server.model import ROLES
 from server.roles import POWERS, allows, require, sees_only_own
 from server.store.base import StoredKey
@@ -106,33 +106,45 @@ def test_the_table_of_roles() -> None:
         require("submit", "run")
 
 
-# what a connection showed last -----------------------------------------------------------------
+# what a connection showed before ---------------------------------------------------------------
 
 
 def test_a_key_shown_again_is_known_until_it_is_not_good_any_more() -> None:
-    clock, last = ManualClock(), LastShown()
+    clock, shown = ManualClock(), ShownKeys()
     keys = (stored("sam", "cccc", expires_at=clock.now_ms() + 1_000),)
     ring = Keyring(clock, configured=[GivenKey("ci", "submit", "aaaa")], stored=lambda: keys)
     for _ in range(2):
-        found = ring.lookup("cccc", last)
+        found = ring.lookup("cccc", shown)
         assert found is not None
         assert found.name == "sam"
-    assert ring.lookup("dddd", last) is None
-    assert ring.lookup("dddd", last) is None
-    again = ring.lookup("aaaa", last)
+    assert ring.lookup("dddd", shown) is None
+    assert ring.lookup("dddd", shown) is None
+    again = ring.lookup("aaaa", shown)
     assert again is not None
     assert again.name == "ci"
-    assert ring.lookup("cccc", last) is not None
+    assert ring.lookup("cccc", shown) is not None
     clock.advance(1)
-    assert ring.lookup("cccc", last) is None
+    assert ring.lookup("cccc", shown) is None
     keys = (stored("sam", "cccc"),)
-    assert ring.lookup("cccc", last) is not None
+    assert ring.lookup("cccc", shown) is not None
     keys = (stored("sam", "cccc", revoked_at=clock.now_ms()),)
-    assert ring.lookup("cccc", last) is None
-    assert ring.lookup("aaaa", last) is not None
+    assert ring.lookup("cccc", shown) is None
+    assert ring.lookup("aaaa", shown) is not None
     ring.set_given(configured=[GivenKey("ci", "operator", "aaaa")])
-    again = ring.lookup("aaaa", last)
+    again = ring.lookup("aaaa", shown)
     assert again is not None
     assert again.role == "operator"
     ring.set_given()
-    assert ring.lookup("aaaa", last) is None
+    assert ring.lookup("aaaa", shown) is None
+
+
+def test_a_connection_that_shows_very_many_keys_is_remembered_only_some() -> None:
+    names = [f"caller-{number}" for number in range(3 * MAX_SHOWN)]
+    ring = Keyring(ManualClock(), configured=[GivenKey(name, "submit", name) for name in names])
+    shown = ShownKeys()
+    for name in [*names, *names[::-1]]:
+        holder = ring.lookup(name, shown)
+        assert holder is not None
+        assert holder.name == name
+        assert ring.lookup(f"no-{name}", shown) is None
+        assert shown.count <= MAX_SHOWN
