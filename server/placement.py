@@ -49,6 +49,8 @@ class Candidate:
     """Slots taken, by attempts that were given up too."""
     fault: str = ""
     """Why nothing is brought to it at present, in words; empty: nothing is wrong with it."""
+    held_back: str = ""
+    """Why it is given nothing new though slots are free, in words; empty: it is."""
 
     @property
     def free(self) -> int:
@@ -126,6 +128,8 @@ def _obstacle(job_class: JobClass, line: Line, candidate: Candidate) -> tuple[Ve
         return "pause", f"queue {line.queue.name} is paused"
     if line.room == 0:
         return "limit", f"queue {line.queue.name} is at its limit of {line.queue.limit}"
+    if candidate.free and candidate.held_back:
+        return "withheld", candidate.held_back
     if candidate.free == 0:
         return "slot", f"all {runner.capacity} slots are taken"
     return "eligible", f"{candidate.free} of {runner.capacity} slots free"

@@ -91,11 +91,14 @@ def _summary(tx: Tx, memory: Memory, job: Job, verdicts: list[Verdict]) -> str:
             return f"about to start: {eligible} of {len(verdicts)} runners can take it now"
         return f"none of {len(verdicts)} runners can take it now"
     if job.state in ("claimed", "in_progress", "stopping"):
-        return f"{job.state} on {_runner_name(tx, memory, job)}"
+        return _place(tx, memory, job)
     return f"it has ended: {job.state}"
 
 
-def _runner_name(tx: Tx, memory: Memory, job: Job) -> str:
+def _place(tx: Tx, memory: Memory, job: Job) -> str:
+    """Where it is, and what keeps it from being begun there."""
     attempt = tx.attempts([job.attempt])[job.attempt][1]
     runner: Runner | None = memory.runners.get(attempt.runner)
-    return runner.name if runner else "an unknown runner"
+    words = f"{job.state} on {runner.name if runner else 'an unknown runner'}"
+    held_back = memory.held_back(attempt.runner) if job.state == "claimed" else ""
+    return f"{words}: {held_back}" if held_back else words

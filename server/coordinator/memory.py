@@ -39,6 +39,8 @@ class Presence:
     free: int = 0
     parked: int = 0
     """How many calls of it wait for work."""
+    held_back: str = ""
+    """Why its protocol gives it nothing new though slots are free; empty: it does."""
     has_news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -239,8 +241,17 @@ class Memory:
 
     def candidate(self, runner: Runner) -> Candidate:
         return Candidate(
-            runner, self.is_connected(runner), self.busy(runner.id), self._fault_of(runner.id)
+            runner,
+            self.is_connected(runner),
+            self.busy(runner.id),
+            self._fault_of(runner.id),
+            self.held_back(runner.id),
         )
+
+    def held_back(self, runner_id: int) -> str:
+        """Why a runner is given nothing new though slots are free; empty: it is."""
+        sessions = self._sessions_of.get(runner_id, ())
+        return next((words for one in sessions if (words := self.presences[one].held_back)), "")
 
     def _fault_of(self, runner_id: int) -> str:
         fault = self.faults.get(runner_id)

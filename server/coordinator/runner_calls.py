@@ -192,6 +192,12 @@ class RunnerCalls(Calls):
         finally:
             self._memory.standing.pop(session_id, None)
 
+    def hold_back(self, session_id: int, reason: str) -> None:
+        """A protocol gives a runner nothing new though slots are free; no reason: it does again."""
+        presence = self._memory.presences.get(session_id)
+        if presence is not None:
+            presence.held_back = reason
+
     def poke(self, session_id: int) -> None:
         """End a :meth:`wait_for_work` of this session: its protocol has something to exchange."""
         self._memory.poke(session_id)

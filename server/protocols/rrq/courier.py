@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from server.coordinator.results import AttemptReport, Said
 from server.errors import TrafficError, UnknownSession
@@ -22,6 +22,7 @@ from server.protocols.rrq.answers import (
 )
 from server.protocols.rrq.attribution import request_id_in
 from server.protocols.rrq.console import Console
+from server.protocols.rrq.holds import why_held
 from server.protocols.rrq.in_flight import InFlightTable
 from server.protocols.rrq.ladder import Ladder
 from server.protocols.rrq.requests import Unsendable, request_frame
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from server.protocols.rrq.connection import Connection
     from server.protocols.rrq.group import Group
     from server.protocols.rrq.in_flight import InFlight
+    from server.protocols.rrq.loss import Loss
     from server.wire.rrq import ReceivedResponse
     from server.wire.rrq_frames import Frame
 
@@ -60,16 +62,6 @@ MAX_IGNORED = 16
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 logger = logging.getLogger(__name__)
-
-
-class Loss(NamedTuple):
-    """How a connection came to its end."""
-
-    reason: str
-    blame: Outcome | None = None
-    """What it means for the only job that was in flight, where it is that job's doing."""
-    is_ours: bool = False
-    """We ended it, so no job had a part in it."""
 
 
 class Courier:
@@ -205,6 +197,8 @@ class Courier:
             await asyncio.sleep(RETRY_SECONDS)
             return True
         self._obey(told)
+        held = why_held(self._table, has_put_off=bool(self._put_off))
+        self._coordinator.hold_back(self._session.id, held)
         has_all = len(told.assign) >= asked > 0 and free > asked  # so there may be more
         is_free_again = had_put_off and not self._put_off  # nothing was asked for meanwhile
         self._wants_more = is_free_again or (has_all and asked > 1)
@@ -276,8 +270,8 @@ class Courier:
         self._coordinator.poke(self._session.id)
 
     def _free(self) -> int:
-        is_clogged = self._table.given_up * 2 >= self._group.settings.max_in_flight
-        if self._is_closing or self._put_off or is_clogged or not self._connection.is_writable:
+        is_held = self._put_off or self._table.is_clogged
+        if self._is_closing or is_held or not self._connection.is_writable:
             return 0
         return self._table.free
 

@@ -7,7 +7,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from server.protocols.rrq.connection import dial
-from server.protocols.rrq.courier import Courier, Loss
+from server.protocols.rrq.courier import Courier
+from server.protocols.rrq.loss import Loss
 from server.protocols.rrq.pauses import Pauses
 
 if TYPE_CHECKING:

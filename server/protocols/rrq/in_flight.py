@@ -75,9 +75,15 @@ class InFlightTable:
         return max(0, room - len(self._entries))
 
     @property
-    def given_up(self) -> int:
-        """How many of them nobody waits for any more."""
-        return sum(entry.is_given_up for entry in self._entries.values())
+    def is_kept_small(self) -> bool:
+        """Whether there could be more, but for what wants less company."""
+        return not self.free and len(self._entries) < self._max_in_flight
+
+    @property
+    def is_clogged(self) -> bool:
+        """Whether nobody waits any more for half of what there can be."""
+        given_up = sum(entry.is_given_up for entry in self._entries.values())
+        return given_up * 2 >= self._max_in_flight
 
     def live(self) -> list[InFlight]:
         """All that somebody still waits for."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from server.model import Outcome
 from server.protocols.rrq.connection import dial
-from server.protocols.rrq.courier import Courier, Loss
+from server.protocols.rrq.courier import Courier
+from server.protocols.rrq.loss import Loss
 from server.protocols.rrq.pauses import Pauses
 from server.protocols.rrq.ports import PortBusy
 from server.protocols.rrq.process import Launch, RunnerProcess

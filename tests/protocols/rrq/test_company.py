@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from tests.protocols.rrq.world import SAM, a_world, dialled, settings_with
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from server.coordinator.results import Explanation
     from server.model import Job
     from server.settings import Settings
     from server.wire.rrq_address import Address
@@ -81,3 +83,31 @@ async def test_a_job_beside_one_that_was_given_up_is_not_charged(tmp_path: Path)
         runner.answer(await runner.request())
         found = await world.ended(other)
         assert (found.job.state, found.job.tries, found.job.losses) == ("completed", 1, 0)
+
+
+async def explained(world: World, job: Job, words: str) -> Explanation:
+    """Wait until the only runner's verdict on a job holds these words."""
+    async with asyncio.timeout(20):
+        while True:
+            found = await world.coordinator.explain(job.id)
+            if words in found.verdicts[0].detail:
+                return found
+            await asyncio.sleep(0.01)
+
+
+async def test_why_nothing_else_is_taken_meanwhile_is_explained(tmp_path: Path) -> None:
+    async with a_double() as runner, a_world(tmp_path, settings_for(runner.address)) as world:
+        long, *suspects = await put_off(runner, world)
+        waiting = await world.one("py#y")
+        found = await explained(world, waiting, "waits until fewer are in flight")
+        assert found.verdicts[0].kind == "withheld"
+        assert found.suggestion.startswith("wait: a job that was there when its runner went down")
+        runner.answer(long)
+        alone = await runner.request()
+        await explained(world, waiting, "runs in less company")
+        runner.answer(alone)
+        runner.answer(await runner.request())
+        for job in suspects:
+            await world.ended(job)
+        runner.answer(await runner.request())
+        await world.result(waiting)
