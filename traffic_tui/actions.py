@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Scope: TypeAlias = Literal[
     "jobs",
+    "groups",
     "job",
     "output",
     "runners",
@@ -26,6 +27,7 @@ Scope: TypeAlias = Literal[
 ]
 SCOPES: tuple[Scope, ...] = (
     "jobs",
+    "groups",
     "job",
     "output",
     "runners",
@@ -38,6 +40,7 @@ SCOPES: tuple[Scope, ...] = (
 )
 SCOPE_WORDS: dict[Scope, str] = {
     "jobs": "Jobs",
+    "groups": "Jobs by cause",
     "job": "Job",
     "output": "Output",
     "runners": "Runners",
@@ -57,7 +60,7 @@ TYPED_ABOVE = 20
 
 EVERYWHERE: frozenset[Scope] = frozenset(SCOPES)
 _LISTS: frozenset[Scope] = frozenset(
-    {"jobs", "runners", "queues", "schedules", "events", "late_writes"}
+    {"jobs", "groups", "runners", "queues", "schedules", "events", "late_writes"}
 )
 _JOBS: frozenset[Scope] = frozenset({"jobs", "job", "output"})
 _TAILS: frozenset[Scope] = frozenset({"job", "output"})
@@ -104,6 +107,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("right", ("right",), "right", "Sideways to the right, in long lines.", _TAILS),
     # opening
     Action("open", ("enter",), "open", "Open the job under the cursor.", _on("jobs"), footer=1),
+    Action("open", ("enter",), "these jobs", "List the group's jobs.", _on("groups"), footer=1),
     Action("open", ("enter",), "choose", "Do what the cursor is on.", _on("welcome"), footer=1),
     Action("open", ("enter",), "its jobs", "List the runner's jobs.", _on("runners"), footer=1),
     Action("open", ("enter",), "its jobs", "List the queue's jobs.", _on("queues"), footer=1),
@@ -118,6 +122,15 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("output", ("l",), "output", "Its output, full screen.", _on("jobs"), "output", footer=2),
     Action("output", ("l",), "full", "Its output, full screen.", _on("job"), "output", footer=7),
+    Action(
+        "output",
+        ("l",),
+        "newest output",
+        "Output of the group's newest job, full screen.",
+        _on("groups"),
+        "output",
+        footer=5,
+    ),
     # acting on jobs
     Action(
         "stop",
@@ -156,11 +169,35 @@ ACTIONS: tuple[Action, ...] = (
         footer=5,
     ),
     Action(
+        "resubmit",
+        ("r",),
+        "resubmit group",
+        "Run all jobs of the group again, each as a new job.",
+        _on("groups"),
+        "resubmit",
+        danger="typed",
+        is_mutation=True,
+        undo="stop the new jobs",
+        footer=2,
+    ),
+    Action(
+        "edit",
+        ("R",),
+        "edit",
+        "Change the job's parameters, then run it as a new job.",
+        _on("jobs"),
+        "edit",
+        danger="confirm",
+        is_mutation=True,
+        undo="stop the new job",
+        footer=8,
+    ),
+    Action(
         "edit",
         ("R",),
         "edit+resubmit",
         "Change the job's parameters, then run it as a new job.",
-        _JOBS,
+        _TAILS,
         "edit",
         danger="confirm",
         is_mutation=True,
@@ -339,6 +376,24 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "clear_marks", ("\\",), "clear marks", "Take all marks off.", _on("jobs"), "clear-marks"
     ),
+    Action(
+        "groups",
+        ("b",),
+        "group",
+        "Count the listed jobs by what went wrong, then by type, queue or runner.",
+        _on("jobs"),
+        "group",
+        footer=9,
+    ),
+    Action(
+        "regroup",
+        ("b",),
+        "group by",
+        "Count by type, by queue, by runner, by what went wrong again.",
+        _on("groups"),
+        "group",
+        footer=4,
+    ),
     Action("sort_left", ("<",), "sort left", "Order by the column to the left.", _LISTS),
     Action("sort_right", (">",), "sort right", "Order by the column to the right.", _LISTS),
     Action("sort", (), "sort by", "Order by a column.", _LISTS, "sort", takes="COLUMN"),
@@ -390,9 +445,18 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "copy",
         ("y",),
+        "copy filter",
+        "Copy the filter that gives the group's jobs.",
+        _on("groups"),
+        "copy",
+        footer=3,
+    ),
+    Action(
+        "copy",
+        ("y",),
         "copy",
         "Copy what the cursor is on.",
-        EVERYWHERE - {"welcome", "help"},
+        EVERYWHERE - {"groups", "welcome", "help"},
         "copy",
     ),
     # going elsewhere

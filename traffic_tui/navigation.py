@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from traffic_tui.actions import key_words
 from traffic_tui.screens.base import Place, TrafficScreen
+from traffic_tui.screens.groups import GroupsScreen
 from traffic_tui.screens.happenings import EventsScreen, LateWritesScreen
 from traffic_tui.screens.job import JobScreen
 from traffic_tui.screens.jobs import JobsScreen
@@ -101,6 +102,9 @@ class Navigation:
         else:
             self.go(Place("jobs", filter_text))
 
+    def show_groups(self, filter_text: str) -> None:
+        self.go(Place("groups", filter_text))
+
     def show_job(self, number: int) -> None:
         self.go(Place("job", str(number)))
 
@@ -195,6 +199,7 @@ def make_screen(desk: Desk, place: Place) -> TrafficScreen:
     about = place.about
     makers: dict[Scope, Callable[[], TrafficScreen]] = {
         "jobs": lambda: JobsScreen(desk, about),
+        "groups": lambda: GroupsScreen(desk, about),
         "job": lambda: JobScreen(desk, int(about)),
         "output": lambda: OutputScreen(desk, *map(int, about.split("/"))),
         "runners": lambda: RunnersScreen(desk),

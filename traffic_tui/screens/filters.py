@@ -10,6 +10,8 @@ from traffic_tui.widgets.filter_bar import FilterProblem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+TYPING_PAUSE_SECONDS = 0.15
+"""How long a filter stands before it is asked for."""
 JOB_PROBLEMS = "state:failed,expired"
 """Jobs that need somebody."""
 COUNT_FILTERS = {

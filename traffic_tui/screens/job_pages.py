@@ -23,6 +23,9 @@ PAGE = 200
 MAX_KEPT = 5 * PAGE
 """Rows that are loaded anew at once; what was looked at beyond is loaded when scrolled to."""
 MAX_AT_ONCE = 200
+MAX_OF_FILTER = 10_000
+"""Jobs that are acted on at once, one after the other."""
+LARGEST_PAGE = 1_000
 """Jobs asked for by number in one call."""
 SERVER_ORDERS = {"number": "number", "for": "since", "priority": "priority"}
 """Orders the coordinator knows, by their name here; any other sorts the rows that are loaded."""
@@ -118,6 +121,19 @@ def _wire(order: SortOrder[JobView]) -> str:
     if order.name not in SERVER_ORDERS:
         return NEWEST_FIRST.wire
     return order._replace(name=SERVER_ORDERS[order.name]).wire
+
+
+async def jobs_of_filter(client: Client, filter_text: str) -> list[JobView]:
+    """The newest jobs of a filter, as they are now; at most :data:`MAX_OF_FILTER`."""
+    found: list[JobView] = []
+    after: str | None = None
+    while len(found) < MAX_OF_FILTER:
+        page = await client.jobs(filter=filter_text, limit=LARGEST_PAGE, after=after)
+        found += page.jobs
+        after = page.next
+        if after is None:
+            break
+    return found[:MAX_OF_FILTER]
 
 
 async def jobs_by_number(client: Client, numbers: Iterable[int]) -> list[JobView]:

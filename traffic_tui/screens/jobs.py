@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 from server.filters import suggest
 from traffic_tui.client.resting_filter import NO_PIECES, WORDS, RestingFilter
 from traffic_tui.screens.catch_up import CatchUp
-from traffic_tui.screens.filters import COUNT_FILTERS, JOB_PROBLEMS, job_filter_problem
+from traffic_tui.screens.filters import (
+    COUNT_FILTERS,
+    JOB_PROBLEMS,
+    TYPING_PAUSE_SECONDS,
+    job_filter_problem,
+)
 from traffic_tui.screens.job_list_acts import JobListActs
 from traffic_tui.screens.job_pages import JobPages
 from traffic_tui.screens.notes import Notes
@@ -36,8 +41,6 @@ if TYPE_CHECKING:
     from traffic_tui.state.order import SortOrder
     from traffic_tui.widgets.filter_bar import FilterProblem
     from traffic_tui.widgets.line_table import LineTable, RowKey
-
-TYPING_PAUSE_SECONDS = 0.15
 
 
 class JobsScreen(JobListActs):
@@ -347,6 +350,9 @@ class JobsScreen(JobListActs):
     def do_top(self) -> None:
         super().do_top()
         self._is_at_head = True
+
+    def do_groups(self) -> None:
+        self.desk.navigator.show_groups(self.filter_text)
 
     def row_text(self, key: RowKey) -> str:
         return self.pages.mirror.jobs[int(key)].id

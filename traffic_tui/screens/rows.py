@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from traffic_tui.state import (
     attempt_columns,
     event_columns,
+    group_columns,
     job_columns,
     queue_columns,
     runner_columns,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from server.wire.operator import (
         AttemptView,
         EventView,
+        GroupView,
         JobView,
         LateWriteView,
         QueueView,
@@ -85,6 +87,25 @@ def job_rows(
         role=job_columns.job_row_role,
         chosen=chosen,
         wants=lambda: job_columns.job_wants(jobs().values()),
+    )
+
+
+def group_rows(
+    groups: Callable[[], Mapping[str, GroupView]],
+    context: RowContext,
+    *,
+    by: Callable[[], str],
+    total: Callable[[], int],
+) -> Rows[GroupView]:
+    return Rows(
+        groups,
+        context,
+        columns=lambda width: group_columns.group_columns(by()),
+        cell=lambda group, key, context, width: group_columns.group_cell(
+            group, key, context, by(), total()
+        ),
+        role=lambda group: "plain",
+        wants=lambda: group_columns.group_wants(groups().values()),
     )
 
 

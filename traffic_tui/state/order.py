@@ -16,7 +16,7 @@ from traffic_tui.state.runner_columns import PROBLEM_ORDER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from server.wire.operator import JobView, QueueView, RunnerView
+    from server.wire.operator import GroupView, JobView, QueueView, RunnerView
     from server.wire.schedules import ScheduleView
 
 PLACE_EVERY_SECONDS = 2.0
@@ -68,6 +68,16 @@ JOB_ORDERS: Mapping[str, SortOrder[JobView]] = {
         _order("for", "FOR", lambda job: (job.times.since, -job.number), moving=True),
         _order("quiet", "QUIET", lambda job: (_quiet_since(job), -job.number), moving=True),
         _order("owner", "BY", lambda job: (job.owner, -job.number)),
+    )
+}
+
+GROUP_ORDERS: Mapping[str, SortOrder[GroupView]] = {
+    order.name: order
+    for order in (
+        _order("jobs", "JOBS", lambda one: (one.count, one.last), moving=True, down=True),
+        _order("name", "name", lambda one: one.name),
+        _order("first", "SINCE", lambda one: (one.first, one.name), down=True),
+        _order("last", "LAST", lambda one: (one.last, one.name), moving=True, down=True),
     )
 }
 

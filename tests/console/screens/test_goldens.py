@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.wire.operator import LateWriteView, RunnerRef, VerdictView
+from server.wire.operator import ErrorView, LateWriteView, RunnerRef, VerdictView
 from tests.console.screens.seeing import console, lab
 from tests.console.screens.test_ranges import posts
 from tests.console.screens.world import NOW, World, attempt, job, queue, runner
@@ -155,6 +155,40 @@ def mixed_fleet() -> World:
     return world
 
 
+def bad_deploy() -> World:
+    """Many jobs with few causes."""
+    world = World()
+    told = (
+        (41, "ImportError: no module named 'tiles_v3'", "resize-images", 12, 42),
+        (12, "timeout after 600s", "train-nightly", 1, 75),
+        (3, "exit 137: killed, out of memory", "fetch-tiles", 3, 1500),
+    )
+    number = 52000
+    for count, message, type_, runners, minutes in told:
+        for at in range(count):
+            number += 1
+            name = f"lab-{at % runners:02}"
+            failed = job(number, "failed", type="a" if at == 5 else type_)
+            failed.error = ErrorView(kind="error", message=message)
+            failed.runner = RunnerRef(id=f"id-{name}", name=name)
+            failed.times.since = NOW - minutes * 60_000 + at * 1_000
+            world.add(failed)
+    world.add_runners(runner("lab-07"))
+    return world
+
+
+async def at_groups(seat: Seat) -> None:
+    await seat.press("b")
+    await seat.sees("56 jobs in 3 groups", "no module named")
+
+
+async def at_types(seat: Seat) -> None:
+    await seat.press("b")
+    await seat.sees("56 jobs in 3 groups")
+    await seat.press("b")
+    await seat.sees("Jobs by type", "56 jobs in 4 groups", "resize-images")
+
+
 def waiting_job() -> World:
     world = World()
     world.add(job(52131, "pending", type="train-nightly"))
@@ -176,6 +210,8 @@ async def at_waiting_job(seat: Seat) -> None:
 
 STATES: dict[str, tuple[Callable[[], World], Callable[[Seat], Awaitable[None]]]] = {
     "jobs-without-pieces": (posts, at_resting_list),
+    "groups": (bad_deploy, at_groups),
+    "groups-by-type": (bad_deploy, at_types),
     "job-that-waits": (waiting_job, at_waiting_job),
     "runners-mixed": (mixed_fleet, by_command("runners", "by problem", "bench-1")),
 }
