@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from server.store.codes import Row
 
 NEVER: Final = 2**63 - 1
+_NOTHING: Final = (None, None, None)
 _WIDTH: Final = len(Job._fields)
 _RANK: Final = Job._fields.index("rank")
 _WANTED: Final = Job._fields.index("wanted")
@@ -46,7 +47,7 @@ _INSERT_JOBS: Final = (
 )
 _INSERT_DETAILS: Final = (
     "INSERT INTO job_details (params, submitter, timeout_ms, retry, cache_key, parent,"
-    " resubmit_of, trace, extra, correlation, cache_ttl_ms, schedule, job)"
+    " resubmit_of, cache_ttl_ms, schedule, trace, extra, correlation, job)"
     " SELECT CAST(value AS BLOB), ?,?,?,?,?,?,?,?,?,?,?, ? + key FROM json_each(?)"
 )
 """Jobs of a batch are mostly alike but for id and parameters. One statement for all that are alike
@@ -57,9 +58,16 @@ _INSERT_JOB: Final = Statement(
     f" VALUES ({','.join('?' * 17)})"
 )
 _INSERT_DETAIL: Final = Statement(
-    f"INSERT INTO job_details (submitter, {', '.join(DETAIL_COLUMNS.split(', ')[3:])}, params, job)"
+    "INSERT INTO job_details (submitter, timeout_ms, retry, cache_key, parent, resubmit_of,"
+    " cache_ttl_ms, schedule, trace, extra, correlation, params, job)"
     f" VALUES ({','.join('?' * 13)})"
 )
+_INSERT_PLAIN_DETAIL: Final = Statement(
+    "INSERT INTO job_details (submitter, timeout_ms, retry, cache_key, parent, resubmit_of,"
+    " cache_ttl_ms, schedule, params, job)"
+    f" VALUES ({','.join('?' * 10)})"
+)
+"""Most jobs carry nothing along. Binding a NULL costs as much as five numbers."""
 _SELECT: Final = f"SELECT {JOB_COLUMNS} FROM jobs "
 _BY_ID: Final = _SELECT + "WHERE id = ?"
 _BY_IDS: Final = _SELECT + "WHERE id IN (SELECT value FROM json_each(?))"
@@ -115,14 +123,21 @@ class JobOps(TxBase):
         submitter = self._submitter(detail.owner, detail.origin, detail.namespace)
         row = (*_job_row(job, self.facet(job.cls, submitter)), job.uuid, number)
         self.db.later(_INSERT_JOB, ("jobs", number), row)
-        row = (*_detail_row(detail, submitter), detail.params, number)
-        self.db.later(_INSERT_DETAIL, ("job_details", number), row)
+        self._insert_detail(number, detail, submitter)
         self._count_arrivals(job, 1)
         made = Job(number, *job[1:])
         if new.is_named:
             carried = (detail.trace_context, detail.correlation)
             self.memory.note_young(made, Task(detail.params, detail.timeout_ms, *carried))
         return made
+
+    def _insert_detail(self, number: int, detail: JobDetails, submitter: int) -> None:
+        row, key = _detail_row(detail, submitter), ("job_details", number)
+        carried = _carried(detail)
+        if carried == _NOTHING:
+            self.db.later(_INSERT_PLAIN_DETAIL, key, (*row, detail.params, number))
+        else:
+            self.db.later(_INSERT_DETAIL, key, (*row, *carried, detail.params, number))
 
     def _insert_jobs_alike(self, first: int, jobs: Sequence[NewJob]) -> None:
         """Insert jobs that differ in nothing but id and parameters."""
@@ -131,7 +146,8 @@ class JobOps(TxBase):
         row = _job_row(job, self.facet(job.cls, submitter))
         self.db.execute(_INSERT_JOBS, (*row, first, json_texts([one.job.uuid for one in jobs])))
         params = json_texts([str(one.details.params, "utf-8") for one in jobs])
-        self.db.execute(_INSERT_DETAILS, (*_detail_row(detail, submitter), first, params))
+        row = (*_detail_row(detail, submitter), *_carried(detail))
+        self.db.execute(_INSERT_DETAILS, (*row, first, params))
         self._count_arrivals(job, len(jobs))
 
     def _count_arrivals(self, job: Job, number: int) -> None:
@@ -248,7 +264,7 @@ def _job_row(job: Job, facet: int) -> Row:
 
 
 def _detail_row(detail: JobDetails, submitter: int) -> Row:
-    trace, correlation = detail.trace_context, detail.correlation
+    """The columns that every job has, but for parameters and id."""
     return (
         submitter,
         detail.timeout_ms,
@@ -256,9 +272,16 @@ def _detail_row(detail: JobDetails, submitter: int) -> Row:
         detail.cache_key,
         detail.parent,
         detail.resubmit_of,
+        detail.cache_ttl_ms,
+        detail.schedule,
+    )
+
+
+def _carried(detail: JobDetails) -> Row:
+    """The columns of what few jobs have with them: trace, extra, correlation."""
+    trace, correlation = detail.trace_context, detail.correlation
+    return (
         None if trace is None else map_text(trace),
         detail.extra or None,
         None if correlation is None else map_text(correlation),
-        detail.cache_ttl_ms,
-        detail.schedule,
     )
