@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
 
+    from server.events import Event
     from server.store.base import EventQuery
 
 PAGE: Final = 1_024
@@ -42,16 +43,16 @@ class PageBook:
         self._page = -1
         self._subjects: set[Subject] = set()
 
-    def note(self, seq: int, subjects: Sequence[Subject]) -> list[PageRow]:
-        """Rows to write for an event."""
-        page = seq // PAGE
+    def note(self, event: Event, kind: int) -> list[PageRow]:
+        """Rows to write for an event; ``kind`` is the number of its kind."""
+        page = event.seq // PAGE
         if page != self._page:
             self._page = page
             self._subjects.clear()
-        known = self._subjects
-        fresh = [one for one in subjects if one not in known]
-        if not fresh:  # as of most, once a page has begun
+        known, subjects = self._subjects, _subjects(event, kind)
+        if known.issuperset(subjects):  # as of most, once a page has begun
             return []
+        fresh = [one for one in subjects if one not in known]
         known.update(fresh)
         return [(about, key, page) for about, key in fresh]
 
@@ -60,17 +61,15 @@ class PageBook:
         self._page = -1
 
 
-def subjects(
-    kind: int, job: int, runner: int, actor: str, members: Sequence[tuple[int, int]]
-) -> list[Subject]:
+def _subjects(event: Event, kind: int) -> list[Subject]:
     """What an event is about."""
-    found: list[Subject] = [(KIND, kind), (ACTOR, actor)]
-    if runner:
-        found.append((RUNNER, runner))
-    if members:
-        found += [(JOBS, block) for block in {member // JOB_BLOCK for member, _ in members}]
-    elif job:
-        found.append((JOBS, job // JOB_BLOCK))
+    found: list[Subject] = [(KIND, kind), (ACTOR, event.actor)]
+    if event.runner:
+        found.append((RUNNER, event.runner))
+    if event.members:
+        found += [(JOBS, block) for block in {member // JOB_BLOCK for member, _ in event.members}]
+    elif event.job:
+        found.append((JOBS, event.job // JOB_BLOCK))
     return found
 
 

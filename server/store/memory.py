@@ -48,7 +48,7 @@ class Memory:
     """The writer's memory, with a log of what to take back."""
 
     def __init__(self) -> None:
-        self._log: list[tuple[dict[Any, Any], Any, Any]] = []
+        self.log: list[tuple[dict[Any, Any], Any, Any]] = []
         """(mapping, key, what stood there) before each change; or (mapping, _MANY, what stood at
         each of many keys)."""
         self.high: dict[str, int] = {"job": 0, "attempt": 0, "event": 0}
@@ -112,33 +112,30 @@ class Memory:
     # the log ---------------------------------------------------------------------------
 
     def put(self, mapping: dict[K, V], key: K, value: V) -> None:
-        self._log.append((mapping, key, mapping.get(key, _ABSENT)))
+        self.log.append((mapping, key, mapping.get(key, _ABSENT)))
         mapping[key] = value
 
     def put_all(self, mapping: dict[K, V], fresh: dict[K, V]) -> None:
-        self._log.append((mapping, _MANY, {key: mapping.get(key, _ABSENT) for key in fresh}))
+        self.log.append((mapping, _MANY, {key: mapping.get(key, _ABSENT) for key in fresh}))
         mapping.update(fresh)
 
     def put_new(self, mapping: dict[K, V], fresh: dict[K, V]) -> None:
         """:meth:`put_all` for keys that are not there yet."""
-        self._log.append((mapping, _MANY, dict.fromkeys(fresh, _ABSENT)))
+        self.log.append((mapping, _MANY, dict.fromkeys(fresh, _ABSENT)))
         mapping.update(fresh)
 
     def drop(self, mapping: dict[K, V], key: K) -> None:
         if key in mapping:
-            self._log.append((mapping, key, mapping.pop(key)))
+            self.log.append((mapping, key, mapping.pop(key)))
 
     def drop_all(self, mapping: dict[K, V], keys: Iterable[K]) -> None:
         if mapping:
             gone = {key: mapping.pop(key) for key in keys if key in mapping}
-            self._log.append((mapping, _MANY, gone))
-
-    def mark(self) -> int:
-        return len(self._log)
+            self.log.append((mapping, _MANY, gone))
 
     def rewind(self, mark: int) -> None:
-        """Take back everything since the mark, newest first."""
-        log = self._log
+        """Take back everything since the log was so long, newest first."""
+        log = self.log
         while len(log) > mark:
             mapping, key, before = log.pop()
             for one, value in before.items() if key is _MANY else ((key, before),):
@@ -149,7 +146,7 @@ class Memory:
 
     def settle(self) -> None:
         """What changed is committed."""
-        self._log.clear()
+        self.log.clear()
         self.dirty_counts.clear()
         self.dirty_activity.clear()
 
@@ -165,13 +162,37 @@ class Memory:
         """Count jobs into, or out of, a state."""
         key = (cls, state)
         before = self.counts.get(key, 0)
-        self._log.append((self.counts, key, before))
+        self.log.append((self.counts, key, before))
         self.counts[key] = number = before + by
         self.dirty_counts.add(key)
         if state == PENDING:
             self._note_waiting(cls, number)
-        elif FIRST_ACTIVE <= state <= LAST_ACTIVE and self.classes[cls].pin != NOBODY:
-            queue = self.classes[cls].queue
+        elif FIRST_ACTIVE <= state <= LAST_ACTIVE:
+            self._count_active(cls, by)
+
+    def shift(self, cls: int, before: int, after: int, by: int = 1) -> None:
+        """Count jobs of a class out of one state and into another."""
+        counts, log, dirty = self.counts, self.log, self.dirty_counts
+        source, target = (cls, before), (cls, after)
+        number = counts.get(source, 0)
+        log.append((counts, source, number))
+        counts[source] = number - by
+        dirty.add(source)
+        number = counts.get(target, 0)
+        log.append((counts, target, number))
+        counts[target] = number + by
+        dirty.add(target)
+        if before == PENDING or after == PENDING:
+            self._note_waiting(cls, counts[cls, PENDING])
+        was_active = FIRST_ACTIVE <= before <= LAST_ACTIVE
+        is_active = FIRST_ACTIVE <= after <= LAST_ACTIVE
+        if was_active is not is_active:
+            self._count_active(cls, by if is_active else -by)
+
+    def _count_active(self, cls: int, by: int) -> None:
+        job_class = self.classes[cls]
+        if job_class.pin != NOBODY:
+            queue = job_class.queue
             self.put(self.active, queue, self.active.get(queue, 0) + by)
 
     def _note_waiting(self, cls: int, number: int) -> None:
@@ -183,7 +204,7 @@ class Memory:
     def note_activity(self, kind: int, key: int, at: int, by: int = 1) -> None:
         place = (at // 60_000, kind, key)
         before = self.activity.get(place, 0)
-        self._log.append((self.activity, place, before))
+        self.log.append((self.activity, place, before))
         self.activity[place] = before + by
         self.dirty_activity.add(place)
 
@@ -260,12 +281,13 @@ class Memory:
 
     def note_job(self, job: Job) -> None:
         """Keep a changed job while its newest attempt is live."""
-        self.drop(self.young, job.id)
+        if job.id in self.young:
+            self.drop(self.young, job.id)
         if job.attempt in self.attempts:
             self.put(self.jobs, job.id, job)
             if job.uuid not in self.job_uuids:
                 self.put(self.job_uuids, job.uuid, job.id)
-        else:
+        elif job.id in self.jobs:
             self.drop(self.jobs, job.id)
             self.drop(self.job_uuids, job.uuid)
 

@@ -60,8 +60,7 @@ class AlikeOps(SaveOps):
         self.db.execute(_CLAIM, (first.since, first.attempt, runner, ids))
         memory.note_jobs(claimed)
         for (cls, state), number in Counter((job.cls, job.state) for job in before).items():
-            memory.bump(cls, STATE_CODE[state], -number)
-            memory.bump(cls, _CLAIMED, number)
+            memory.shift(cls, STATE_CODE[state], _CLAIMED, number)
 
     def _save_claim(self, before: Job, job: Job) -> None:
         """Write one of few claims, together with those of other operations."""
@@ -70,8 +69,7 @@ class AlikeOps(SaveOps):
         row = (job.since, job.attempts, job.attempt, runner, job.id)
         self.db.later(_CLAIM_ONE, ("jobs", job.id), row)
         memory.note_job(job)
-        memory.bump(before.cls, STATE_CODE[before.state], -1)
-        memory.bump(job.cls, _CLAIMED, 1)
+        memory.shift(job.cls, STATE_CODE[before.state], _CLAIMED)
 
     def save_successes(self, ended: Sequence[tuple[Job, Attempt]], *, at: int) -> None:
         memory = self.memory
@@ -81,6 +79,5 @@ class AlikeOps(SaveOps):
         memory.drop_live(attempts)
         memory.note_activity(DONE, attempts[0].runner, at, len(attempts))
         for (cls, state), number in Counter((job.cls, job.state) for job, _ in ended).items():
-            memory.bump(cls, STATE_CODE[state], -number)
-            memory.bump(cls, _COMPLETED, number)
+            memory.shift(cls, STATE_CODE[state], _COMPLETED, number)
             memory.note_activity(LEFT, cls, at, number)

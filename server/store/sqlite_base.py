@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from server.store.codes import json_ids
 from server.store.event_pages import PageBook
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection
 
-    from server.events import EventKind
+    from server.events import Event
     from server.store.base import CachedJob
     from server.store.codes import Row
     from server.store.memory import Memory
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 FEW: Final = 4
 """Fewer rows than this wait for those of other operations; more are worth a statement of their
 own, which takes what they have in common only once."""
-
-
-class PendingEvent(NamedTuple):
-    """An event that gets its number at the end of its transaction."""
-
-    row: tuple[int, int, int, int, int, str, str, str, bytes]
-    """(at, kind, job, attempt, runner, queue, actor, reason, data)."""
-    kind: EventKind
-    members: tuple[tuple[int, int], ...]
 
 
 TxMark: TypeAlias = "tuple[int, int, int, int]"
@@ -43,7 +34,7 @@ class TxBase:
     def __init__(self, db: sqlite3.Connection, memory: Memory) -> None:
         self.db = Writer(db)
         self.memory = memory
-        self.events: list[PendingEvent] = []
+        self.events: list[Event] = []
         self.callbacks: list[Callable[[], None]] = []
         self.ready: list[int] = []
         """Classes in which jobs became pending."""
@@ -54,7 +45,7 @@ class TxBase:
         """Last error text that retention looked at."""
 
     def mark(self) -> TxMark:
-        return self.memory.mark(), len(self.events), len(self.callbacks), len(self.ready)
+        return len(self.memory.log), len(self.events), len(self.callbacks), len(self.ready)
 
     def rewind(self, mark: TxMark) -> None:
         """Forget what was collected and changed in memory since the mark."""

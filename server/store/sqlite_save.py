@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from operator import itemgetter, ne
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from server.filters import folded_error
 from server.model import FINAL_STATES, WAITING_STATES, Attempt, Job
@@ -21,10 +21,9 @@ from server.store.writer import Statement
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from server.model import JobState, Outcome
+    from server.model import Outcome
     from server.store.base import Change
     from server.store.codes import Row
-    from server.store.memory import Memory
 
     Plan = tuple[Statement, Callable[[Any], Row]]
 
@@ -84,69 +83,21 @@ _OUTCOME: Final = Statement(
 _MOVE: Final = Statement("UPDATE jobs SET facet = ? WHERE id = ?", rank=1)
 
 
-class _Counts:
-    """Counts that one call changes, added up."""
-
-    def __init__(self) -> None:
-        self.counts: dict[tuple[int, JobState], int] = {}
-        self.activity: dict[tuple[int, int, int], int] = {}
-
-    def count(self, cls: int, state: JobState, by: int) -> None:
-        key = (cls, state)
-        self.counts[key] = self.counts.get(key, 0) + by
-
-    def note(self, kind: int, key: int, at: int) -> None:
-        place = (kind, key, at)
-        self.activity[place] = self.activity.get(place, 0) + 1
-
-    def write(self, memory: Memory) -> None:
-        for (cls, state), by in self.counts.items():
-            memory.bump(cls, STATE_CODE[state], by)
-        for (kind, key, at), by in self.activity.items():
-            memory.note_activity(kind, key, at, by)
-
-
-class _OneByOne:
-    """Counts that are changed at once, as for a single change there is nothing to add up."""
-
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-
-    def count(self, cls: int, state: JobState, by: int) -> None:
-        self._memory.bump(cls, STATE_CODE[state], by)
-
-    def note(self, kind: int, key: int, at: int) -> None:
-        self._memory.note_activity(kind, key, at)
-
-
-_Counter: TypeAlias = "_Counts | _OneByOne"
-
-
 class SaveOps(TxBase):
     """The part of a transaction that writes changes."""
 
     def save(self, changes: Sequence[Change]) -> None:
-        if len(changes) == 1:
-            self._save_all(changes, _OneByOne(self.memory))
-            return
-        counts = _Counts()
-        self._save_all(changes, counts)
-        counts.write(self.memory)
-
-    def _save_all(self, changes: Sequence[Change], counts: _Counter) -> None:
         for before, job, attempt_before, attempt, outcome in changes:
             if attempt is not None and attempt_before is not None:
                 if attempt != attempt_before:
-                    self._save_attempt(attempt_before, attempt, outcome, counts)
+                    self._save_attempt(attempt_before, attempt, outcome)
                 if outcome is not None and _says_more(outcome):
                     row = self._outcome_row(attempt.id, outcome)
                     self.db.later(_OUTCOME, ("outcomes", attempt.id), row)
             if job != before:
-                self._save_job(before, job, counts)
+                self._save_job(before, job)
 
-    def _save_attempt(
-        self, before: Attempt, attempt: Attempt, outcome: Outcome | None, counts: _Counter
-    ) -> None:
+    def _save_attempt(self, before: Attempt, attempt: Attempt, outcome: Outcome | None) -> None:
         memory = self.memory
         if attempt.state == "ended":
             if before.state == "ended":
@@ -155,7 +106,7 @@ class SaveOps(TxBase):
             update, values = _ATTEMPT_PLANS.plan(before, attempt, "is_live = 0, result")
             result = None if outcome is None else outcome.result or None
             self.db.later(update, ("attempts", attempt.id), (result, *values(attempt)))
-            _note_end(attempt, counts)
+            self._note_end(attempt)
             known = memory.attempts.get(attempt.id)
             if known is not None:
                 memory.drop_live([known])
@@ -180,10 +131,10 @@ class SaveOps(TxBase):
             update, values = _ATTEMPT_PLANS.plan(before, attempt)
             self.db.later(update, key, values(attempt))
 
-    def _save_job(self, before: Job, job: Job, counts: _Counter) -> None:
+    def _save_job(self, before: Job, job: Job) -> None:
         key = ("jobs", job.id)
         if job.cls != before.cls:
-            self._move(before, job, counts)
+            self._move(before, job)
         if job.attempt == before.attempt:
             update, values = _JOB_PLANS.plan(before, job)
             self.db.later(update, key, values(job))
@@ -192,17 +143,22 @@ class SaveOps(TxBase):
             self.db.later(update, key, (self._runner_of(job.attempt), *values(job)))
         self.memory.note_job(job)
         if job.state != before.state or job.cls != before.cls:
-            self._count_job(before, job, counts)
+            self._count_job(before, job)
 
-    def _count_job(self, before: Job, job: Job, counts: _Counter) -> None:
-        counts.count(before.cls, before.state, -1)
-        counts.count(job.cls, job.state, 1)
-        if job.state in WAITING_STATES:
-            self.memory.note_waiting(job)
-        if job.state == "pending":
-            self.ready.append(job.cls)
-        elif job.state in FINAL_STATES and before.state not in FINAL_STATES:
-            counts.note(LEFT, job.cls, job.since)
+    def _count_job(self, before: Job, job: Job) -> None:
+        memory = self.memory
+        if job.cls == before.cls:
+            memory.shift(job.cls, STATE_CODE[before.state], STATE_CODE[job.state])
+        else:
+            memory.bump(before.cls, STATE_CODE[before.state], -1)
+            memory.bump(job.cls, STATE_CODE[job.state], 1)
+        if job.state in FINAL_STATES:
+            if before.state not in FINAL_STATES:
+                memory.note_activity(LEFT, job.cls, job.since)
+        elif job.state in WAITING_STATES:
+            memory.note_waiting(job)
+            if job.state == "pending":
+                self.ready.append(job.cls)
 
     def _runner_of(self, attempt_id: int) -> int:
         hot = self.memory.attempts.get(attempt_id)
@@ -212,7 +168,7 @@ class SaveOps(TxBase):
         row = self.db.look_up(("attempts", attempt_id), sql, (attempt_id,)).fetchone()
         return 0 if row is None else int(row[0])
 
-    def _move(self, before: Job, job: Job, counts: _Counter) -> None:
+    def _move(self, before: Job, job: Job) -> None:
         """A job that changed its class is found under another facet."""
         sql = "SELECT submitter FROM job_details WHERE job = ?"
         submitter = self.db.look_up(("job_details", job.id), sql, (job.id,)).fetchone()
@@ -220,7 +176,13 @@ class SaveOps(TxBase):
         self.db.later(_MOVE, ("jobs", job.id), (facet, job.id))
         classes = self.memory.classes
         if classes[before.cls].queue != classes[job.cls].queue:
-            counts.note(ARRIVED, job.cls, job.since)
+            self.memory.note_activity(ARRIVED, job.cls, job.since)
+
+    def _note_end(self, attempt: Attempt) -> None:
+        if attempt.outcome == "success":
+            self.memory.note_activity(DONE, attempt.runner, attempt.ended_at)
+        elif attempt.outcome in _FAILURES:
+            self.memory.note_activity(FAILED, attempt.runner, attempt.ended_at)
 
     def _outcome_row(self, attempt_id: int, outcome: Outcome) -> Row:
         return (
@@ -251,13 +213,6 @@ class SaveOps(TxBase):
             (digest, kind, message, folded_error(kind, message)),
         )
         return cursor.lastrowid or 0
-
-
-def _note_end(attempt: Attempt, counts: _Counter) -> None:
-    if attempt.outcome == "success":
-        counts.note(DONE, attempt.runner, attempt.ended_at)
-    elif attempt.outcome in _FAILURES:
-        counts.note(FAILED, attempt.runner, attempt.ended_at)
 
 
 def _says_more(outcome: Outcome) -> bool:

@@ -12,6 +12,7 @@ do, need none, and are never a commit.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -184,12 +185,8 @@ class Writer:
     def _write(self, rows: Sequence[tuple[Statement, Row]]) -> None:
         if not rows:
             return
-        together: dict[Statement, list[Row]] = {}
+        together: defaultdict[Statement, list[Row]] = defaultdict(list)
         for statement, row in rows:
-            known = together.get(statement)
-            if known is None:
-                together[statement] = [row]
-            else:
-                known.append(row)
+            together[statement].append(row)
         for statement in sorted(together, key=attrgetter("rank")):
             self._db.executemany(statement.sql, together[statement])
