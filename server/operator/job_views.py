@@ -91,6 +91,7 @@ def _facts(row: JobRow) -> dict[str, Any]:
         "owner": row.owner,
         "origin": row.origin,
         "wanted": job.wanted,
+        "schedule": row.schedule,
     }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from server.operator.job_views import abilities
 from server.payloads import payload_value
+from server.store.base import QueueFlow
 from server.wire.operator import (
     EventView,
     ExplainView,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from server.events import Event, Notice
     from server.keyring import KeyEntry
     from server.model import Queue, Runner
-    from server.store.base import LateWrite, QueueWork, RunnerWork
+    from server.store.base import Flow, LateWrite, QueueWork, RunnerWork
 
 RUNNER_STATES: tuple[RunnerState, ...] = (
     "lost",
@@ -39,6 +40,10 @@ RUNNER_STATES: tuple[RunnerState, ...] = (
     "gone",
 )
 """Worst first, as lists sort them."""
+
+FLOW_BUCKET_MINUTES = 5
+FLOW_BUCKETS = 12
+NO_FLOW = QueueFlow((0,) * FLOW_BUCKETS, (0,) * FLOW_BUCKETS, 0, 0)
 
 if TYPE_CHECKING:
     RunnerState = Literal["ok", "quiet", "suspect", "faulty", "lost", "draining", "drained", "gone"]
@@ -97,10 +102,15 @@ def runner_view(
     )
 
 
-def queue_view(queue: Queue, work: QueueWork | None) -> QueueView:
-    """A queue; ``work`` None: there is no job in it."""
+def queue_view(queue: Queue, work: QueueWork | None, flow: Flow, started_at: int) -> QueueView:
+    """A queue; ``work`` None: there is no job in it.
+
+    Before the coordinator was started, only what was written down is known.
+    """
     counts = work.counts if work else {}
     active = sum(counts.get(state, 0) for state in ("claimed", "in_progress", "stopping"))
+    passed = flow.queues.get(queue.name, NO_FLOW)
+    unknown = _unmeasured(min(flow.since or started_at, started_at), flow.end)
     return QueueView(
         name=queue.name,
         limit=queue.limit,
@@ -115,7 +125,17 @@ def queue_view(queue: Queue, work: QueueWork | None) -> QueueView:
         oldest_pending_at=work.oldest_pending_at if work else 0,
         in_last_hour=work.in_last_hour if work else 0,
         out_last_hour=work.out_last_hour if work else 0,
+        in_per_minute=passed.came_lately / FLOW_BUCKET_MINUTES,
+        out_per_minute=passed.left_lately / FLOW_BUCKET_MINUTES,
+        in_buckets=[*[None] * unknown, *passed.came[unknown:]],
+        out_buckets=[*[None] * unknown, *passed.left[unknown:]],
     )
+
+
+def _unmeasured(since: int, end: int) -> int:
+    """How many of the buckets that end at ``end`` were over when counting began."""
+    counted = -(-max(0, end - since) // (FLOW_BUCKET_MINUTES * 60_000))
+    return max(0, FLOW_BUCKETS - counted)
 
 
 def explain_view(explanation: Explanation) -> ExplainView:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from server.errors import NotFound
 from server.operator.busy_history import BusyHistory, until_heard
-from server.operator.line_views import RUNNER_STATES, queue_view, runner_view
+from server.operator.line_views import (
+    FLOW_BUCKET_MINUTES,
+    FLOW_BUCKETS,
+    RUNNER_STATES,
+    queue_view,
+    runner_view,
+)
 from server.operator.parts import OperatorParts
 from server.submission import milliseconds
 from server.wire.operator import (
@@ -18,12 +24,20 @@ from server.wire.operator import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from server.coordinator import Coordinator
     from server.keyring import Keyring
     from server.model import Actor, Queue, Runner
     from server.operator.line_views import RunnerState
     from server.store.base import Reads, RunnerWork
-    from server.wire.operator import DrainRequest, LimitRequest, ReasonRequest, RunnerView
+    from server.wire.operator import (
+        DrainRequest,
+        LimitRequest,
+        QueueView,
+        ReasonRequest,
+        RunnerView,
+    )
 
 
 class RunnerCalls(OperatorParts):
@@ -122,10 +136,8 @@ class QueueCalls(OperatorParts):
         return await self.read_queues()
 
     async def read_queues(self) -> QueuesView:
-        queues = await self.coordinator.queues()
-        work = await self.reads.queue_work(self.coordinator.clock.now_ms())
-        ordered = sorted(queues, key=lambda queue: queue.name)
-        return QueuesView(queues=[queue_view(queue, work.get(queue.name)) for queue in ordered])
+        queues = sorted(await self.coordinator.queues(), key=lambda queue: queue.name)
+        return QueuesView(queues=await self._queue_views(queues))
 
     async def queue(self, actor: Actor, name: str) -> OneQueueView:
         found = await self.coordinator.store.apply(lambda tx: tx.queue(name))
@@ -151,5 +163,10 @@ class QueueCalls(OperatorParts):
         )
 
     async def _one_queue(self, queue: Queue) -> OneQueueView:
-        work = await self.reads.queue_work(self.coordinator.clock.now_ms())
-        return OneQueueView(queue=queue_view(queue, work.get(queue.name)))
+        return OneQueueView(queue=(await self._queue_views([queue]))[0])
+
+    async def _queue_views(self, queues: Sequence[Queue]) -> list[QueueView]:
+        now, started_at = self.coordinator.clock.now_ms(), self.coordinator.started_at
+        work = await self.reads.queue_work(now)
+        flow = await self.reads.queue_flow(now, FLOW_BUCKET_MINUTES * 60_000, FLOW_BUCKETS)
+        return [queue_view(queue, work.get(queue.name), flow, started_at) for queue in queues]

@@ -484,6 +484,8 @@ class JobRow(NamedTuple):
     outcome: Outcome | None
     """Without its result."""
     has_result: bool
+    schedule: str = ""
+    """Name of the schedule that made it."""
 
 
 JobOrder = Literal["number", "-number", "since", "-since", "priority", "-priority"]
@@ -651,6 +653,25 @@ class QueueWork(NamedTuple):
     out_last_hour: int
 
 
+class QueueFlow(NamedTuple):
+    """Jobs that came into a queue and left it, in closed buckets of minutes, oldest first."""
+
+    came: tuple[int, ...]
+    left: tuple[int, ...]
+    came_lately: int
+    """In as many closed minutes as a bucket has."""
+    left_lately: int
+
+
+class Flow(NamedTuple):
+    queues: Mapping[str, QueueFlow]
+    """Those in which something happened."""
+    since: int
+    """The first minute that anything is counted of, in epoch milliseconds; 0: of none."""
+    end: int
+    """When the last bucket closed."""
+
+
 class TracedJob(NamedTuple):
     """A job as spans tell of it."""
 
@@ -707,6 +728,13 @@ class Reads(Protocol):
     async def runner_work(self, now: int) -> dict[int, RunnerWork]: ...
 
     async def queue_work(self, now: int) -> dict[str, QueueWork]: ...
+
+    async def queue_flow(self, now: int, bucket_ms: int, count: int) -> Flow:
+        """What came and left in each of the last ``count`` closed buckets.
+
+        Buckets are whole minutes, counted from the epoch.
+        """
+        ...
 
     async def traced_jobs(self, ids: Collection[int]) -> list[TracedJob]:
         """Those of the jobs that are still there, as spans tell of them."""

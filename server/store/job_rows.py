@@ -70,6 +70,14 @@ _DETAILS: Final = (
     f"SELECT {DETAIL_COLUMNS}, s.owner, s.origin, s.namespace FROM job_details"
     " JOIN submitters s ON s.id = submitter WHERE job = ?"
 )
+# Of long parameters the schedule would be read at their end, so it is looked up in its index.
+_MADE_BY: Final = (
+    "SELECT d.job, s.name FROM json_each(?) ids JOIN job_details d ON d.job = ids.value"
+    " JOIN schedules s ON s.id = CASE WHEN length(d.params) < 2000 THEN d.schedule"
+    " ELSE (SELECT x.schedule FROM job_details x INDEXED BY details_schedule"
+    " WHERE x.schedule > 0 AND x.schedule IN (SELECT id FROM schedules) AND x.job = d.job) END"
+    " WHERE d.resubmit_of = 0"
+)
 _J: Final = 16
 """Columns of a job."""
 EVENTS_OF_A_JOB: Final = 50
@@ -77,7 +85,18 @@ EVENTS_OF_A_JOB: Final = 50
 
 def job_rows(db: sqlite3.Connection, ids: Sequence[int]) -> list[JobRow]:
     """Lines of these jobs, in this order."""
-    return [_job_row(row) for row in db.execute(_ROWS, (json_ids(ids),))]
+    made_by = _made_by(db, ids)
+    rows = [_job_row(row) for row in db.execute(_ROWS, (json_ids(ids),))]
+    if not made_by:
+        return rows
+    return [row._replace(schedule=made_by.get(row.job.id, "")) for row in rows]
+
+
+def _made_by(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Which of these jobs schedules made themselves, and the names of those."""
+    if db.execute("SELECT EXISTS (SELECT 1 FROM schedules)").fetchone()[0]:
+        return dict(db.execute(_MADE_BY, (json_ids(ids),)))
+    return {}
 
 
 def _job_row(row: Row) -> JobRow:

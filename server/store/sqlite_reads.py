@@ -15,7 +15,13 @@ from server.store.output_reads import find_in_output, read_output
 from server.store.read_pool import ReadPool
 from server.store.sqlite_queries import find_jobs
 from server.store.trace_reads import traced_attempts, traced_jobs
-from server.store.work_reads import finished_per_bucket, queue_work, runner_work, state_counts
+from server.store.work_reads import (
+    finished_per_bucket,
+    queue_flow,
+    queue_work,
+    runner_work,
+    state_counts,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from server.model import JobState, Stream
     from server.store.base import (
         EventQuery,
+        Flow,
         GroupQuery,
         JobDetail,
         JobGroups,
@@ -108,6 +115,9 @@ class SqliteReads:
 
     async def queue_work(self, now: int) -> dict[str, QueueWork]:
         return await self._run(lambda db: queue_work(db, now))
+
+    async def queue_flow(self, now: int, bucket_ms: int, count: int) -> Flow:
+        return await self._run(lambda db: queue_flow(db, now, bucket_ms, count))
 
     async def finished_per_bucket(self, now: int, bucket_ms: int, count: int) -> list[int]:
         return await self._run(lambda db: finished_per_bucket(db, now, bucket_ms, count))

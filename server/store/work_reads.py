@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from server.model import JOB_STATES, NOBODY
-from server.store.base import QueueWork, RunnerWork
+from server.store.base import Flow, QueueFlow, QueueWork, RunnerWork
 from server.store.codes import PENDING
 from server.store.memory import ARRIVED, DONE, FAILED, LEFT
 
@@ -40,6 +40,10 @@ _OF_ORIGIN: Final = (
 _BY_RUNNER: Final = (
     "SELECT key, sum(CASE kind WHEN ? THEN n ELSE 0 END), sum(CASE kind WHEN ? THEN n ELSE 0 END)"
     " FROM activity WHERE minute > ? AND kind >= 2 GROUP BY key"
+)
+_BY_QUEUE_AND_MINUTE: Final = (
+    "SELECT c.queue, y.kind, y.minute, sum(y.n) FROM activity y JOIN classes c ON c.id = y.key"
+    " WHERE y.minute >= ? AND y.minute < ? AND y.kind < 2 GROUP BY c.queue, y.kind, y.minute"
 )
 _BY_QUEUE: Final = (
     "SELECT c.queue, sum(CASE y.kind WHEN ? THEN n ELSE 0 END),"
@@ -117,6 +121,33 @@ def _oldest_of_class(db: sqlite3.Connection, cls: int) -> int:
         rank = row[0]
         oldest = min(oldest or row[1], row[1])
     return oldest
+
+
+def queue_flow(db: sqlite3.Connection, now: int, bucket_ms: int, count: int) -> Flow:
+    """What came into queues and left them in each of the last closed buckets, oldest first."""
+    bucket, minute = max(1, bucket_ms // MINUTE_MS), now // MINUTE_MS
+    end = minute // bucket
+    begin = end - count
+    buckets: dict[tuple[str, int], list[int]] = {}
+    lately: dict[tuple[str, int], int] = {}
+    for queue, kind, at, number in db.execute(_BY_QUEUE_AND_MINUTE, (begin * bucket, minute)):
+        line = buckets.setdefault((queue, kind), [0] * count)
+        if at < end * bucket:
+            line[at // bucket - begin] += number
+        if at >= minute - bucket:
+            lately[queue, kind] = lately.get((queue, kind), 0) + number
+    first = db.execute("SELECT min(minute) FROM activity").fetchone()[0]
+    nothing = [0] * count
+    flows = {
+        queue: QueueFlow(
+            tuple(buckets.get((queue, ARRIVED), nothing)),
+            tuple(buckets.get((queue, LEFT), nothing)),
+            lately.get((queue, ARRIVED), 0),
+            lately.get((queue, LEFT), 0),
+        )
+        for queue, _ in buckets
+    }
+    return Flow(flows, (first or 0) * MINUTE_MS, end * bucket * MINUTE_MS)
 
 
 def finished_per_bucket(db: sqlite3.Connection, now: int, bucket_ms: int, count: int) -> list[int]:

@@ -181,7 +181,7 @@ class JobTimes(View):
     deadline: int
 
 
-class JobView(View):
+class JobView(View, kw_only=True):
     """A job as lists show it."""
 
     id: str
@@ -208,6 +208,8 @@ class JobView(View):
     owner: str
     origin: str
     wanted: Literal["run", "stop", "move"]
+    schedule: str = ""
+    """Name of the schedule that made it; empty: none did."""
 
 
 class StreamView(View):
@@ -487,6 +489,14 @@ class QueueView(View):
     oldest_pending_at: int
     in_last_hour: int
     out_last_hour: int
+    in_per_minute: float = 0.0
+    """Mean over the last 5 closed minutes."""
+    out_per_minute: float = 0.0
+    in_buckets: list[int | None] = []
+    """Jobs that came in, in each of the last 12 closed buckets of 5 minutes, oldest first; null:
+    not measured."""
+    out_buckets: list[int | None] = []
+    """Jobs that ended or went elsewhere, as above."""
 
 
 class QueuesView(View):

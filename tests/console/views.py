@@ -116,6 +116,10 @@ def queue_view(name: str, **changes: Any) -> QueueView:
         "oldest_pending_at": NOW - 4 * MINUTE,
         "in_last_hour": 90,
         "out_last_hour": 1200,
+        "in_per_minute": 1.5,
+        "out_per_minute": 20.0,
+        "in_buckets": [None, 0, *range(10)],
+        "out_buckets": [None, *[5] * 11],
     }
     return QueueView(**{**fields, **changes})
 

@@ -25,10 +25,12 @@ def has_log(job_type: str) -> bool:
 
 async def tell_log(call: Call, detail: JobDetailView) -> None:
     """Tell a job's log to its end, following it where it still runs."""
+    from traffic_tui.state.job_columns import made_by
+
     job = detail.job
     tag = TAGS[job.type]
     log = Log(call.printer)
-    log.line(job.times.created, "JOB", f"submitted by {job.owner or 'nobody known'}")
+    log.line(job.times.created, "JOB", f"submitted by {made_by(job) or 'nobody known'}")
     if job.times.started and job.runner is not None:
         log.line(job.times.started, "JOB", f"started on {job.runner.name}")
     await tail_job(call, job.id, TailWish(is_followed=True), log_sinks(log, tag))

@@ -20,6 +20,7 @@ from traffic_tui.state.formats import (
     size,
 )
 from traffic_tui.state.glyphs import JOB_MARKS, Role, Span
+from traffic_tui.state.job_columns import made_by
 from traffic_tui.state.usage_words import around, used
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ JOB_COLUMNS: tuple[Column[JobView], ...] = (
     Column("FOR", _for, is_right=True),
     Column("TRY", lambda job, _: span(_tries(job)), is_wide=True),
     Column("PRI", lambda job, _: span(job.priority), is_wide=True, is_right=True),
-    Column("BY", lambda job, _: span(job.owner), is_wide=True),
+    Column("BY", lambda job, _: span(made_by(job)), is_wide=True),
     Column("NEEDS", lambda job, _: span(requirements(job.requires)), is_wide=True),
     Column("ID", lambda job, _: span(job.id), is_wide=True),
     Column("ERROR", lambda job, _: span(error_text(job.error), "bad" if job.error else "plain"),
@@ -130,7 +131,7 @@ def _place_facts(job: JobFullView, look: Look) -> list[Fact]:
     lease = f"{job.lease}, {job.lease_seconds:.0f}s left" if job.lease_seconds else job.lease
     return [
         Fact("sent", span(f"{day_and_time(job.times.created, 'local', now=look.now_ms)} "
-                          f"by {job.owner or 'nobody known'} over {job.origin}")),
+                          f"by {made_by(job) or 'nobody known'} over {job.origin}")),
         Fact("due", span(day_and_time(job.times.due, "local", now=look.now_ms)
                          if job.state == "scheduled" else "")),
         Fact("needs", span(needs)),

@@ -23,7 +23,7 @@ from traffic_tui.state.formats import (
     share,
 )
 from traffic_tui.state.glyphs import JOB_MARKS, Span
-from traffic_tui.state.job_columns import error_words, is_silent
+from traffic_tui.state.job_columns import error_words, is_silent, made_by
 from traffic_tui.state.usage_words import around, used
 from traffic_tui.widgets.facts import Fact, beside, fact_line
 
@@ -118,11 +118,9 @@ def job_facts(
 
 
 def _sent(detail: JobDetailView, context: RowContext) -> str:
-    """When and by whom; a schedule says more than the name of whoever set it up."""
+    """When, and by whom."""
     when = day_and_time(detail.job.times.created, context.zone, now=context.now)
-    lineage = detail.lineage
-    is_fired = lineage.schedule and lineage.resubmitted_from is None
-    return f"{when} by {clean(f'schedule {lineage.schedule}' if is_fired else detail.job.owner)}"
+    return f"{when} by {made_by(detail.job)}"
 
 
 def _folded(label: str, span: Span, width: int, most: int, ellipsis: str) -> list[Fact]:

@@ -132,9 +132,7 @@ def queue_rows(
     return Rows(
         queues,
         context,
-        columns=lambda width: _measured(
-            queue_columns.QUEUE_COLUMNS, "flow", bool(context.queue_flow)
-        ),
+        columns=lambda width: queue_columns.QUEUE_COLUMNS,
         cell=queue_columns.queue_cell,
         role=queue_columns.queue_row_role,
         chosen=chosen,
@@ -154,11 +152,6 @@ def schedule_rows(
         role=schedule_columns.schedule_row_role,
         chosen=chosen,
     )
-
-
-def _measured(columns: Sequence[Column], key: str, is_measured: bool) -> Sequence[Column]:
-    """The columns without the one that nobody measures: an empty one would only take room."""
-    return columns if is_measured else [column for column in columns if column.key != key]
 
 
 def event_rows(

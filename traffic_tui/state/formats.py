@@ -30,6 +30,7 @@ __all__ = [
     "fit",
     "fraction_done",
     "marked_age",
+    "per_minute",
     "progress_words",
     "share",
     "size",
@@ -81,6 +82,11 @@ def count(number: int, *, is_estimate: bool = False) -> str:
     if abs(number) < _EXACT_BELOW:
         return f"{prefix}{number:,}"
     return prefix + _scaled(number, (("k", 10**3), ("M", 10**6), ("G", 10**9)), 1_000)
+
+
+def per_minute(rate: float) -> str:
+    """A rate, fine where it is low: ``0``, ``0.4``, ``12``, ``1,204``."""
+    return f"{rate:.1f}" if 0 < rate < 9.95 else count(round(rate))
 
 
 def size(byte_count: int) -> str:

@@ -37,7 +37,7 @@ JOB_COLUMNS: tuple[Column, ...] = (
     Column("progress", "PROGRESS", 3, 10, 16, order="progress", wide_width=16),
     Column("for", "FOR", 1, 5, 5, is_right=True, ages=True, order="for"),
     Column("quiet", "QUIET", 3, 5, 5, is_right=True, ages=True, order="quiet"),
-    Column("owner", "BY", 8, 10, 14, order="owner"),
+    Column("owner", "BY", 8, 10, 24, order="owner"),
     Column("note", "NOTE", 5, 30, UNBOUNDED, grows=True),
 )
 
@@ -74,6 +74,11 @@ def error_words(error: ErrorView, limit: int = 400) -> str:
     """How it failed: its type, where it has one that says something, and what was told."""
     kind = clean(error.type or error.kind)
     return clean(error.message if kind == "error" else f"{kind}: {error.message}", limit)
+
+
+def made_by(job: JobView) -> str:
+    """Who sent it; a schedule says more than the name of whoever set it up."""
+    return clean(f"schedule {job.schedule}" if job.schedule else job.owner)
 
 
 def is_silent(job: JobView, context: RowContext) -> bool:
@@ -152,7 +157,7 @@ def _quiet(job: JobView, context: RowContext, width: int) -> Cell:
 
 
 def _owner(job: JobView, context: RowContext, width: int) -> Cell:
-    return Cell(clean(job.owner))
+    return Cell(made_by(job))
 
 
 def _note(job: JobView, context: RowContext, width: int) -> Cell:
@@ -186,7 +191,7 @@ def job_wants(jobs: Iterable[JobView]) -> Mapping[str, int]:
             ("priority", str(job.priority)),
             ("type", job.type),
             ("runner", name),
-            ("owner", job.owner),
+            ("owner", made_by(job)),
         )
         for key, text in texts:
             wants[key] = max(wants.get(key, 0), len(text))

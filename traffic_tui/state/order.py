@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from server.model import JOB_STATES
 from traffic_tui.state.formats import fraction_done
+from traffic_tui.state.job_columns import made_by
 from traffic_tui.state.runner_columns import PROBLEM_ORDER
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ JOB_ORDERS: Mapping[str, SortOrder[JobView]] = {
         _order("progress", "PROGRESS", lambda job: (_done(job), -job.number), moving=True),
         _order("for", "FOR", lambda job: (job.times.since, -job.number), moving=True),
         _order("quiet", "QUIET", lambda job: (_quiet_since(job), -job.number), moving=True),
-        _order("owner", "BY", lambda job: (job.owner, -job.number)),
+        _order("owner", "BY", lambda job: (made_by(job), -job.number)),
     )
 }
 
@@ -104,8 +105,10 @@ QUEUE_ORDERS: Mapping[str, SortOrder[QueueView]] = {
         _order("waiting", "WAITING", lambda one: (one.waiting, one.name), moving=True, down=True),
         _order("oldest", "OLDEST", lambda one: (_oldest(one), one.name), moving=True),
         _order("running", "RUNNING", lambda one: (one.active, one.name), moving=True, down=True),
-        _order("in", "IN/min", lambda one: (one.in_last_hour, one.name), moving=True, down=True),
-        _order("out", "OUT/min", lambda one: (one.out_last_hour, one.name), moving=True, down=True),
+        _order("in", "IN/min", lambda one: (one.in_per_minute, one.name), moving=True, down=True),
+        _order(
+            "out", "OUT/min", lambda one: (one.out_per_minute, one.name), moving=True, down=True
+        ),
         _order("state", "STATE", lambda one: (-one.paused_at, one.name), moving=True),
     )
 }

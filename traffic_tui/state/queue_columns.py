@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.columns import EMPTY, UNBOUNDED, Cell, Column
-from traffic_tui.state.formats import age, count, day_and_time, marked_age, sparkline
+from traffic_tui.state.formats import age, count, day_and_time, marked_age, per_minute, sparkline
 from traffic_tui.state.glyphs import QUEUE_MARKS, QueueState, Role
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ QUEUE_COLUMNS: tuple[Column, ...] = (
     Column("waiting", "WAITING", 0, 8, 8, is_right=True, order="waiting"),
     Column("oldest", "OLDEST", 0, 6, 6, is_right=True, ages=True, order="oldest"),
     Column("running", "RUNNING/LIMIT", 0, 13, 13, is_right=True, order="running"),
-    Column("in", "IN/h", 1, 6, 6, is_right=True, order="in"),
-    Column("out", "OUT/h", 1, 7, 7, is_right=True, order="out"),
+    Column("in", "IN/min", 1, 7, 7, is_right=True, order="in"),
+    Column("out", "OUT/min", 1, 8, 8, is_right=True, order="out"),
     Column("state", "STATE", 2, 12, UNBOUNDED, grows=True, order="state"),
     Column("flow", "IN, OUT, 60 MIN", 3, 25, 25),
 )
@@ -70,11 +70,11 @@ def _running(queue: QueueView, context: RowContext, width: int) -> Cell:
 
 
 def _in(queue: QueueView, context: RowContext, width: int) -> Cell:
-    return Cell(count(queue.in_last_hour))
+    return Cell(per_minute(queue.in_per_minute))
 
 
 def _out(queue: QueueView, context: RowContext, width: int) -> Cell:
-    return Cell(count(queue.out_last_hour))
+    return Cell(per_minute(queue.out_per_minute))
 
 
 def _state(queue: QueueView, context: RowContext, width: int) -> Cell:
@@ -86,10 +86,10 @@ def _state(queue: QueueView, context: RowContext, width: int) -> Cell:
 
 
 def _flow(queue: QueueView, context: RowContext, width: int) -> Cell:
-    incoming, outgoing = context.queue_flow.get(queue.name, ((), ()))
-    known = [value for value in (*incoming, *outgoing) if value is not None]
-    top = max(known, default=0.0)
-    drawn = (sparkline(values[-12:], context.glyphs, top=top) for values in (incoming, outgoing))
+    """Both on one scale, so that a queue that fills up is seen."""
+    lines = (queue.in_buckets, queue.out_buckets)
+    top = max((value for line in lines for value in line if value is not None), default=0)
+    drawn = (sparkline(line, context.glyphs, top=top) for line in lines)
     return Cell(" ".join(drawn), "active")
 
 

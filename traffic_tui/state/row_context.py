@@ -30,7 +30,3 @@ class RowContext:
     """Milliseconds after which a running job's silence is trouble; None: not known."""
     pending_limit: Callable[[JobView], int | None] = lambda _job: None
     """Milliseconds after which a waiting job is late; None: no limit."""
-    queue_flow: Mapping[str, tuple[tuple[float | None, ...], tuple[float | None, ...]]] = field(
-        default_factory=dict
-    )
-    """By queue: jobs that came in and went out, in each of the last 12 buckets of 5 minutes."""

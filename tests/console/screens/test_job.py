@@ -1,16 +1,20 @@
-"""What the Job screen says of where a job came from."""
+"""What the Job screen and the lists say of where a job came from."""
 
 from __future__ import annotations
 
 from server.wire.operator import JobRefView, LineageView
 from tests.console.screens.seeing import console, lab
+from tests.console.screens.world import listed
+from traffic_tui.cli.job_tables import JOB_COLUMNS
+from traffic_tui.cli.tables import Look
 
 
 async def test_a_job_is_by_the_schedule_that_made_it() -> None:
     world = lab()
     world.all_jobs[52131].owner = "configuration"
-    world.lineages[52131] = LineageView(None, [], schedule="nightly-[red]")
-    async with console(world) as seat:
+    world.all_jobs[52131].schedule = "nightly-[red]"
+    async with console(world, (160, 50)) as seat:
+        await seat.sees("schedule nightly-[red]", "ci-main")
         await seat.press("enter")
         await seat.sees("by schedule nightly-[red]")
         assert "configuration" not in seat.text
@@ -23,3 +27,10 @@ async def test_one_made_from_a_job_of_a_schedule_is_by_whoever_did_that() -> Non
     async with console(world, (160, 50)) as seat:
         await seat.press("enter")
         await seat.sees("by sam", "resubmitted from 52001")
+
+
+def test_the_command_line_says_it_as_the_console_does() -> None:
+    one = lab().all_jobs[52131]
+    one.owner, one.schedule = "configuration", "nightly"
+    [by] = [column for column in JOB_COLUMNS if column.title == "BY"]
+    assert by.show(listed(one), Look()).text == "schedule nightly"

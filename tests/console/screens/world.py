@@ -101,6 +101,10 @@ def queue(name: str, **changes: Any) -> QueueView:
         "oldest_pending_at": NOW - 4 * MINUTE,
         "in_last_hour": 120,
         "out_last_hour": 118,
+        "in_per_minute": 2.4,
+        "out_per_minute": 12.0,
+        "in_buckets": [None, 0, 5, 8, 10, 10, 12, 14, 13, 16, 20, 12],
+        "out_buckets": [None, 0, 3, 8, 9, 10, 11, 14, 14, 15, 16, 18],
     }
     return QueueView(**(fields | changes))
 

@@ -221,7 +221,9 @@ def test_queue_cells() -> None:
     paused = queue_view("gpu", paused_at=NOW - MINUTE, paused_by="sam", pause_reason="bad fan")
     cell = queue_cell(paused, "state", RowContext(NOW), 40)
     assert cell.text == 'paused by sam 22:12:20 "bad fan"'
-    assert queue_cell(paused, "in", RowContext(NOW), 6).text == "90"
+    assert queue_cell(paused, "in", RowContext(NOW), 7).text == "1.5"
+    assert queue_cell(paused, "out", RowContext(NOW), 8).text == "20"
+    assert queue_cell(paused, "flow", RowContext(NOW), 25).text == " ▁▁▂▃▄▅▅▆▇██  ▅▅▅▅▅▅▅▅▅▅▅"
     full = queue_cell(queue_view("a", limit=3), "running", RowContext(NOW), 13)
     assert full[:2] == ("3/3", "warn")
 

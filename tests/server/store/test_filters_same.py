@@ -15,11 +15,10 @@ from server.clock import ManualClock
 from server.filters import FilterRow, parse_filter
 from server.model import ACTIVE_STATES, JOB_STATES, Outcome, Progress
 from server.ranges import Range
-from server.schedules import Schedule, ScheduledTask
 from server.store import sqlite_queries
 from server.store.base import Change, JobQuery, KeptRange, StreamState
 from server.store.sqlite import SqliteStore
-from tests.server.store.world import World, claim, details, insert
+from tests.server.store.world import World, a_schedule, claim, details, insert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,24 +202,6 @@ def put(tx: Tx, number: int, facts: dict[str, Any], now: int) -> None:
     tx.save([Change(current, current._replace(state=state), attempt, ended, outcome)])
 
 
-def schedule(name: str) -> Schedule:
-    return Schedule(
-        id=0,
-        name=name,
-        cron="0 0 1 1 *",
-        time_zone="UTC",
-        overlap="skip",
-        catch_up_ms=0,
-        task=ScheduledTask("a"),
-        params=b"{}",
-        owner="ci",
-        origin="operator-api",
-        is_configured=False,
-        created_at=1,
-        changed_at=1,
-    )
-
-
 def filter_row(row: JobRow, labels: dict[str, str], facts: dict[str, Any]) -> FilterRow:
     """A line of a list as the filter sees it."""
     progress, outcome = row.progress, row.outcome
@@ -270,7 +251,7 @@ async def fill(world: World, made: list[dict[str, Any]]) -> Chosen:
     for name, labels in zip(("lab-1", "GPU", "Straße 5"), LABELS, strict=True):
         await world.runner(name, labels=labels)
     for name in SCHEDULES[1:]:
-        await world.run(lambda tx, n=name: tx.put_schedule(schedule(n)))  # type: ignore[misc]
+        await world.run(lambda tx, n=name: tx.put_schedule(a_schedule(n)))  # type: ignore[misc]
     for number, facts in enumerate(made, 1):
         await world.run(lambda tx, n=number, f=facts: put(tx, n, f, world.now))  # type: ignore[misc]
     whole = await world.store.reads.job_page(JobQuery(limit=1000))

@@ -11,7 +11,7 @@ from server.errors import InvalidInput
 from server.filters import parse_filter
 from server.model import Outcome, Progress
 from server.store.base import EventQuery, JobOrder, JobQuery, StreamState
-from tests.server.store.world import details
+from tests.server.store.world import a_schedule, details
 
 if TYPE_CHECKING:
     from server.store.base import JobRow, Tx
@@ -230,6 +230,38 @@ async def test_work_of_runners_and_queues_is_of_the_last_hour(world: World) -> N
     assert work[1:4] == (1, 0, 0)
     queue = (await world.store.reads.queue_work(world.now))["gpu"]
     assert (queue.in_last_hour, queue.out_last_hour) == (0, 0)
+
+
+async def test_what_comes_into_a_queue_and_leaves_it_is_counted_in_closed_buckets(
+    world: World,
+) -> None:
+    world.clock.advance(300 - world.now // 1000 % 300)
+    start = world.now
+    jobs = await world.submit(4, queue="gpu")
+    world.clock.advance(300)
+    await world.finish(await world.claim(jobs[:3]))
+    world.clock.advance(60)
+    flow = await world.store.reads.queue_flow(world.now, 300_000, 3)
+    assert flow.queues == {"gpu": ((0, 0, 4), (0, 0, 0), 0, 3)}
+    assert (flow.since, flow.end) == (start, start + 300_000)
+    world.clock.advance(300)
+    flow = await world.store.reads.queue_flow(world.now, 300_000, 3)
+    assert flow.queues == {"gpu": ((0, 4, 0), (0, 0, 3), 0, 0)}
+    world.clock.advance(3600)
+    assert (await world.store.reads.queue_flow(world.now, 300_000, 3)).queues == {}
+
+
+async def test_lists_say_which_schedule_made_a_job(world: World) -> None:
+    made = await world.run(lambda tx: tx.put_schedule(a_schedule("nightly")))
+    small, large = details(schedule=made.id), details(b'"' + b"x" * 50_000 + b'"', schedule=made.id)
+    await world.submit(1, detail=small)
+    await world.submit(1, detail=large)
+    await world.submit(1)
+    await world.submit(1, detail=details(schedule=made.id, resubmit_of=1))
+    page = await world.store.reads.job_page(JobQuery(order="number"))
+    assert [row.schedule for row in page.rows] == ["nightly", "nightly", "", ""]
+    detail = await world.store.reads.job_detail(2)
+    assert detail is not None and detail.row.schedule == "nightly"
 
 
 async def test_the_oldest_pending_job_may_have_any_priority(world: World) -> None:

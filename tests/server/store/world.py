@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from server.ids import new_uuid
 from server.model import Attempt, Job, JobDetails, Outcome, Runner, Session
+from server.schedules import Schedule, ScheduledTask
 from server.store.base import Change, Committed, NewAttempt, NewJob
 
 if TYPE_CHECKING:
@@ -101,6 +102,24 @@ def a_runner(name: str, now: int, **facts: object) -> Runner:
         registered_at=now,
         last_seen_at=now,
         **facts,  # type: ignore[arg-type]
+    )
+
+
+def a_schedule(name: str) -> Schedule:
+    return Schedule(
+        id=0,
+        name=name,
+        cron="0 0 1 1 *",
+        time_zone="UTC",
+        overlap="skip",
+        catch_up_ms=0,
+        task=ScheduledTask("a"),
+        params=b"{}",
+        owner="ci",
+        origin="operator-api",
+        is_configured=False,
+        created_at=1,
+        changed_at=1,
     )
 
 
