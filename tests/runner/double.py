@@ -73,6 +73,8 @@ class Double:
     """Answers (status, body, headers) to give instead, one for each sync or hello."""
     lose: int = 0
     """How many answers to syncs are to be lost after they were carried out."""
+    hang: int = 0
+    """How many syncs get no answer at all, on a connection that stays."""
     restarts: int = 0
     url: str = ""
     _offered: dict[str, Assignment] = field(default_factory=dict)
@@ -114,6 +116,10 @@ class Double:
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
+        if self.hang and scope["path"].endswith("/sync"):
+            self.hang -= 1
+            await receive()
+            return
         status, content, headers = await self._answer(scope, body)
         if status == 0:  # cut off in the middle, as by a crash
             length = [(b"content-length", b"1000")]

@@ -300,6 +300,20 @@ async def test_draining_finishes_what_runs_and_takes_nothing(
         assert len(coordinator.waiting) == 1
 
 
+async def test_a_sync_that_nobody_answers_is_said_again_within_the_lease(
+    coordinator: Double, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As through a box that swallows the end of a connection."""
+    monkeypatch.setattr(double, "PACE", Pace(3, 0.3, 0.01, 4096, 10**9))
+    async with runner(coordinator.url, tmp_path):
+        await until(lambda: coordinator.syncs)
+        said = len(coordinator.syncs)
+        coordinator.hang = 1
+        await until(lambda: not coordinator.hang)
+        await until(lambda: len(coordinator.syncs) > said)
+    assert len(coordinator.hellos) == 1
+
+
 @pytest.mark.parametrize("is_lost", [False, True])
 async def test_good_bye_is_said_once(coordinator: Double, tmp_path: Path, is_lost: bool) -> None:
     coordinator.accepts, coordinator.loses_good_byes = ["leaving"], is_lost

@@ -13,7 +13,13 @@ import msgspec
 from server.ids import new_uuid
 from server.wire.native_v2 import Hello, Sync, SyncAnswer, Welcome
 from traffic_tui.runner.connectors.backoff import Backoff
-from traffic_tui.runner.connectors.link import Link, Rejected, Unreachable, decoded
+from traffic_tui.runner.connectors.link import (
+    READ_SECONDS,
+    Link,
+    Rejected,
+    Unreachable,
+    decoded,
+)
 from traffic_tui.runner.errors import RunnerError
 from traffic_tui.runner.words import plain
 
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PREFIX = "/api/native-v2/runner/"
+TRIES_PER_LEASE = 3
+LEAST_ANSWER_SECONDS = 1.0
 LEAVING_SECONDS = 2.0
 """How long the coordinator may take to hear that the runner ends."""
 WAKE_SECONDS = 25.0
@@ -129,7 +137,9 @@ class NativeSession:
         backoff = Backoff()
         while True:
             try:
-                _, content = await self._link.call("POST", path, body)
+                _, content = await self._link.call(
+                    "POST", path, body, read_seconds=self._answer_seconds
+                )
                 answer: SyncAnswer = decoded(_answer_decoder, content)
             except Unreachable as error:
                 seconds = self._trouble(backoff, f"lost {self.url}: {error}")
@@ -176,6 +186,13 @@ class NativeSession:
         except (Unreachable, Rejected, TimeoutError) as error:
             words = plain(str(error)) or "no answer in time"
             log.info("%s did not hear that this runner ends: %s", self.url, words)
+
+    @property
+    def _answer_seconds(self) -> float:
+        """How long to wait for the answer to a sync: one that was lost on the way without a word
+        must be missed while the lease still leaves time to say it again."""
+        lease_seconds = self.welcome.pace.lease_seconds
+        return min(READ_SECONDS, max(LEAST_ANSWER_SECONDS, lease_seconds / TRIES_PER_LEASE))
 
     # inside ------------------------------------------------------------------------------------
 
