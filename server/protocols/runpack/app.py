@@ -78,25 +78,23 @@ class RunpackApp:
         self._handlers = self._table()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["raw_path"].decode("latin-1")
-        if path in HEALTH_PATHS:
-            await _send(scope, send, HEALTH)
-        elif scope["method"] == "OPTIONS":
-            await _send(scope, send, PREFLIGHT)
-        elif (match := routes.find(scope["method"], path)) is None:
-            await _send(scope, send, NOT_FOUND)
+        method, path = scope["method"], scope["raw_path"].decode("latin-1")
+        match = routes.find(method, path)
+        if match is None:
+            answer = _without_route(method, path)
         else:
-            await _send(scope, send, await self._answer(scope, receive, match))
-
-    async def _answer(self, scope: Scope, receive: Receive, match: Match) -> Answer:
-        try:
-            caller = self._gate.admit(scope, match)
-            request = Request(scope, receive, match, caller, self._max_body)
-            return await self._handlers[match.route.name](request)
-        except Rejection as rejection:
-            return Answer(rejection.status, encode(rejection.fields))
-        except TrafficError as error:
-            return failed(match.route.verb, error)
+            try:
+                caller = self._gate.admit(scope, match)
+                request = Request(scope, receive, match, caller, self._max_body)
+                answer = await self._handlers[match.route.name](request)
+            except Rejection as rejection:
+                answer = Answer(rejection.status, encode(rejection.fields))
+            except TrafficError as error:
+                answer = failed(match.route.verb, error)
+        if answer.more is None and answer.status != 204:
+            await send_whole(scope, send, answer.status, answer.headers, answer.body)
+        else:
+            await _send_in_parts(send, answer)
 
     def _table(self) -> Mapping[str, Callable[[Request], Awaitable[Answer]]]:
         return {
@@ -182,10 +180,13 @@ class RunpackApp:
         return await while_connected(request.receive, self._relay.poll(asked))
 
 
-async def _send(scope: Scope, send: Send, answer: Answer) -> None:
-    if answer.more is None and answer.status != 204:
-        await send_whole(scope, send, answer.status, answer.headers, answer.body)
-        return
+def _without_route(method: str, path: str) -> Answer:
+    if path in HEALTH_PATHS:
+        return HEALTH
+    return PREFLIGHT if method == "OPTIONS" else NOT_FOUND
+
+
+async def _send_in_parts(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     if answer.more is None:
         await send({"type": "http.response.body", "body": b""})

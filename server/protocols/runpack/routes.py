@@ -45,15 +45,14 @@ _FIXED: dict[tuple[str, str], Route] = {
     ("POST", "/poll"): Route("poll", "poll", "none"),
 }
 
-_ACTIONS: dict[tuple[str, str], Route] = {
-    ("POST", "claim"): Route("claim", "claim job", "runner", "", "before key"),
-    ("POST", "heartbeat"): Route(
-        "heartbeat", "update heartbeat", "runner", "heartbeat", "before key"
-    ),
-    ("POST", "complete"): Route("complete", "complete job", "runner", "", "before key"),
-    ("POST", "error"): Route("error", "mark job as failed", "runner", "", "before key"),
+_JOBS = "/api/runner/jobs/"
+_ACTIONS: dict[str, Route] = {
+    "claim": Route("claim", "claim job", "runner", "", "before key"),
+    "heartbeat": Route("heartbeat", "update heartbeat", "runner", "heartbeat", "before key"),
+    "complete": Route("complete", "complete job", "runner", "", "before key"),
+    "error": Route("error", "mark job as failed", "runner", "", "before key"),
 }
-"""What may stand after ``/api/runner/jobs/ID``."""
+"""What may be posted to ``/api/runner/jobs/ID/ACTION``."""
 
 _WITH_ID: dict[tuple[str, str], Route] = {
     ("GET", "/api/jobs"): Route("status", "get job status", "submit", "poll"),
@@ -66,12 +65,13 @@ _WITH_ID: dict[tuple[str, str], Route] = {
 
 def find(method: str, path: str) -> Match | None:
     """The route of a request; None: there is none."""
+    if method == "POST" and path.startswith(_JOBS):  # what runners ask most
+        ident, _, action = path[len(_JOBS) :].partition("/")
+        route = _ACTIONS.get(action)
+        return Match(route, ident) if route is not None and ident else None
     fixed = _FIXED.get((method, path))
     if fixed is not None:
         return Match(fixed, "")
-    before, _, last = path.rpartition("/")
-    route, ident = _WITH_ID.get((method, before)), last
-    if route is None:
-        before, _, ident = before.rpartition("/")
-        route = _ACTIONS.get((method, last)) if before == "/api/runner/jobs" else None
+    before, _, ident = path.rpartition("/")
+    route = _WITH_ID.get((method, before))
     return Match(route, ident) if route is not None and ident else None
