@@ -16,6 +16,7 @@ Scope: TypeAlias = Literal[
     "jobs",
     "groups",
     "job",
+    "compare",
     "output",
     "runners",
     "queues",
@@ -29,6 +30,7 @@ SCOPES: tuple[Scope, ...] = (
     "jobs",
     "groups",
     "job",
+    "compare",
     "output",
     "runners",
     "queues",
@@ -42,6 +44,7 @@ SCOPE_WORDS: dict[Scope, str] = {
     "jobs": "Jobs",
     "groups": "Jobs by cause",
     "job": "Job",
+    "compare": "Tries",
     "output": "Output",
     "runners": "Runners",
     "queues": "Queues",
@@ -64,6 +67,7 @@ _LISTS: frozenset[Scope] = frozenset(
 )
 _JOBS: frozenset[Scope] = frozenset({"jobs", "job", "output"})
 _TAILS: frozenset[Scope] = frozenset({"job", "output"})
+_OUTPUTS: frozenset[Scope] = _TAILS | {"compare"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +107,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("bottom", ("G", "end"), "last", "To the last line; output follows again.", EVERYWHERE),
     Action("half_down", ("ctrl+d", "pagedown"), "page down", "Half a page down.", EVERYWHERE),
     Action("half_up", ("ctrl+u", "pageup"), "page up", "Half a page up.", EVERYWHERE),
-    Action("left", ("left", "h"), "left", "Sideways to the left, in long lines.", _TAILS),
-    Action("right", ("right",), "right", "Sideways to the right, in long lines.", _TAILS),
+    Action("left", ("left", "h"), "left", "Sideways to the left, in long lines.", _OUTPUTS),
+    Action("right", ("right",), "right", "Sideways to the right, in long lines.", _OUTPUTS),
     # opening
     Action("open", ("enter",), "open", "Open the job under the cursor.", _on("jobs"), footer=1),
     Action("open", ("enter",), "these jobs", "List the group's jobs.", _on("groups"), footer=1),
@@ -122,6 +126,18 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("output", ("l",), "output", "Its output, full screen.", _on("jobs"), "output", footer=2),
     Action("output", ("l",), "full", "Its output, full screen.", _on("job"), "output", footer=7),
+    Action(
+        "compare",
+        ("c",),
+        "compare tries",
+        "The tries side by side, and where their outputs begin to differ.",
+        _on("job"),
+        "compare",
+        footer=12,
+    ),
+    Action(
+        "output", ("l",), "output", "Output of the newer try.", _on("compare"), "output", footer=2
+    ),
     Action(
         "output",
         ("l",),
@@ -426,9 +442,11 @@ ACTIONS: tuple[Action, ...] = (
         "preview",
     ),
     # output
-    Action("previous_attempt", ("[",), "try before", "The try before this one.", _TAILS, footer=9),
-    Action("next_attempt", ("]",), "next try", "The try after this one.", _TAILS, footer=9),
-    Action("stream", ("tab",), "stream", "Switch between stdout and stderr.", _TAILS, footer=11),
+    Action(
+        "previous_attempt", ("[",), "try before", "The try before this one.", _OUTPUTS, footer=9
+    ),
+    Action("next_attempt", ("]",), "next try", "The try after this one.", _OUTPUTS, footer=9),
+    Action("stream", ("tab",), "stream", "Switch between stdout and stderr.", _OUTPUTS, footer=11),
     Action(
         "follow", ("f",), "follow", "Follow the end, or hold still.", _TAILS, "follow", footer=10
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from traffic_tui.actions import key_words
 from traffic_tui.screens.base import Place, TrafficScreen
+from traffic_tui.screens.compare import CompareScreen
 from traffic_tui.screens.groups import GroupsScreen
 from traffic_tui.screens.happenings import EventsScreen, LateWritesScreen
 from traffic_tui.screens.job import JobScreen
@@ -108,6 +109,9 @@ class Navigation:
     def show_job(self, number: int) -> None:
         self.go(Place("job", str(number)))
 
+    def show_tries(self, number: int) -> None:
+        self.go(Place("compare", str(number)))
+
     def show_output(self, number: int, attempt: int) -> None:
         self.go(Place("output", f"{number}/{attempt}"))
 
@@ -201,6 +205,7 @@ def make_screen(desk: Desk, place: Place) -> TrafficScreen:
         "jobs": lambda: JobsScreen(desk, about),
         "groups": lambda: GroupsScreen(desk, about),
         "job": lambda: JobScreen(desk, int(about)),
+        "compare": lambda: CompareScreen(desk, int(about)),
         "output": lambda: OutputScreen(desk, *map(int, about.split("/"))),
         "runners": lambda: RunnersScreen(desk),
         "queues": lambda: QueuesScreen(desk),

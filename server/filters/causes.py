@@ -27,4 +27,9 @@ _VARYING: Final = re.compile(
 
 def cause_of(text: str) -> str:
     """The cause that an error text tells of; of a cause, the cause itself."""
-    return " ".join(_VARYING.sub(MARK, text[:_LOOKED_AT]).split())[:MAX_LENGTH].rstrip()
+    return " ".join(without_varying(text[:_LOOKED_AT]).split())[:MAX_LENGTH].rstrip()
+
+
+def without_varying(text: str) -> str:
+    """A text with a mark for each number, id and address."""
+    return _VARYING.sub(MARK, text)

@@ -87,6 +87,12 @@ class JobScreen(TailScreen):
         if self.detail is not None:
             show_pieces(self, self.detail.job)
 
+    def do_compare(self) -> None:
+        if self.detail is not None and len(self.detail.attempts) > 1:
+            self.desk.navigator.show_tries(self.number)
+        else:
+            self.say("a second try is needed to compare with; none was made")
+
     def do_output(self) -> None:
         shown = self.attempt()
         if shown is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.wire.operator import ErrorView, LateWriteView, RunnerRef, VerdictView
+from server.wire.operator import ErrorView, LateWriteView, RunnerRef, UsageView, VerdictView
 from tests.console.screens.seeing import console, lab
 from tests.console.screens.test_ranges import posts
 from tests.console.screens.world import NOW, World, attempt, job, queue, runner
@@ -189,6 +189,41 @@ async def at_types(seat: Seat) -> None:
     await seat.sees("Jobs by type", "56 jobs in 4 groups", "resize-images")
 
 
+def tried_twice() -> World:
+    """A job whose second try went another way."""
+    world = World()
+    one = job(52118, "failed")
+    one.attempts = 3
+    world.add(one)
+    usage = UsageView(cpu_seconds=61.2, peak_memory_bytes=900 * 1024**2, io_bytes=3 * 1024**2)
+    lost = ErrorView(kind="lost", message="its runner was not heard for 60s", code="runner_lost")
+    world.attempts[52118] = [
+        attempt(3, one, usage=usage),
+        attempt(2, one, exit_code=1, runner=RunnerRef(id="id-lab-09", name="lab-09"),
+                error=ErrorView(kind="error", type="OSError", message="no space left on device")),
+        attempt(1, one, outcome="lost", error=lost, exit_code=None,
+                runner=RunnerRef(id="id-lab-03", name="lab-03")),
+    ]  # fmt: skip
+    begin = [f"03:12:{number:02} decode tile {number:04}" for number in range(12)]
+    end = ["03:12:14 writing", "03:12:14 OSError: no space left on device"]
+    killed = ["03:12:14 writing", "03:12:15 tile 0012 is large", "03:12:16 loading it whole"]
+    set_lines(world, 1, [*begin[:7]])
+    set_lines(world, 2, [*begin, *end])
+    set_lines(world, 3, [line.replace("03:12", "04:40") for line in [*begin, *killed]])
+    return world
+
+
+def set_lines(world: World, try_: int, lines: list[str]) -> None:
+    world.set_output(52118, "".join(f"{line}\n" for line in lines).encode(), try_=try_)
+
+
+async def at_tries(seat: Seat) -> None:
+    await seat.press("enter")
+    await seat.sees("exit 137")
+    await seat.press("c")
+    await seat.sees("differs from line 14 on", "TRY 2")
+
+
 def waiting_job() -> World:
     world = World()
     world.add(job(52131, "pending", type="train-nightly"))
@@ -212,6 +247,7 @@ STATES: dict[str, tuple[Callable[[], World], Callable[[Seat], Awaitable[None]]]]
     "jobs-without-pieces": (posts, at_resting_list),
     "groups": (bad_deploy, at_groups),
     "groups-by-type": (bad_deploy, at_types),
+    "tries": (tried_twice, at_tries),
     "job-that-waits": (waiting_job, at_waiting_job),
     "runners-mixed": (mixed_fleet, by_command("runners", "by problem", "bench-1")),
 }
