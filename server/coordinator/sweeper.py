@@ -31,6 +31,8 @@ RETENTION_BATCH = 500
 STALL_SECONDS = 2.0
 """A look that comes this much late means that the coordinator stood still."""
 STOP_SECONDS = 2.0
+SILENT_SECONDS = 60.0
+"""How long a trouble that goes on is not told again: a full disk stays full for each look."""
 PRUNE_PAUSE_SECONDS = 0.01
 """Between two steps of retention, so that others get their turn."""
 AGE_STEP_MS = 3_600_000
@@ -51,6 +53,8 @@ class Sweeper:
         self._age = AgeClock(memory.clock, 0)
         self._age_stored = 0
         self._tick = 0
+        self._told: dict[str, float] = {}
+        """What was told of lately, and when by the monotonic clock."""
         self._task: asyncio.Task[None] | None = None
 
     def load(self, tx: Tx) -> None:
@@ -82,7 +86,7 @@ class Sweeper:
             try:
                 await self.tick()
             except TrafficError as error:
-                log.warning("sweep put off: %s", error.message)
+                self._tell("sweep put off", error)
             except Exception:
                 # The boundary of the loop: one failing sweep must not end all later ones.
                 log.exception("sweep failed")
@@ -104,10 +108,17 @@ class Sweeper:
             while self._memory.next_schedule_at <= now:
                 await self._store.apply(lambda tx: firing.fire(tx, self._memory, now))
         except TrafficError as error:
-            log.warning("schedules put off: %s", error.message)
+            self._tell("schedules put off", error)
         except Exception:
             # The boundary of schedules: leases are watched all the same.
             log.exception("schedules put off")
+
+    def _tell(self, what: str, error: TrafficError) -> None:
+        words, now = f"{what}: {error.message}", self._memory.clock.monotonic()
+        self._told = {told: at for told, at in self._told.items() if now - at < SILENT_SECONDS}
+        if words not in self._told:
+            self._told[words] = now
+            log.warning("%s", words)
 
     async def _look_for_hiccups(self, planned_seconds: float) -> None:
         """Renew all leases if we stood still. Nothing is awaited after that: what the caller
@@ -143,7 +154,7 @@ class Sweeper:
             try:
                 return await self._store.apply(operation)
             except TrafficError as error:
-                log.warning("following the clock is put off: %s", error.message)
+                self._tell("following the clock is put off", error)
                 await asyncio.sleep(TICK_SECONDS)
 
     def _be_calm(self) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING
 
-from server.errors import Refused
+from server.errors import Refused, TrafficError
 from server.protocols.rrq.external import ExternalRunner
 from server.protocols.rrq.group import DEFAULT_PACE, Group
 from server.protocols.rrq.guard import Guard
@@ -35,7 +36,11 @@ CANCEL_SECONDS = 0.2
 CLIENT_KEY_VARIABLE = "TRAFFIC_TUI_KEY"
 """Whoever starts a coordinator from a shell may have it set for the command line."""
 LOOK_SECONDS = 0.02
+SETTLE_SECONDS = 1.0
+"""Between two tries to store that an earlier coordinator's sessions have ended."""
 RESTARTED = "the coordinator was restarted"
+
+logger = logging.getLogger(__name__)
 
 
 class RrqService:
@@ -64,6 +69,8 @@ class RrqService:
         secrets = {CLIENT_KEY_VARIABLE, *secret_variables(settings)}
         self._house = House(self._guard, Leftovers(folder), environment_without(secrets))
         self._upkeep = Upkeep(self.name)
+        self._is_late = False
+        """Whether it was told that sessions of an earlier coordinator could not be closed yet."""
 
     async def start(self) -> None:
         """Settle what an earlier coordinator left, then begin with every group.
@@ -76,9 +83,10 @@ class RrqService:
         ):
             raise Refused('managed runners need Linux; start them yourself, with mode = "external"')
         await self._house.leftovers.end_all()
-        await self._close_old_sessions()
-        for group in self.groups:
-            self._begin(group)
+        if await self._is_settled():
+            self._begin_all()
+        else:
+            self._upkeep.keep("what an earlier coordinator left", self._settle)
 
     async def stop(self) -> None:
         """End all runners within bounds; what did not end by itself is queued again."""
@@ -91,6 +99,32 @@ class RrqService:
             await _all_idle(couriers, CANCEL_SECONDS)
         await self._upkeep.stop()
         self._guard.close()
+
+    async def _settle(self) -> None:
+        """A disk that is full at the start may have room later; until then nobody is dialled, as
+        what ran before would be taken for something that runs."""
+        while True:
+            await asyncio.sleep(SETTLE_SECONDS)
+            if await self._is_settled():
+                self._begin_all()
+                return
+
+    async def _is_settled(self) -> bool:
+        """Close what an earlier coordinator had open; False: that could not be stored."""
+        try:
+            await self._close_old_sessions()
+        except TrafficError as error:
+            if not self._is_late:
+                logger.warning("no runner is started yet: %s", error.message)
+            self._is_late = True
+            return False
+        if self._is_late:
+            logger.info("runners are started now")
+        return True
+
+    def _begin_all(self) -> None:
+        for group in self.groups:
+            self._begin(group)
 
     def _begin(self, group: Group) -> None:
         first = group.settings.tcp_socket

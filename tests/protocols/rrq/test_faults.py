@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from server.errors import Busy
+from server.coordinator import Coordinator
+from server.errors import Busy, DiskFull
+from server.protocols.rrq import service as rrq_service
 from server.wire.rrq_frames import MAX_FRAME_BYTES
 from tests.protocols.rrq.double import a_double
 from tests.protocols.rrq.world import SAM, a_world, dialled, eventually, settings_with
@@ -490,6 +492,37 @@ async def test_after_a_restart_what_ran_is_queued_again_uncharged(tmp_path: Path
             runner.answer(again)
             found = await world.ended(job)
             assert (found.job.state, found.job.tries, found.job.losses) == ("completed", 1, 0)
+
+
+async def test_a_full_disk_at_the_start_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    close, refused = Coordinator.close_session, [True, True]
+
+    async def is_full_twice(self: Coordinator, session_id: int, **why: Any) -> None:
+        if refused:
+            refused.pop()
+            raise DiskFull("The disk is full: nothing was stored.")
+        await close(self, session_id, **why)
+
+    monkeypatch.setattr(rrq_service, "SETTLE_SECONDS", 0.01)
+    async with a_double() as runner:
+        settings = settings_with(py=dialled(runner.address))
+        async with a_world(tmp_path, settings) as world:
+            job = await world.one("py#x")
+            await runner.request()
+            await world.running(job)
+            monkeypatch.setattr(Coordinator, "close_session", _unsaid)
+        monkeypatch.setattr(Coordinator, "close_session", is_full_twice)
+        async with a_world(tmp_path, settings) as world:
+            runner.answer(await runner.request())
+            await world.ended(job)
+            assert not refused
+    assert caplog.text.count("no runner is started yet: The disk is full") == 1
+
+
+async def _unsaid(self: Coordinator, session_id: int, **why: Any) -> None:
+    """As after kill -9: the session stays open."""
 
 
 async def test_a_connection_found_dead_before_the_request_is_written_charges_nobody(

@@ -11,7 +11,7 @@ import pytest
 
 from server.clock import ManualClock
 from server.coordinator import firing, submit
-from server.errors import InvalidInput, NotFound, Refused
+from server.errors import DiskFull, InvalidInput, NotFound, Refused
 from server.filters import parse_filter
 from server.operator.schedules import schedule_view
 from server.schedules import MAX_SCHEDULES, Schedule, ScheduledTask, ScheduleWish
@@ -288,6 +288,22 @@ async def test_one_that_is_refused_is_told_and_holds_up_no_other(
     events = await world.coordinator.store.reads.events(EventQuery(after=0, limit=1000))
     left_out = [event.reason for event in events if event.kind == "schedule_skipped"]
     assert left_out == ["not here", "not here"]
+
+
+async def test_a_trouble_that_goes_on_is_told_once_a_minute(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: Any) -> None:
+        raise DiskFull("The disk is full: nothing was stored.")
+
+    await put(world)
+    await world.pass_seconds(60)
+    monkeypatch.setattr(firing, "fire", fails)
+    caplog.clear()
+    await world.pass_seconds(60)  # due somewhere in it, and looked at four times a second
+    assert caplog.text.count("schedules put off: The disk is full") == 1
+    await world.pass_seconds(60)
+    assert caplog.text.count("schedules put off: The disk is full") == 2
 
 
 async def test_schedules_that_fail_leave_the_other_sweeps_alone(

@@ -215,3 +215,14 @@ async def test_what_clients_make_up_is_remembered_in_bounds(
     assert len((await runner.exchange(free=10)).assign) == 10
     memory = world.coordinator._memory
     assert 0 < len(memory._fits[runner.session.runner]) <= 3
+
+
+async def test_an_end_that_cannot_be_stored_is_told_in_words(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(operation: object) -> None:
+        raise DiskFull("The disk is full: nothing was stored.")
+
+    monkeypatch.setattr(world.coordinator.store, "apply", fails)
+    await world.coordinator.stop()
+    assert "the end of this run is not among the events: The disk is full" in caplog.text
