@@ -82,10 +82,15 @@ class Step(NamedTuple):
     """How the attempt ended, as it is to be kept."""
 
 
-def _require(job: Job, command: Command) -> None:
+def _require(job: Job, command: Command, attempt: Attempt | None = None) -> None:
+    """Refuse what the table does not have, and to be told by any but the job's newest attempt."""
     if job.state not in TABLE[command]:
         word = _WORDS[command]
         raise Refused(f"job {job.id} is {job.state}: it cannot {word}", code=f"is_{job.state}")
+    if attempt is not None and (
+        job.attempt != attempt.id or attempt.state == "ended" or attempt.state == "abandoned"
+    ):
+        raise Refused(f"attempt {attempt.number} of job {job.id} no longer counts", code="stale")
 
 
 _WORDS: Mapping[Command, str] = {
@@ -100,11 +105,6 @@ _WORDS: Mapping[Command, str] = {
     "expire": "expire",
     "conclude": "end with its pieces",
 }
-
-
-def _require_newest(job: Job, attempt: Attempt) -> None:
-    if job.attempt != attempt.id or attempt.state in ("ended", "abandoned"):
-        raise Refused(f"attempt {attempt.number} of job {job.id} no longer counts", code="stale")
 
 
 def claim(job: Job, attempt: Attempt, *, now: int) -> Step:
@@ -137,8 +137,7 @@ def claimed(job: Job, attempt: Attempt, *, now: int) -> Job:
 
 def start(job: Job, attempt: Attempt, *, now: int) -> Step:
     """The runner confirms that it works on the attempt. Its timeout counts from here."""
-    _require(job, "start")
-    _require_newest(job, attempt)
+    _require(job, "start", attempt)
     if attempt.state == "offered":
         deadline = attempt.deadline and attempt.deadline + now - attempt.offered_at
         attempt = attempt._replace(state="running", started_at=now, deadline=deadline)
@@ -158,37 +157,34 @@ def finish(
     check_finish(job, attempt)
     if outcome.kind == "cancelled" and is_overdue(job, attempt, now):
         outcome = outcome._replace(kind="timeout", message=outcome.message or "ran too long")
-    step = _decide(job, _ended(attempt, outcome, now), attempt, outcome, retry, now, jitter)
-    return Step(step.job, step.attempt, step.kind, outcome)
+    after, kind = _decide(job, attempt, outcome, retry, now, jitter)
+    return Step(after, _ended(attempt, outcome, now), kind, outcome)
 
 
 def check_finish(job: Job, attempt: Attempt) -> None:
     """Raise Refused unless the attempt's end decides its job."""
-    _require(job, "finish")
-    _require_newest(job, attempt)
+    _require(job, "finish", attempt)
 
 
 def lose(
     job: Job, attempt: Attempt, outcome: Outcome, *, retry: RetryPolicy, now: int, jitter: float
 ) -> Step:
     """The runner is gone, or does not know the attempt: it ends as ``lost``."""
-    _require(job, "lose")
-    _require_newest(job, attempt)
-    step = _decide(job, _ended(attempt, outcome, now), attempt, outcome, retry, now, jitter)
-    return Step(step.job, step.attempt, step.kind, outcome)
+    _require(job, "lose", attempt)
+    after, kind = _decide(job, attempt, outcome, retry, now, jitter)
+    return Step(after, _ended(attempt, outcome, now), kind, outcome)
 
 
 def abandon(
     job: Job, attempt: Attempt, outcome: Outcome, *, retry: RetryPolicy, now: int, jitter: float
 ) -> Step:
     """Give up on an attempt that may still be running; it keeps its slot until it is heard of."""
-    _require(job, "abandon")
-    _require_newest(job, attempt)
+    _require(job, "abandon", attempt)
     given_up = attempt._replace(
         state="abandoned", stop_at=attempt.stop_at or now, stop_kill=True, outcome=outcome.kind
     )
-    step = _decide(job, given_up, attempt, outcome, retry, now, jitter)
-    return step._replace(kind="abandoned", outcome=outcome)
+    after, _ = _decide(job, attempt, outcome, retry, now, jitter)
+    return Step(after, given_up, "abandoned", outcome)
 
 
 def stop(
@@ -222,8 +218,7 @@ def move(job: Job, attempt: Attempt | None, *, target: int, grace_ms: int, now: 
 
 def kill(job: Job, attempt: Attempt, *, now: int) -> Step:
     """Asking did not help within the grace: the next rung of the ladder."""
-    _require(job, "stop")
-    _require_newest(job, attempt)
+    _require(job, "stop", attempt)
     return Step(job, _told(attempt, attempt.stop_grace, True, now), "kill_requested")
 
 
@@ -305,58 +300,53 @@ def _stopping(job: Job, now: int) -> Job:
 
 
 def _decide(
-    job: Job,
-    after: Attempt,
-    before: Attempt,
-    outcome: Outcome,
-    retry: RetryPolicy,
-    now: int,
-    jitter: float,
-) -> Step:
+    job: Job, attempt: Attempt, outcome: Outcome, retry: RetryPolicy, now: int, jitter: float
+) -> tuple[Job, EventKind]:
+    """What becomes of a job whose attempt, given as it was before, comes to an end."""
     if outcome.kind == "success":
         done = job._replace(state="completed", since=now, tries=job.tries + 1, target=0)
-        return Step(done, after, "completed")
+        return done, "completed"
     if job.wanted == "stop":
-        return Step(job._replace(state="stopped", since=now, target=0), after, "stopped")
+        return job._replace(state="stopped", since=now, target=0), "stopped"
     if job.wanted == "move":
         moved = job._replace(cls=job.target or job.cls, wanted="run", target=0)
-        return Step(moved._replace(state="pending", since=now), after, "queued")
+        return moved._replace(state="pending", since=now), "queued"
     if outcome.kind == "refused":
-        return _after_refusal(job, after, outcome, now)
+        return _after_refusal(job, outcome, now)
     if outcome.kind in ("lost", "cancelled"):
-        return _after_loss(job, after, before, outcome, retry, now)
-    return _after_failure(job, after, outcome, retry, now, jitter)
+        return _after_loss(job, attempt, outcome, retry, now)
+    return _after_failure(job, outcome, retry, now, jitter)
 
 
-def _after_refusal(job: Job, after: Attempt, outcome: Outcome, now: int) -> Step:
+def _after_refusal(job: Job, outcome: Outcome, now: int) -> tuple[Job, EventKind]:
     if not outcome.is_retryable:
-        return Step(job._replace(state="failed", since=now), after, "failed")
+        return job._replace(state="failed", since=now), "failed"
     pause = min(REFUSAL_PAUSE_MS << min(job.attempts - 1, 10), MAX_REFUSAL_PAUSE_MS)
-    return Step(_put_off(job, pause, now), after, "scheduled")
+    return _put_off(job, pause, now), "scheduled"
 
 
 def _after_loss(
-    job: Job, after: Attempt, before: Attempt, outcome: Outcome, retry: RetryPolicy, now: int
-) -> Step:
+    job: Job, attempt: Attempt, outcome: Outcome, retry: RetryPolicy, now: int
+) -> tuple[Job, EventKind]:
     """What was never confirmed was not tried, so it costs nothing; neither does bad company."""
-    if before.state == "offered" or outcome.is_blameless:
-        return Step(job._replace(state="pending", since=now), after, "queued")
+    if attempt.state == "offered" or outcome.is_blameless:
+        return job._replace(state="pending", since=now), "queued"
     lost = job._replace(losses=job.losses + 1, since=now)
     if lost.losses > retry.max_losses:
-        return Step(lost._replace(state="failed"), after, "failed")
-    return Step(lost._replace(state="pending"), after, "queued")
+        return lost._replace(state="failed"), "failed"
+    return lost._replace(state="pending"), "queued"
 
 
 def _after_failure(
-    job: Job, after: Attempt, outcome: Outcome, retry: RetryPolicy, now: int, jitter: float
-) -> Step:
+    job: Job, outcome: Outcome, retry: RetryPolicy, now: int, jitter: float
+) -> tuple[Job, EventKind]:
     tried = job._replace(tries=job.tries + 1, since=now)
     if tried.tries >= job.max_attempts or not outcome.is_retryable:
-        return Step(tried._replace(state="failed"), after, "failed")
+        return tried._replace(state="failed"), "failed"
     delay = outcome.retry_after_ms
     if delay is None:
         delay = backoff_ms(retry, tried.tries, jitter)
-    return Step(_put_off(tried, delay, now), after, "scheduled")
+    return _put_off(tried, delay, now), "scheduled"
 
 
 def _put_off(job: Job, delay_ms: int, now: int) -> Job:

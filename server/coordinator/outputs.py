@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class OutputIntake:
-    """Output of one call; streams are read once, however many pieces come."""
+    """Output of one call."""
 
     def __init__(self, tx: Tx, memory: Memory, now: int, *, is_first_word: bool = True) -> None:
         """``is_first_word``: nothing else in this call notes that the attempt was heard."""
@@ -23,19 +23,20 @@ class OutputIntake:
         self._tx = tx
         self._memory = memory
         self._now = now
-        self._states: dict[tuple[int, Stream], StreamState] = {}
-        self._loaded: set[int] = set()
 
     def append(self, job: Job, attempt: Attempt, stream: Stream, offset: int, data: bytes) -> int:
         """Take a piece in; the answer is the next offset wanted."""
-        state = self._state(attempt.id, stream)
-        cap = self._cap(job, offset + len(data))
+        return self._append(job, attempt, self._state(attempt.id, stream), offset, data)
+
+    def _append(
+        self, job: Job, attempt: Attempt, state: StreamState, offset: int, data: bytes
+    ) -> int:
+        stream, cap = state.stream, self._cap(job, offset + len(data))
         taken = output.take(state, offset, data, cap=cap, now=self._now)
         if taken is None:
             return state.size
         chunk = Chunk(stream, state.generation, taken.offset, self._now, taken.data)
         self._tx.put_output(taken.state, [chunk], drop=taken.drop)
-        self._states[attempt.id, stream] = taken.state
         if taken.is_first_gap:
             self._tell_gap(job, attempt, stream, cap)
         self._heard(job, attempt, len(taken.data))
@@ -50,8 +51,8 @@ class OutputIntake:
 
     def extend(self, job: Job, attempt: Attempt, stream: Stream, data: bytes) -> int:
         """Take in what follows, from a wire that knows no offsets."""
-        size = self._state(attempt.id, stream).size
-        return self.append(job, attempt, stream, size, data)
+        state = self._state(attempt.id, stream)
+        return self._append(job, attempt, state, state.size, data)
 
     def replace(self, job: Job, attempt: Attempt, stream: Stream, text: bytes) -> None:
         """The runner sent the whole text again; what only goes on from the old one is appended."""
@@ -59,11 +60,10 @@ class OutputIntake:
         added = self._added(state, text)
         if added is not None:
             if added:
-                self.append(job, attempt, stream, state.size, added)
+                self._append(job, attempt, state, state.size, added)
             return
         fresh = StreamState(attempt.id, stream, state.generation + 1, len(text), 0, 0, self._now)
         self._tx.replace_output(fresh, text, at=self._now)
-        self._states[attempt.id, stream] = fresh
         self._heard(job, attempt, len(text))
 
     def _added(self, state: StreamState, text: bytes) -> bytes | None:
@@ -74,12 +74,10 @@ class OutputIntake:
         return output.continuation(old, text)
 
     def _state(self, attempt_id: int, stream: Stream) -> StreamState:
-        if attempt_id not in self._loaded:
-            self._loaded.add(attempt_id)
-            for state in self._tx.streams(attempt_id):
-                self._states[attempt_id, state.stream] = state
-        known = self._states.get((attempt_id, stream))
-        return known or StreamState(attempt_id, stream, 0, 0, 0, 0, self._now)
+        for state in self._tx.streams(attempt_id):
+            if state.stream == stream:
+                return state
+        return StreamState(attempt_id, stream, 0, 0, 0, 0, self._now)
 
     def _heard(self, job: Job, attempt: Attempt, size: int) -> None:
         if self._notes_heard:

@@ -76,8 +76,9 @@ class Report:
 
     def ended(self, job: Job, attempt: Attempt, outcome: Outcome) -> None:
         """The newest attempt of a job ended."""
-        if outcome == PLAIN_SUCCESS:
-            self._succeeded(job, attempt)
+        if outcome == PLAIN_SUCCESS:  # what follows is the same for all, so it is written at once
+            transitions.check_finish(job, attempt)
+            self._successes.append((job, attempt))
             return
         is_success = outcome.kind == "success"
         retry = NO_RETRY if is_success else self._tx.details(job.id).retry
@@ -87,11 +88,6 @@ class Report:
         self._add(job, attempt, step)
         if outcome.kind == "lost" and step.job.state == "failed" and retry.restarts > 0:
             self._lost_for_good.append(step.job)
-
-    def _succeeded(self, job: Job, attempt: Attempt) -> None:
-        """What follows is the same for all such ends, so they are written together."""
-        transitions.check_finish(job, attempt)
-        self._successes.append((job, attempt))
 
     def abandoned(
         self,
@@ -148,11 +144,13 @@ class Report:
                 self._freed.add(self._tx.job_class(cls).queue)
         for (kind, runner), members in self._plain.items():
             self._append(kind, runner, members)
-        announce_pending(self._tx, self._memory, self._pending)
+        if self._pending:
+            announce_pending(self._tx, self._memory, self._pending)
         for job in self._lost_for_good:
             details = self._tx.details(job.id)
             make_successor(self._tx, self._memory, COORDINATOR, job, details, self._now)
-        self._announce_freed()
+        if self._freed:
+            self._announce_freed()
         settle(self._tx, self._memory, self._ended_jobs(), self._now)
 
     def _ended_jobs(self) -> Iterator[Job]:
@@ -238,4 +236,4 @@ def why_late(job: Job, attempt: Attempt) -> str:
 
 def _worth_keeping(outcome: Outcome) -> Outcome | None:
     """None where the kind says it all."""
-    return None if outcome == Outcome(outcome.kind) else outcome
+    return None if outcome[1:] == PLAIN_SUCCESS[1:] else outcome
