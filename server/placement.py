@@ -62,8 +62,7 @@ class Candidate:
         return self.busy / self.runner.capacity if self.runner.capacity else 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A queue as placement sees it."""
 
     queue: Queue

@@ -92,24 +92,17 @@ def hand_out(
         ],
         at=now,
     )
-    jobs = [job for job, _ in waiting]
-    claimed = [
-        transitions.claimed(job, attempt, now=now)
-        for job, attempt in zip(jobs, attempts, strict=True)
-    ]
-    save_claims(tx, memory, jobs, claimed, runner.id)
+    claimed: list[Job] = []
+    assigned: list[Assigned] = []
+    for (job, task), attempt in zip(waiting, attempts, strict=True):
+        taken = transitions.claimed(job, attempt, now=now)
+        claimed.append(taken)
+        known = tx.job_class(job.cls)
+        told = whole(tx, job, task) if is_marked(task.params) else task
+        assigned.append(Assigned(taken, attempt, known.type, known.queue, told))
+    save_claims(tx, memory, [job for job, _ in waiting], claimed, runner.id)
     _tell(tx, runner, claimed, now)
-    classes = {cls: tx.job_class(cls) for cls in {job.cls for job in jobs}}
-    names = {cls: (known.type, known.queue) for cls, known in classes.items()}
-    return [
-        Assigned(
-            job,
-            attempt,
-            *names[job.cls],
-            whole(tx, job, task) if is_marked(task.params) else task,
-        )
-        for job, attempt, (_, task) in zip(claimed, attempts, waiting, strict=True)
-    ]
+    return assigned
 
 
 def whole(tx: Tx, job: Job, task: Task) -> Task:

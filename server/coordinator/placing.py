@@ -6,7 +6,6 @@ whose best place is with one of them is left for it to fetch.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from server.coordinator.claim import hand_out, line_of
@@ -114,7 +113,7 @@ class _Placing:
 
     def _take_slot(self, runner: Runner, line: Line) -> None:
         self._busy[runner.id] = self._busy_of(runner) + 1
-        self._lines[line.queue.name] = replace(line, active=line.active + 1)
+        self._lines[line.queue.name] = line._replace(active=line.active + 1)
 
     def _takers_of(self, job_class: JobClass) -> list[Runner]:
         """Runners of ours that may take jobs of a class, leaving aside how busy they are."""
