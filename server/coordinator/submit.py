@@ -189,37 +189,34 @@ def _new_job(
     classes: dict[tuple[object, ...], JobClass],
     now: int,
 ) -> NewJob:
-    key = (spec.queue, spec.type, spec.pin, tuple(sorted(spec.requires.items())))
+    requires = tuple(sorted(spec.requires.items())) if spec.requires else ()
+    key = (spec.queue, spec.type, spec.pin, requires)
     job_class = classes.get(key)
     if job_class is None:
         ensure_queue(tx, memory, spec.queue)
         job_class = tx.intern_class(spec.queue, spec.type, spec.requires, spec.pin)
         classes[key] = job_class
     is_later = spec.run_at > now
-    job = Job(
-        id=0,
-        uuid=spec.uuid or new_uuid(),
-        cls=job_class.id,
-        state="scheduled" if is_later else "pending",
-        rank=-spec.priority,
-        since=now,
-        created_at=now,
-        run_at=spec.run_at if is_later else 0,
-        attempt=0,
-        attempts=0,
-        tries=0,
-        max_attempts=spec.max_attempts or memory.settings.retry.max_attempts,
-        losses=0,
-        wanted="run",
-        deadline=spec.deadline,
-        target=0,
+    traits = memory.traits_of(actor.via)
+    job = Job(  # by place, here and below: names cost twice as much again, for every job
+        0,
+        spec.uuid or new_uuid(),
+        job_class.id,
+        "scheduled" if is_later else "pending",
+        -spec.priority,
+        now,
+        now,
+        spec.run_at if is_later else 0,
+        0,
+        0,
+        0,
+        spec.max_attempts or memory.settings.retry.max_attempts,
+        0,
+        "run",
+        spec.deadline,
+        0,
     )
-    return NewJob(
-        job,
-        _details(memory, actor, spec),
-        may_exist=spec.uuid is not None,
-        is_named=memory.traits_of(actor.via).names_jobs,
-    )
+    return NewJob(job, _details(memory, actor, spec), spec.uuid is not None, traits.names_jobs)
 
 
 def _details(memory: Memory, actor: Actor, spec: JobSpec) -> JobDetails:
@@ -231,20 +228,20 @@ def _details(memory: Memory, actor: Actor, spec: JobSpec) -> JobDetails:
             retry = replace(retry, max_losses=max_losses)
     params, extra = hide(spec.params, spec.extra)
     return JobDetails(
-        params=params,
-        owner=actor.name,
-        origin=actor.via,
-        namespace=spec.namespace,
-        timeout_ms=spec.timeout_ms,
-        retry=retry,
-        cache_key=spec.cache_key,
-        parent=spec.parent,
-        resubmit_of=spec.resubmit_of,
-        trace_context=spec.trace_context,
-        extra=extra,
-        correlation=spec.correlation,
-        cache_ttl_ms=spec.cache_ttl_ms,
-        schedule=spec.schedule,
+        params,
+        actor.name,
+        actor.via,
+        spec.namespace,
+        spec.timeout_ms,
+        retry,
+        spec.cache_key,
+        spec.parent,
+        spec.resubmit_of,
+        spec.trace_context,
+        extra,
+        spec.correlation,
+        spec.cache_ttl_ms,
+        spec.schedule,
     )
 
 

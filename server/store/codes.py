@@ -109,7 +109,7 @@ def task_of(row: Row) -> Task:
     """What a runner is told of a job: (params, timeout_ms, trace, correlation)."""
     params, timeout_ms, trace, correlation = row
     if trace is None and correlation is None:  # as of nearly all
-        return Task(params, timeout_ms, None, None)
+        return Task._make(row)
     return Task(params, timeout_ms, _map_or_none(trace), _map_or_none(correlation))
 
 
@@ -157,6 +157,8 @@ def json_map(numbers: Mapping[str, int]) -> str:
 
 def map_text(values: Mapping[str, str]) -> str:
     """A map of strings, always written alike, so that equal maps are equal texts."""
+    if not values:
+        return "{}"
     return _encode(dict(sorted(values.items()))).decode()
 
 
@@ -168,15 +170,13 @@ def _map_or_none(text: str | None) -> dict[str, str] | None:
     return None if text is None else _decode_map(text)
 
 
-def retry_text(policy: RetryPolicy) -> str | None:
-    """A retry policy as JSON; None for the default, which nearly all jobs have."""
-    return None if policy == _DEFAULT_RETRY else _policy_text(policy)
-
-
 @lru_cache(maxsize=64)
-def _policy_text(policy: RetryPolicy) -> str:
-    """Few policies serve many jobs, so each is written down, and read, once."""
-    return _encode(policy).decode()
+def retry_text(policy: RetryPolicy) -> str | None:
+    """A retry policy as JSON; None for the default, which nearly all jobs have.
+
+    Few policies serve many jobs, so each is written down, and read, once.
+    """
+    return None if policy == _DEFAULT_RETRY else _encode(policy).decode()
 
 
 @lru_cache(maxsize=64)
