@@ -218,13 +218,13 @@ class Memory:
 
     def add_live(self, attempts: Sequence[Attempt]) -> None:
         """Attempts of one runner take slots."""
-        self.put_new(self.attempts, {attempt.id: attempt for attempt in attempts})
-        self.put_new(self.attempt_uuids, {attempt.uuid: attempt.id for attempt in attempts})
         runner = attempts[0].runner
         of_runner = self.by_runner.get(runner)
         if of_runner is None:
             of_runner = {}
             self.put(self.by_runner, runner, of_runner)
+        self.put_new(self.attempts, {attempt.id: attempt for attempt in attempts})
+        self.put_new(self.attempt_uuids, {attempt.uuid: attempt.id for attempt in attempts})
         self.put_new(of_runner, {attempt.id: None for attempt in attempts})
 
     def drop_live(self, attempts: Sequence[Attempt]) -> None:
@@ -236,7 +236,8 @@ class Memory:
         self.drop_all(self.attempts, numbers)
         self.drop_all(self.attempt_uuids, [attempt.uuid for attempt in attempts])
         self.drop_all(self.by_runner[attempts[0].runner], numbers)
-        self.drop_all(self.streams, numbers)
+        if self.streams:
+            self.drop_all(self.streams, numbers)
         jobs = self.jobs
         theirs = [
             job
@@ -252,7 +253,8 @@ class Memory:
         self.drop(self.attempts, attempt.id)
         self.drop(self.attempt_uuids, attempt.uuid)
         self.drop(self.by_runner[attempt.runner], attempt.id)
-        self.drop(self.streams, attempt.id)
+        if attempt.id in self.streams:
+            self.drop(self.streams, attempt.id)
         job = self.jobs.get(attempt.job)
         if job is not None and job.attempt == attempt.id:
             self.drop(self.jobs, job.id)

@@ -8,8 +8,10 @@ whole batch instead of two for each job. What they write is what :meth:`Tx.save`
 from __future__ import annotations
 
 from collections import Counter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from server.model import Job
 from server.store.codes import ATTEMPT_CODE, OUTCOME_CODE, STATE_CODE, json_ids
 from server.store.memory import DONE, LEFT
 from server.store.sqlite_base import FEW
@@ -19,10 +21,11 @@ from server.store.writer import Statement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from server.model import Attempt, Job
+    from server.model import Attempt
 
 _CLAIMED: Final = STATE_CODE["claimed"]
 _COMPLETED: Final = STATE_CODE["completed"]
+_CLS_AND_STATE: Final = itemgetter(Job._fields.index("cls"), Job._fields.index("state"))
 _CLAIM: Final = (
     f"UPDATE jobs SET state = {_CLAIMED}, since = ?, run_at = 0, attempts = attempts + 1,"
     " attempt = ? + taken.key, runner = ? FROM json_each(?) taken WHERE jobs.id = taken.value"
@@ -59,7 +62,7 @@ class AlikeOps(SaveOps):
         ids = json_ids([job.id for job in claimed])
         self.db.execute(_CLAIM, (first.since, first.attempt, runner, ids))
         memory.note_jobs(claimed)
-        for (cls, state), number in Counter((job.cls, job.state) for job in before).items():
+        for (cls, state), number in Counter(map(_CLS_AND_STATE, before)).items():
             memory.shift(cls, STATE_CODE[state], _CLAIMED, number)
 
     def _save_claim(self, before: Job, job: Job) -> None:
@@ -73,11 +76,11 @@ class AlikeOps(SaveOps):
 
     def save_successes(self, ended: Sequence[tuple[Job, Attempt]], *, at: int) -> None:
         memory = self.memory
-        attempts = [attempt for _, attempt in ended]
-        self.db.execute(_COMPLETE, (at, json_ids([attempt.job for attempt in attempts])))
+        jobs, attempts = zip(*ended, strict=True)
+        self.db.execute(_COMPLETE, (at, json_ids([job.id for job in jobs])))
         self.db.execute(_END, (at, json_ids([attempt.id for attempt in attempts])))
         memory.drop_live(attempts)
         memory.note_activity(DONE, attempts[0].runner, at, len(attempts))
-        for (cls, state), number in Counter((job.cls, job.state) for job, _ in ended).items():
+        for (cls, state), number in Counter(map(_CLS_AND_STATE, jobs)).items():
             memory.shift(cls, STATE_CODE[state], _COMPLETED, number)
             memory.note_activity(LEFT, cls, at, number)

@@ -119,6 +119,8 @@ def submitted_list(submitted: Sequence[Submitted]) -> SubmittedListView:
 
 
 def _report(report: Report) -> AttemptReport:
+    if report == Report(report.attempt, "success"):  # nearly all are
+        return AttemptReport(report.attempt, PLAIN_SUCCESS)
     progress = report.progress
     return AttemptReport(
         report.attempt,
@@ -142,8 +144,6 @@ def _progress(progress: ProgressReport) -> Progress:
 
 def _outcome(report: Report) -> Outcome:
     assert report.state != "running"
-    if report == Report(report.attempt, "success"):  # nearly all are
-        return PLAIN_SUCCESS
     error, wait = report.error, report.retry_after
     return Outcome(
         kind=report.state,
