@@ -1,7 +1,7 @@
 """What went wrong, less what is never twice the same: numbers, ids and addresses.
 
 A bad deploy fails a thousand jobs with a thousand texts that differ in a line number or a job's
-id. Their cause is one.
+id. Their cause is one. Exit codes and the like stay: they tell one cause from another.
 """
 
 from __future__ import annotations
@@ -16,13 +16,18 @@ MAX_LENGTH: Final = 200
 _LOOKED_AT: Final = 1_000
 """Characters of a text that its cause is made from."""
 _VARYING: Final = re.compile(
-    r"\b(?=[a-f-]*[0-9])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
-    r"|\b0x[0-9a-f]+\b"
-    r"|\b(?=[a-f]*[0-9])[0-9a-f]{6,}\b"
-    r"|\b(?=[a-f:]*[0-9])[0-9a-f]{0,4}(?::{1,2}[0-9a-f]{1,4}){2,7}\b"
-    r"|[0-9]+(?:[.,:/_-][0-9]+)*",
-    re.IGNORECASE,
+    r"""
+    (?P<telling> \b (?: exit(?:ed)?(?:\ with)?(?:\ status|\ code)? | status(?:\ code)? | code
+                   | signal | errno | http ) [ :=]{1,2} [0-9]{1,3} (?! [.,:/_-]?[0-9a-z] ) )
+    | \b (?= [a-f-]*[0-9] ) [0-9a-f]{8} (?: -[0-9a-f]{4} ){3} -[0-9a-f]{12} \b        # UUID
+    | \b 0x[0-9a-f]+ \b
+    | \b (?= [a-f]*[0-9] ) [0-9a-f]{6,} \b                                          # digest
+    | \b (?= [a-f:]*[0-9] ) [0-9a-f]{0,4} (?: :{1,2}[0-9a-f]{1,4} ){2,7} \b          # IPv6, time
+    | [0-9]+ (?: [.,:/_-][0-9]+ )*                                          # number, IPv4, date
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
+"""What is told alone does not vary. All the rest has a digit."""
 
 
 def cause_of(text: str) -> str:
@@ -32,4 +37,4 @@ def cause_of(text: str) -> str:
 
 def without_varying(text: str) -> str:
     """A text with a mark for each number, id and address."""
-    return _VARYING.sub(MARK, text)
+    return _VARYING.sub(lambda found: found["telling"] or MARK, text)

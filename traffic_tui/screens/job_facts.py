@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.model import ACTIVE_STATES
+from server.model import ACTIVE_STATES, FINAL_STATES
 from traffic_tui.screens.range_facts import piece_facts, range_facts
 from traffic_tui.state.attempt_columns import attempt_cell, attempt_mark
 from traffic_tui.state.clean_text import cells, clean, crop
@@ -55,7 +55,7 @@ def job_state_span(job: JobFullView, context: RowContext) -> Span:
     """How the job stands, for the crumb: ``▸ running for 12m40``."""
     mark = JOB_MARKS[job.state]
     since = duration(context.now - job.times.since)
-    ago = f"{since} ago" if job.times.ended else f"for {since}"
+    ago = f"{since} ago" if job.state in FINAL_STATES else f"for {since}"
     tries = f", try {job.attempts}" if job.attempts > 1 else ""
     return Span(f"{context.glyphs.of(mark)} {mark.word} {ago}{tries}", mark.role)
 

@@ -34,3 +34,11 @@ def test_the_command_line_says_it_as_the_console_does() -> None:
     one.owner, one.schedule = "configuration", "nightly"
     [by] = [column for column in JOB_COLUMNS if column.title == "BY"]
     assert by.show(listed(one), Look()).text == "schedule nightly"
+
+
+async def test_a_job_that_waits_for_its_next_try_has_not_ended() -> None:
+    world = lab()
+    world.all_jobs[52131].times.ended = world.clock.now_ms() - 60_000
+    async with console(world) as seat:
+        await seat.press("enter")
+        await seat.sees("pending for 12m40")
