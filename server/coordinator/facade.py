@@ -103,6 +103,10 @@ class Coordinator(
     def accepts_submits_problem(self, words: str) -> None:
         self._memory.submit_problem = words
 
+    def set_output_room(self, size: int) -> None:
+        """So many bytes of output there is space for until this is called again."""
+        self._memory.output_room = size
+
     async def reload(self, settings: Settings) -> None:
         """Take over what can change while running: leases, retry, retention, storage, queues,
         labels, schedules."""

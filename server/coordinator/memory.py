@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,6 +67,8 @@ class Memory:
         self.attempt_leases = LeaseBook(clock, settings.leases.heartbeat_timeout_ms / 1000)
         self.submit_problem = ""
         """Why no jobs are taken at present, in words; empty: they are."""
+        self.output_room = sys.maxsize
+        """Bytes of output that there is space for, as of the last look at the disk."""
         self.next_schedule_at = NEVER
         """When the first schedule is due."""
         self.faults: dict[int, Fault] = {}

@@ -25,7 +25,10 @@ class OutputIntake:
         self._now = now
 
     def append(self, job: Job, attempt: Attempt, stream: Stream, offset: int, data: bytes) -> int:
-        """Take a piece in; the answer is the next offset wanted."""
+        """Take a piece in, unless there is no space for it: then its runner keeps it. The answer
+        is the next offset wanted."""
+        if self._memory.output_room <= 0:
+            return self._state(attempt.id, stream).size
         return self._append(job, attempt, self._state(attempt.id, stream), offset, data)
 
     def _append(
@@ -86,6 +89,7 @@ class OutputIntake:
 
         def committed() -> None:
             memory.output_bytes += size
+            memory.output_room -= size
             if memory.is_watched:
                 memory.notify(Notice("output", job.id, attempt.id, attempt.runner))
 

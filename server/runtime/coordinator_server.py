@@ -147,7 +147,10 @@ class CoordinatorServer:
         sockets = self._bind()
         configured, filed = self._given_keys(self.settings)
         self._guard = DiskGuard(
-            self.folder, self.settings.storage.min_free, self._set_submit_problem
+            self.folder,
+            self.settings.storage.min_free,
+            self._set_submit_problem,
+            grant=self._set_output_room,
         )
         self._guard.make_room()
         await self._start_coordinator()
@@ -275,6 +278,9 @@ class CoordinatorServer:
 
     def _set_submit_problem(self, problem: str) -> None:
         self.coordinator.accepts_submits_problem = problem
+
+    def _set_output_room(self, size: int) -> None:
+        self.coordinator.set_output_room(size)
 
     # ending ----------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Watching the space that is left, and keeping some back for what must still be written.
 
 Below ``storage.min_free`` new jobs are refused. When the disk is nearly full, a reserve file goes,
-so that outcomes and stops of the work that runs can still be committed.
+so that outcomes and stops of the work that runs can still be committed; console output may not use
+that up, and waits at its runners.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 RESERVE_FILE = "reserve"
 RESERVE_BYTES = 16 * 1024 * 1024
 NEARLY_FULL_BYTES = 8 * 1024 * 1024
+WRITTEN_TWICE = 2
+"""What is stored goes to the database's log first, and then into the database."""
 INTERVAL_SECONDS = 3.0
 
 logger = logging.getLogger(__name__)
@@ -40,6 +43,7 @@ class DiskGuard:
         folder: the data folder.
         min_free: bytes below which submits are refused.
         tell: gets the reason to refuse submits, or an empty text when there is none (any more).
+        grant: gets how many bytes of output may be stored until it is called again.
         measure: the bytes that are free.
     """
 
@@ -49,6 +53,7 @@ class DiskGuard:
         min_free: int,
         tell: Callable[[str], None],
         *,
+        grant: Callable[[int], None] = lambda _: None,
         measure: Callable[[Path], int] = free_bytes,
         interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
@@ -56,9 +61,11 @@ class DiskGuard:
         self._reserve = folder / RESERVE_FILE
         self.min_free = min_free
         self._tell = tell
+        self._grant = grant
         self._measure = measure
         self._interval_seconds = interval_seconds
         self._problem = ""
+        self._takes_output = True
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -92,6 +99,7 @@ class DiskGuard:
             logger.error("the space left in %s cannot be told: %s", self._folder, error.strerror)
             return
         self._keep_reserve(free)
+        self._leave_room(free)
         self._judge(free)
 
     async def _watch(self) -> None:
@@ -113,6 +121,14 @@ class DiskGuard:
             logger.warning(problem or f"jobs are taken again in {self._folder}")
         self._problem = problem
         self._tell(problem)
+
+    def _leave_room(self, free: int) -> None:
+        room = max(0, free - NEARLY_FULL_BYTES) // WRITTEN_TWICE
+        if bool(room) != self._takes_output:
+            self._takes_output = bool(room)
+            words = "taken in again" if room else "left with its runners: the disk is nearly full"
+            logger.warning("console output is %s", words)
+        self._grant(room)
 
     def _keep_reserve(self, free: int) -> None:
         if self._reserve.exists():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from server.coordinator.results import OutputPiece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from server.model import Stream
     from server.protocols.rrq.in_flight import InFlightTable
@@ -73,8 +73,12 @@ class Console:
         self._pending = [*pieces, *self._pending]
         self._size += sum(len(piece.data) for piece in pieces)
 
-    def taken(self) -> None:
-        """What was taken is on record: there is room again."""
+    def taken(
+        self, pieces: Sequence[OutputPiece], wanted: Sequence[tuple[str, Stream, int]]
+    ) -> None:
+        """What was taken is on record: there is room again. What the disk has no space for is to be
+        handed in once more."""
+        self.put_back(list(_not_taken(pieces, wanted)))
         if self._process is not None and self._size <= MAX_PENDING_BYTES:
             self._process.resume_reading()
 
@@ -89,3 +93,15 @@ class Console:
             self._pending[-1] = last._replace(data=last.data + piece.data)
         else:
             self._pending.append(piece)
+
+
+def _not_taken(
+    pieces: Sequence[OutputPiece], wanted: Sequence[tuple[str, Stream, int]]
+) -> Iterator[OutputPiece]:
+    """Those that go on from what is wanted next. What lies behind a hole will never be wanted."""
+    reached = {(attempt, stream): offset for attempt, stream, offset in wanted}
+    for piece in pieces:
+        key, end = (piece.attempt, piece.stream), piece.offset + len(piece.data)
+        if piece.offset <= reached.get(key, end) < end:
+            reached[key] = end
+            yield piece

@@ -221,7 +221,7 @@ class Courier:
             self.console.put_back(output)
             raise
         self._unheard, self._unheard_bytes = [], 0
-        self.console.taken()
+        self.console.taken(output, told.next_offsets)
         self._connection.read_on()
         return told
 

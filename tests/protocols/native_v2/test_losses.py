@@ -369,3 +369,21 @@ async def test_a_runner_that_says_good_bye_is_gone_and_not_lost(tmp_path: Path) 
         again = await say_hello(world, nonce="boot-2")
         assert state(world, again) == "ok"
         assert [one["job"] for one in (await again.sync(free=1))["assign"]] == [job["id"]]
+
+
+async def test_output_that_there_is_no_space_for_is_left_with_the_runner(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
+        box = await say_hello(world)
+        [job] = await submit(world)
+        [attempt] = await box.take()
+        world.coordinator.set_output_room(2)
+        told = await box.sync(output=[chunk(attempt, 0, b"abc")])
+        assert told["output"][0]["next_offset"] == 3  # it did not know how much would come
+        told = await box.sync(output=[chunk(attempt, 3, b"def")])
+        assert told["output"][0]["next_offset"] == 3
+        await box.end(attempt)
+        assert await state_of(world, job) == "completed"
+        world.coordinator.set_output_room(1_000_000)
+        told = await box.sync(output=[chunk(attempt, 3, b"def")])
+        assert told["output"][0]["next_offset"] == 6
+        assert await output_of(world, attempt) == b"abcdef"

@@ -252,6 +252,19 @@ async def test_output_belongs_to_a_job_that_was_alone(tmp_path: Path) -> None:
         assert "hello" in world.log("py/0")
 
 
+async def test_output_that_there_is_no_space_for_is_handed_in_later(tmp_path: Path) -> None:
+    async with a_world(tmp_path, settings_with(py=real_group())) as world:
+        world.coordinator.set_output_room(0)
+        job = await world.one("py#say", params={"out": "hello"})
+        found = await world.ended(job)
+        assert (found.job.state, found.attempt is not None) == ("completed", True)
+        assert found.attempt is not None
+        assert await world.output(found.attempt, "stdout") == b""
+        world.coordinator.set_output_room(1_000_000)
+        await world.ended(await world.one("py#noop"))
+        assert await world.output(found.attempt, "stdout") == b"hello\n"
+
+
 async def test_output_of_several_is_the_runners_alone(tmp_path: Path) -> None:
     async with a_world(tmp_path, settings_with(py=real_group())) as world:
         long = await world.one("py#sleep", params={"seconds": 3})

@@ -33,10 +33,16 @@ class Disk:
     def __init__(self, folder: Path, free: int) -> None:
         self.free = free
         self.words: list[str] = []
+        self.granted: list[int] = []
         self.looks = asyncio.Event()
         self.reserve = folder / RESERVE_FILE
         self.guard = DiskGuard(
-            folder, GIB, self.hear, measure=lambda _: self.free, interval_seconds=0.01
+            folder,
+            GIB,
+            self.hear,
+            grant=self.granted.append,
+            measure=lambda _: self.free,
+            interval_seconds=0.01,
         )
 
     def hear(self, words: str) -> None:
@@ -73,6 +79,21 @@ def test_the_reserve_is_kept_and_given_up_when_the_disk_is_nearly_full(disk: Dis
     assert not disk.reserve.exists()
     disk.look(2 * GIB)
     assert disk.reserve.exists()
+
+
+def test_output_may_not_use_up_what_is_kept_back(
+    disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk.look(2 * GIB)
+    assert disk.granted[-1] > GIB // 2
+    disk.look(NEARLY_FULL_BYTES + 2_000)
+    assert disk.granted[-1] == 1_000
+    for _ in range(2):
+        disk.look(NEARLY_FULL_BYTES - 1)
+        assert disk.granted[-1] == 0
+    assert caplog.text.count("console output is left with its runners") == 1
+    disk.look(GIB)
+    assert caplog.text.count("console output is taken in again") == 1
 
 
 def test_a_folder_that_cannot_be_measured_changes_nothing(disk: Disk, tmp_path: Path) -> None:
