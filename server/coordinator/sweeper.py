@@ -11,6 +11,7 @@ from server.coordinator.age_clock import AgeClock
 from server.coordinator.clock_change import ClockChange
 from server.errors import TrafficError
 from server.leases import HiccupDetector
+from server.repeats import Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,6 @@ RETENTION_BATCH = 500
 STALL_SECONDS = 2.0
 """A look that comes this much late means that the coordinator stood still."""
 STOP_SECONDS = 2.0
-SILENT_SECONDS = 60.0
-"""How long a trouble that goes on is not told again: a full disk stays full for each look."""
 PRUNE_PAUSE_SECONDS = 0.01
 """Between two steps of retention, so that others get their turn."""
 AGE_STEP_MS = 3_600_000
@@ -53,8 +52,7 @@ class Sweeper:
         self._age = AgeClock(memory.clock, 0)
         self._age_stored = 0
         self._tick = 0
-        self._told: dict[str, float] = {}
-        """What was told of lately, and when by the monotonic clock."""
+        self._repeats = Repeats()
         self._task: asyncio.Task[None] | None = None
 
     def load(self, tx: Tx) -> None:
@@ -114,10 +112,8 @@ class Sweeper:
             log.exception("schedules put off")
 
     def _tell(self, what: str, error: TrafficError) -> None:
-        words, now = f"{what}: {error.message}", self._memory.clock.monotonic()
-        self._told = {told: at for told, at in self._told.items() if now - at < SILENT_SECONDS}
-        if words not in self._told:
-            self._told[words] = now
+        words = f"{what}: {error.message}"
+        if self._repeats.is_news(words, self._memory.clock.monotonic()):
             log.warning("%s", words)
 
     async def _look_for_hiccups(self, planned_seconds: float) -> None:

@@ -10,6 +10,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from server.errors import TrafficError
+from server.repeats import Repeats
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -48,6 +51,7 @@ class Upkeep:
     def __init__(self, name: str) -> None:
         self._name = name
         self._loops: dict[str, asyncio.Task[None]] = {}
+        self._repeats = Repeats()
 
     def keep(self, what: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run ``loop`` under this name; after a failure again, after its return no more."""
@@ -80,6 +84,10 @@ class Upkeep:
             try:
                 await loop()
                 return
+            except TrafficError as error:
+                words = f"{self._name}: {what} begins again: {error.message}"
+                if self._repeats.is_news(words, clock.time()):
+                    logger.warning("%s", words)
             except Exception:  # the boundary of each protocol: told, and begun again
                 logger.exception("%s: %s failed and begins again", self._name, what)
             if clock.time() - began > STEADY_SECONDS:

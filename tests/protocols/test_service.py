@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from server.errors import DiskFull
+from server.protocols import service
 from server.protocols.service import Upkeep
 
 if TYPE_CHECKING:
@@ -38,6 +40,26 @@ async def test_a_failed_loop_is_told_of_and_begins_again(
         upkeep.keep("pushing", loop)
         await asyncio.wait_for(again.wait(), 10)
     assert "test: pushing failed and begins again" in caplog.text
+
+
+async def test_trouble_that_goes_on_is_told_once_in_words(
+    upkeep: Upkeep, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "FIRST_PAUSE_SECONDS", 0.001)
+    again = asyncio.Event()
+    runs = 0
+
+    async def loop() -> None:
+        nonlocal runs
+        runs += 1
+        if runs < 4:
+            raise DiskFull("The disk is full: nothing was stored.")
+        again.set()
+
+    upkeep.keep("pushing", loop)
+    await asyncio.wait_for(again.wait(), 10)
+    assert caplog.text.count("test: pushing begins again: The disk is full") == 1
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_failure_leaves_the_neighbours_alone(upkeep: Upkeep) -> None:

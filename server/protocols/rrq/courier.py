@@ -8,7 +8,6 @@ sixty others cost one commit.
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -60,8 +59,6 @@ MAX_LATE = 256
 """Answers nobody waits for that are taken into one exchange; more are dropped."""
 MAX_IGNORED = 16
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-logger = logging.getLogger(__name__)
 
 
 class Courier:
@@ -154,7 +151,7 @@ class Courier:
             except UnknownSession:
                 return
             except TrafficError as error:
-                logger.warning("%s: put off: %s", self._group.name, error.message)
+                self._group.tell_put_off(error)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 return
@@ -193,7 +190,7 @@ class Courier:
         except UnknownSession:
             return False
         except TrafficError as error:
-            logger.warning("%s: put off: %s", self._group.name, error.message)
+            self._group.tell_put_off(error)
             await asyncio.sleep(RETRY_SECONDS)
             return True
         self._obey(told)

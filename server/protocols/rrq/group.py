@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from server.coordinator.results import Introduction
@@ -9,16 +10,20 @@ from server.ids import new_uuid
 from server.protocols.rrq.ladder import Pace
 from server.protocols.rrq.names import member_name
 from server.protocols.rrq.suspects import Suspects
+from server.repeats import Repeats
 from server.rrq_routing import types_of
 from server.traits import RRQ
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
+    from server.errors import TrafficError
     from server.model import Session
     from server.protocols.rrq.connection import Connection
     from server.protocols.rrq.courier import Courier
     from server.settings import RrqGroupSettings
     from server.wire.rrq_address import Address
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_PACE = Pace()
 PORTIONS = 8
@@ -43,6 +48,7 @@ class Group:
         self.worker_id = f"traffic-tui-{coordinator.name[-12:]}"
         """What runners are told of who asks."""
         self._couriers: list[Courier] = []
+        self._repeats = Repeats()
 
     @property
     def couriers(self) -> list[Courier]:
@@ -79,6 +85,12 @@ class Group:
             address=str(address),
             version=f"rrq {settings.protocol}",
         )
+
+    def tell_put_off(self, error: TrafficError) -> None:
+        """What there is to say could not be stored, and is said again."""
+        words = f"{self.name}: put off: {error.message}"
+        if self._repeats.is_news(words, self.coordinator.clock.monotonic()):
+            logger.warning("%s", words)
 
     def share_of(self, courier: Courier, free: int, ended: int) -> int:
         """How many jobs a runner may ask for at once, of the ``free`` it has room for.

@@ -59,6 +59,8 @@ class Leftovers:
     def __init__(self, folder: Path | None) -> None:
         self._file = folder / FILE if folder is not None else None
         self._processes: dict[int, Recorded] = {}
+        self._is_unwritten = False
+        """Whether the last record could not be written, which was told."""
 
     def add(self, pid: int, runner: str) -> None:
         """A process of ours was started."""
@@ -109,7 +111,11 @@ class Leftovers:
                 file.write(msgspec.json.encode(record))
             fresh.replace(self._file)
         except OSError as error:
-            logger.warning("%s cannot be written: %s", self._file, error.strerror)
+            if not self._is_unwritten:
+                logger.warning("%s cannot be written: %s", self._file, error.strerror)
+            self._is_unwritten = True
+        else:
+            self._is_unwritten = False
 
 
 def _boot_id() -> str:
