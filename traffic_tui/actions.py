@@ -369,7 +369,7 @@ ACTIONS: tuple[Action, ...] = (
         "place",
         (),
         "go to place",
-        "In output: a share (`50%`) or a byte.",
+        "In output: a share or a time, as in `:50%` and `:14:05`, or a byte.",
         _TAILS,
         "offset",
         takes="NUMBER",
@@ -379,6 +379,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("previous_match", ("N",), "previous", "To the match before.", _TAILS),
     Action(
         "mark", ("space",), "mark", "Mark the job, or take the mark off.", _on("jobs"), footer=10
+    ),
+    Action(
+        "mark_range",
+        ("v",),
+        "mark range",
+        "Begin a range of marks; pressed again it ends at the cursor.",
+        _on("jobs"),
     ),
     Action(
         "mark_all",
@@ -448,7 +455,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("next_attempt", ("]",), "next try", "The try after this one.", _OUTPUTS, footer=9),
     Action("stream", ("tab",), "stream", "Switch between stdout and stderr.", _OUTPUTS, footer=11),
     Action(
-        "follow", ("f",), "follow", "Follow the end, or hold still.", _TAILS, "follow", footer=10
+        "follow",
+        ("f", "F"),
+        "follow",
+        "Follow the end, or hold still.",
+        _TAILS,
+        "follow",
+        footer=10,
     ),
     Action("wrap", ("w",), "wrap", "Wrap long lines, or cut them.", _TAILS, "wrap"),
     Action("times", ("t",), "times", "Show when each line came, or hide it.", _TAILS, "times"),
@@ -458,6 +471,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("colours", ("C",), "colours", "Show the job's own colours, or not.", _TAILS, "colours"),
     Action(
         "only", ("&",), "only", "Only lines that hold a text; nothing: all again.", _TAILS, "only"
+    ),
+    Action(
+        "pipe",
+        ("|",),
+        "pipe",
+        "Give all of the output to a command of this machine, such as `less`.",
+        _TAILS,
+        "pipe",
+        takes="[COMMAND]",
     ),
     Action("save", ("S",), "save", "Save the output on this machine.", _TAILS, "save", footer=13),
     Action(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.model import ACTIVE_STATES, FINAL_STATES
+from server.model import ACTIVE_STATES, FINAL_STATES, WAITING_STATES
 from traffic_tui.screens.range_facts import piece_facts, range_facts
 from traffic_tui.state.attempt_columns import attempt_cell, attempt_mark
 from traffic_tui.state.clean_text import cells, clean, crop
@@ -135,7 +135,10 @@ def _runner_spans(detail: JobDetailView, context: RowContext) -> list[Span]:
         wanted = " ".join(f"{key}={value}" for key, value in job.requires.items())
         return [Span(clean(f"none yet{', wants ' + wanted if wanted else ''}"), "muted")]
     protocol = detail.attempts[0].protocol if detail.attempts else ""
-    spans = [Span(f"{clean(job.runner.name)} {f'({clean(protocol)})' if protocol else ''}")]
+    name = f"{clean(job.runner.name)} {f'({clean(protocol)})' if protocol else ''}"
+    if job.state in WAITING_STATES:
+        return [Span(f"none now, {name.rstrip()} before", "muted")]
+    spans = [Span(name)]
     if job.state not in ACTIVE_STATES:
         return spans
     if job.lease:

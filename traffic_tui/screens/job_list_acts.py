@@ -49,6 +49,12 @@ class JobListActs(ListScreen["JobView"]):
     def do_mark(self) -> None:
         self.table.toggle_mark()
 
+    def do_mark_range(self) -> None:
+        begins = self.table.selection.range_start is None
+        self.table.toggle_range()
+        marked = len(self.table.selection.marks)
+        self.say("v marks from here to where it is pressed next" if begins else f"{marked} marked")
+
     def do_clear_marks(self) -> None:
         self.table.clear_marks()
 

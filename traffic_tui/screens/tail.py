@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from server.wire.operator import AttemptView
+    from traffic_tui.client.base import OutputPart
     from traffic_tui.screens.desk import Desk
     from traffic_tui.state.outputlog import OutputRange
     from traffic_tui.widgets.output_view import OutputView
@@ -119,13 +120,7 @@ class Tail:
         shown = self.shown
         parts: list[StreamPart] = []
         for wanted in ranges:
-            part = await self._client.output(
-                shown.job,
-                attempt=str(shown.attempt),
-                stream=wanted.stream,
-                offset=wanted.offset,
-                limit=wanted.limit,
-            )
+            part = await self._part(wanted.stream, wanted.offset, wanted.limit)
             if shown is not self.shown:
                 return
             parts.append(StreamPart(wanted.stream, part))
@@ -186,6 +181,34 @@ class Tail:
             return False
         self.view.go_to_offset(found, stream)
         return True
+
+    async def go_to_time(self, moment: int) -> bool:
+        """Show what came in first at that time or later; False: nothing did, so the end is shown.
+
+        The stream is halved again and again: each look at it tells when a byte came in.
+        """
+        window = self.view.output.main_window()
+        if window is None:
+            return False
+        low, high = 0, window.size
+        while low < high:
+            middle = (low + high) // 2
+            part = await self._part(window.stream, middle, 1)
+            if part.at and part.at < moment:
+                low = middle + 1
+            else:
+                high = middle
+        if low >= window.size:
+            self.view.action_last()
+            return False
+        self.view.go_to_offset(low, window.stream)
+        return True
+
+    async def _part(self, stream: str, offset: int, limit: int) -> OutputPart:
+        shown = self.shown
+        return await self._client.output(
+            shown.job, attempt=str(shown.attempt), stream=stream, offset=offset, limit=limit
+        )
 
     async def whole(self) -> dict[str, bytes]:
         """Everything that is kept, by stream."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.wire.operator import NoticeView
-from traffic_tui.screens.base import TrafficScreen
 from traffic_tui.screens.dialogs import InputDialog
 from traffic_tui.screens.job_flows import JobFlows
 from traffic_tui.screens.no_output import no_output_words
 from traffic_tui.screens.notes import WAITING_SECONDS
 from traffic_tui.screens.tail import Tail
+from traffic_tui.screens.taking_along import TakingAlong
 from traffic_tui.screens.waiting_words import waiting_words
 from traffic_tui.state.clean_text import clean
-from traffic_tui.state.formats import size
+from traffic_tui.state.clock_words import moment_of
 from traffic_tui.widgets.output_view import OutputView
 
 if TYPE_CHECKING:
@@ -27,9 +25,10 @@ if TYPE_CHECKING:
     from traffic_tui.screens.desk import Desk
 
 _PERCENT = re.compile(r"(\d{1,3})%")
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 
 
-class TailScreen(TrafficScreen):
+class TailScreen(TakingAlong):
     """One job, one of its attempts, its output."""
 
     def __init__(self, desk: Desk, number: int, *, attempt: int = 0, about: str = "") -> None:
@@ -252,8 +251,27 @@ class TailScreen(TrafficScreen):
             self.view.go_to_share(int(share[1]) / 100)
         elif argument.isdecimal():
             self.view.go_to_offset(int(argument), self._main_stream())
+        elif _CLOCK.fullmatch(argument):
+            self._go_to_time(argument)
         else:
-            self.say(f"{argument}: a share like 50% or a byte is wanted", "warn")
+            self.say(f"{argument}: a share like 50%, a time like 14:05 or a byte is wanted", "warn")
+
+    def _go_to_time(self, text: str) -> None:
+        attempt = self.attempt()
+        if attempt is None:
+            self.say("no try was made yet")
+            return
+        context = self.desk.context
+        began, ended = attempt.offered_at, attempt.ended_at or context.now
+        moment = moment_of(text, context.zone, began, ended)
+        if moment is None:
+            self.say(f"{text} is no time of day", "warn")
+        else:
+            self.load(self._show_time(text, moment), group="search")
+
+    async def _show_time(self, text: str, moment: int) -> None:
+        if not await self._tail.go_to_time(moment):
+            self.say(f"nothing was written at {text} or later: this is the end", "plain")
 
     def _main_stream(self) -> str:
         window = self.view.output.main_window()
@@ -297,39 +315,6 @@ class TailScreen(TrafficScreen):
     async def _next_stream(self) -> None:
         self.say(await self._tail.next_stream())
 
-    # keys: taking it along --------------------------------------------------------------------
-
-    def do_copy(self) -> None:
-        lines = self.view.marked_lines()
-        current = self.view.current_line()
-        lines = lines or ([current] if current is not None else [])
-        text = "\n".join(clean(line.raw.decode("utf-8", "replace")) for line in lines)
-        self.copy_lines(text, len(lines))
-
-    def copy_lines(self, text: str, count: int) -> None:
-        """Lines are clean already, and their ends are wanted."""
-        self.app.copy_to_clipboard(text)
-        self.say(f"copied {count} line{'' if count == 1 else 's'}")
-
-    def do_save(self) -> None:
-        self.act(self._save())
-
-    async def _save(self) -> None:
-        texts = await self._tail.whole()
-        if not texts:
-            self.say("there is no output to save", "warn")
-            return
-        written: list[str] = []
-        for stream, data in texts.items():
-            path = Path.cwd() / f"{self.number}-try{self._tail.shown.attempt}-{stream}.log"
-            try:
-                await asyncio.to_thread(_write_new, path, data)
-            except OSError as error:
-                self.warn(f"not saved: {error}")
-                return
-            written.append(f"{path} ({size(len(data))})")
-        self.say(f"saved {', '.join(written)}")
-
     # keys: acting on the job ------------------------------------------------------------------
 
     def do_stop(self) -> None:
@@ -370,9 +355,3 @@ def whole_number(text: str) -> int | None:
         return int(text)
     except ValueError:
         return None
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    """Never over a file that is there: the next free name is taken by the operator, not by us."""
-    with path.open("xb") as file:
-        file.write(data)

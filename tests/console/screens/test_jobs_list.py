@@ -265,3 +265,12 @@ async def test_a_key_that_was_given_away_does_nothing_any_more() -> None:
         assert "> one" not in seat.text
         await seat.press("M")
         await seat.sees("> one")
+
+
+async def test_v_marks_a_range() -> None:
+    async with console(lab()) as seat:
+        await seat.press("j", "v")
+        await seat.sees("v marks from here")
+        await seat.press("j", "j", "v")
+        await seat.sees("3 marked")
+        assert "".join(line[0] for line in seat.text.splitlines()[3:9]) == " ***  "

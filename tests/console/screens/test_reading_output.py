@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from server.wire.operator import NoticeView
@@ -9,6 +10,7 @@ from tests.console.screens.seeing import console
 from tests.console.screens.test_goldens import busy_lab
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pytest
@@ -98,3 +100,52 @@ async def test_only_lines_that_hold_a_text_are_shown_until_escape() -> None:
         await seat.sees("one apple", "three apples")
         await seat.press("escape")
         await seat.sees("two pears")
+
+
+async def test_a_time_of_day_is_a_place_in_output() -> None:
+    world = busy_lab()
+    one = world.all_jobs[52118]
+    lines = b"".join(b"line %04d\n" % n for n in range(3_000))
+    world.set_output(52118, lines, try_=2)
+    began = world.attempts[52118][0].started_at
+    world.output_at = lambda offset: began + offset // 10 * 100
+    assert one.times.started == began
+    async with console(world) as seat:
+        await seat.press("j", "j", "l")
+        await seat.sees("line 2999", "following")
+        await seat.press(":")
+        await seat.type("22:02:00")
+        await seat.press("enter")
+        await seat.sees("line 0800", "held")
+        await seat.press(":")
+        await seat.type("23:59")
+        await seat.press("enter")
+        await seat.sees("nothing was written at 23:59 or later", "line 2999")
+        await seat.press(":")
+        await seat.type("25:00")
+        await seat.press("enter")
+        await seat.sees("25:00 is no time of day")
+
+
+async def test_output_is_given_to_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def lend() -> Iterator[None]:
+        yield
+
+    async with console(busy_lab()) as seat:
+        await seat.press("j", "j", "l")
+        await seat.sees("decode tile 0039")
+        await seat.press("|")
+        await seat.dialog("Give the output to", "less -R")
+        await seat.press("enter")
+        await seat.sees("this terminal cannot be lent to a command")
+        monkeypatch.setattr(seat.app, "suspend", lend)
+        await seat.press("|")
+        await seat.dialog("Give the output to")
+        await seat.press("ctrl+u")
+        await seat.type(f"cat >{tmp_path}/given; exit 3")
+        await seat.press("enter")
+        await seat.sees("exit 3", "1.7 kB")
+    assert (tmp_path / "given").read_bytes() == seat.world.outputs[52118, 2, "stdout"]

@@ -49,7 +49,7 @@ from server.wire.schedules import DueTimesView, ScheduledJobView, SchedulesView,
 from traffic_tui.client.base import Client, ClientError, KeepAlive, OutputPart, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from server.model import JobState
     from traffic_tui.client.base import StreamItem
@@ -282,6 +282,8 @@ class World:
         self.all_schedules: dict[str, ScheduleView] = {}
         self.late: list[LateWriteView] = []
         self.outputs: dict[tuple[int, int, str], bytes] = {}
+        self.output_at: Callable[[int], int] = lambda offset: 0
+        """When a byte of any output came in."""
         self.verdicts: list[VerdictView] = []
         self.summary = "waits for a free slot"
         self.suggestion = ""
@@ -462,7 +464,8 @@ class World:
         data = self.outputs.get((full.number, number, stream or "stdout"), b"")
         start = max(0, len(data) + offset) if offset < 0 else offset
         is_over = chosen is not None and chosen.state == "ended"
-        return OutputPart(start, data[start : start + limit], len(data), is_over, 0, 0, 0)
+        part = data[start : start + limit]
+        return OutputPart(start, part, len(data), is_over, 0, 0, 0, self.output_at(start))
 
     async def find_output(
         self,
