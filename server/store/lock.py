@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 
 class FolderLock:
-    """An advisory lock on a file beside the database. The kernel drops it with the process."""
+    """An advisory lock on a file beside the database, and on the folder: people remove files that
+    end with ``.lock``. The kernel drops both with the process."""
 
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(database.name + ".lock")
         self._database = database
         self._descriptor: int | None = None
+        self._folder: int | None = None
 
     def acquire(self) -> None:
         """Take the lock.
@@ -35,7 +37,8 @@ class FolderLock:
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            self._folder = _locked_folder(self._path.parent)
+        except BlockingIOError as error:
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
             os.close(descriptor)
             raise StoreLocked(
@@ -43,14 +46,39 @@ class FolderLock:
                 f"{f' (process {holder})' if holder.isdigit() else ''}. "
                 "Attach to that one, or choose another data folder."
             ) from error
+        except OSError as error:
+            os.close(descriptor)
+            raise StoreError(
+                f"The lock file {self._path} cannot be locked: {error.strerror}."
+            ) from error
         _sign(descriptor)
         self._descriptor = descriptor
 
     def release(self) -> None:
         """Give the lock back. The file stays: removing it would let two take it at once."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        for descriptor in (self._folder, self._descriptor):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._folder = self._descriptor = None
+
+
+def _locked_folder(folder: Path) -> int | None:
+    """The folder, open and locked; None: this file system locks no folders.
+
+    Raises:
+        BlockingIOError: another process has it.
+    """
+    descriptor: int | None = None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if descriptor is not None:
+            os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
+    return descriptor
 
 
 def _sign(descriptor: int) -> None:

@@ -139,6 +139,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(tmp_path: Path, crashes:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
+        gc.collect()  # of earlier tests
         before_files = open_files()
         thread = CoordinatorThread(settings(port), tmp_path / "data", on_crash=crashes)
         with pytest.raises(RuntimeProblem, match="is taken by another program"):

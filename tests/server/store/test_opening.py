@@ -41,6 +41,16 @@ async def test_a_second_opener_is_refused_in_words(tmp_path: Path) -> None:
     await (await opened(path)).store.close()
 
 
+async def test_removing_the_lock_file_lets_nobody_in(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    world = await opened(path)
+    path.with_name("jobs.db.lock").unlink()
+    with pytest.raises(StoreLocked, match="in use by another coordinator"):
+        await opened(path)
+    await world.store.close()
+    await (await opened(path)).store.close()
+
+
 async def test_opening_twice_is_refused(tmp_path: Path) -> None:
     world = await opened(tmp_path / "jobs.db")
     with pytest.raises(StoreError, match="open already"):
