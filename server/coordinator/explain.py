@@ -15,7 +15,7 @@ from server.placement import Verdict, suggestion, verdict
 
 if TYPE_CHECKING:
     from server.coordinator.memory import Memory
-    from server.model import Job, JobClass, Runner
+    from server.model import Attempt, Job, JobClass, Runner
     from server.placement import Line
     from server.store.base import Tx
 
@@ -101,4 +101,17 @@ def _place(tx: Tx, memory: Memory, job: Job) -> str:
     runner: Runner | None = memory.runners.get(attempt.runner)
     words = f"{job.state} on {runner.name if runner else 'an unknown runner'}"
     held_back = memory.held_back(attempt.runner) if job.state == "claimed" else ""
-    return f"{words}: {held_back}" if held_back else words
+    silence = _silence(memory, attempt)
+    return ": ".join(part for part in (words, held_back or silence) if part)
+
+
+def _silence(memory: Memory, attempt: Attempt) -> str:
+    """How long it is waited for a runner that is late; empty: it is not, or needs not be heard."""
+    for book, holder in (
+        (memory.attempt_leases, attempt.id),
+        (memory.session_leases, attempt.session),
+    ):
+        left = book.seconds_left(holder)
+        if left is not None and book.state(holder) != "ok":
+            return f"not heard lately; unless it is heard, the job is lost there in {left:.0f}s"
+    return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,3 +129,16 @@ def test_a_stream_is_like_one_long_string(tmp_path: Path, steps: list[bytes | in
     stream.discard()
     assert whole(stream) == b""
     assert list(tmp_path.glob("stream.*")) == []
+
+
+def test_a_disk_that_takes_nothing_is_told_once(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def is_full(self: StreamJournal, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(StreamJournal, "append", is_full)
+        assert [journal.append("a", "stdout", b"x") for _ in range(3)] == [0, 0, 0]
+    assert caplog.text.count("console output waits") == 1
+    assert journal.append("a", "stdout", b"x") == 1

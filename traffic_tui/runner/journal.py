@@ -130,6 +130,8 @@ class Journal:
         self._streams: dict[str, dict[Stream, StreamJournal]] = {}
         self._kept: dict[str, int] = {}
         self._total = 0
+        self._is_refused = False
+        """The disk did not take the last piece, which was told."""
         self._room = asyncio.Event()
         self._lock_fd = -1
         self._names = 0
@@ -161,8 +163,13 @@ class Journal:
         try:
             self._stream(attempt, stream).append(piece)
         except OSError as error:
-            log.warning("console output waits, the disk does not take it: %s", error)
+            if not self._is_refused:
+                log.warning("console output waits, the disk does not take it: %s", error)
+            self._is_refused = True
             return 0
+        if self._is_refused:
+            log.info("the disk takes console output again")
+            self._is_refused = False
         self._kept[attempt] = self._kept.get(attempt, 0) + len(piece)
         self._total += len(piece)
         return len(piece)

@@ -568,6 +568,18 @@ async def test_explain_says_for_every_runner_why_not(world: World) -> None:
     assert explained.summary == "none of 2 runners can take it now"
 
 
+async def test_explain_says_that_the_runner_of_a_job_is_silent(world: World) -> None:
+    (job,) = await world.submit("fib")
+    runner = await world.runner("lab-1")
+    await runner.take_one()
+    await world.pass_seconds(1, runner)
+    assert (await world.coordinator.explain(job.id)).summary == "in_progress on lab-1"
+    await world.pass_seconds(LEASE_SECONDS - 2)
+    assert (await world.coordinator.explain(job.id)).summary == (
+        "in_progress on lab-1: not heard lately; unless it is heard, the job is lost there in 2s"
+    )
+
+
 async def test_events_come_in_commit_order_and_name_everything(world: World) -> None:
     with world.coordinator.bus.subscribe() as listener:
         jobs = await world.submit("fib", "fib", "fib")
