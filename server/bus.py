@@ -91,6 +91,8 @@ class Bus:
 
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
+        self.is_heard = False
+        """Whether anybody listens; asked for every change."""
         self._is_closed = False
 
     @property
@@ -105,13 +107,14 @@ class Bus:
         """
         subscription = Subscription(self, capacity)
         self._subscriptions.add(subscription)
+        self.is_heard = True
         if self._is_closed:
             subscription.close()
         return subscription
 
     def publish(self, items: Iterable[Item]) -> None:
         """Hand items to every subscriber; returns at once."""
-        if not self._subscriptions:
+        if not self.is_heard:
             return
         batch = list(items)
         for subscription in self._subscriptions:
@@ -119,6 +122,7 @@ class Bus:
 
     def drop(self, subscription: Subscription) -> None:
         self._subscriptions.discard(subscription)
+        self.is_heard = bool(self._subscriptions)
 
     def close(self) -> None:
         """End every subscription; what waits in a buffer can still be read."""

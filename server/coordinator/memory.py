@@ -9,6 +9,7 @@ import asyncio
 import random
 import sys
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from server import traits
@@ -287,11 +288,11 @@ class Memory:
     @property
     def is_watched(self) -> bool:
         """Whether anybody would hear a notice; whoever comes later reads how things are first."""
-        return self._bus.subscriber_count > 0
+        return self._bus.is_heard
 
     def notify(self, notice: Notice) -> None:
         """Tell of a change that is no fact to keep; the same one is told once a tick."""
-        if not self._bus.subscriber_count:
+        if not self._bus.is_heard:
             return
         if not self._notices:
             asyncio.get_running_loop().call_soon(self._publish_notices)
@@ -338,10 +339,9 @@ class Memory:
 
     def _announce_to_pools(self, job_class: JobClass) -> None:
         for protocol, event in self.to_place.items():
-            if not event.is_set() and any(
-                self.fits(runner, job_class) for runner, _ in self.pool(protocol)
-            ):
-                event.set()
+            if self._pools[protocol] and not event.is_set():
+                if any(self.fits(runner, job_class) for runner, _ in self.pool(protocol)):
+                    event.set()
 
     def pool(self, protocol: str) -> Iterator[tuple[Runner, Session]]:
         """Every runner of a protocol that brings work, with its life."""
@@ -393,8 +393,7 @@ def announce_pending(tx: Tx, memory: Memory, class_ids: Iterable[int]) -> None:
     """Jobs of these classes (one entry a job) became pending; tell runners after the commit."""
     counts: dict[int, int] = {}
     for class_id in class_ids:
-        memory.has_announced = True
         counts[class_id] = counts.get(class_id, 0) + 1
     for class_id, count in counts.items():
-        job_class = tx.job_class(class_id)
-        tx.after_commit(lambda c=job_class, n=count: memory.announce(c, n))  # type: ignore[misc]
+        memory.has_announced = True
+        tx.after_commit(partial(memory.announce, tx.job_class(class_id), count))

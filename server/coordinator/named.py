@@ -6,6 +6,7 @@ lease's length from the runner that lost it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from server.coordinator.claim import hand_out, line_of
@@ -156,7 +157,7 @@ def heartbeat(
     report.write()
     intake = OutputIntake(tx, memory, now, is_first_word=False)
     intake.replace(job, attempt, "console", console)
-    tx.after_commit(lambda: _renew(memory, attempt.id))
+    tx.after_commit(partial(memory.attempt_leases.renew, attempt.id))
     return True
 
 
@@ -182,10 +183,6 @@ def finish(
     report.ended(job, attempt, outcome)
     report.write()
     return True
-
-
-def _renew(memory: Memory, attempt_id: int) -> None:
-    memory.attempt_leases.renew(attempt_id)
 
 
 def _held(tx: Tx, runner: Runner, job_uuid: str) -> tuple[Job, Attempt] | None:

@@ -30,16 +30,17 @@ class NamedCalls(Calls):
         self, runner_id: int, types: Sequence[str], limit: int
     ) -> list[AvailableJob]:
         """Waiting jobs a runner may try to claim, oldest first. 0: one that nobody registered."""
-        runner = self._heard_runner(runner_id) if runner_id else named.STRANGER
-        now = self.clock.now_ms()
-        return await self._apply(
+        runner, now = named.STRANGER, self.clock.now_ms()
+        if runner_id:
+            runner, now = self._hear(runner_id)
+        return await self.store.apply(
             lambda tx: named.available(tx, self._memory, self._offers, runner, types, limit, now)
         )
 
     async def claim_job(self, runner_id: int, job_uuid: str) -> Assigned | None:
         """Claim one job by name; None: it is not to be had."""
-        runner, now = self._heard_runner(runner_id), self.clock.now_ms()
-        return await self._apply(
+        runner, now = self._hear(runner_id)
+        return await self.store.apply(
             lambda tx: named.claim_job(tx, self._memory, runner, job_uuid, now)
         )
 
@@ -47,8 +48,8 @@ class NamedCalls(Calls):
         self, runner_id: int, job_uuid: str, *, console: bytes, progress: Progress | None
     ) -> bool:
         """A runner is busy with a job; False: not, or no longer, with this one."""
-        runner, now = self._heard_runner(runner_id), self.clock.now_ms()
-        return await self._apply(
+        runner, now = self._hear(runner_id)
+        return await self.store.apply(
             lambda tx: named.heartbeat(tx, self._memory, runner, job_uuid, console, progress, now)
         )
 
@@ -56,14 +57,15 @@ class NamedCalls(Calls):
         self, runner_id: int, job_uuid: str, outcome: Outcome, *, console: bytes | None
     ) -> bool:
         """A runner says how a job ended; False: it was not, or no longer, its job."""
-        runner, now = self._heard_runner(runner_id), self.clock.now_ms()
-        return await self._apply(
+        runner, now = self._hear(runner_id)
+        return await self.store.apply(
             lambda tx: named.finish(tx, self._memory, runner, job_uuid, outcome, console, now)
         )
 
-    def _heard_runner(self, runner_id: int) -> Runner:
+    def _hear(self, runner_id: int) -> tuple[Runner, int]:
+        """A runner that calls, and when that is."""
         runner = self._memory.runners.get(runner_id)
         if runner is None:
             raise NotFound("there is no such runner")
-        self._memory.hear(runner_id)
-        return runner
+        now = self._memory.heard_at[runner_id] = self.clock.now_ms()
+        return runner, now

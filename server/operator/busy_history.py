@@ -41,14 +41,15 @@ class BusyHistory:
 
     def note(self, events: Sequence[Event]) -> None:
         """Look at the runners that a commit was about."""
+        now = self._clock.monotonic()
         for runner in {event.runner for event in events}:
             busy, line = self._busy(runner), self._lines.get(runner)
             if line is None:
                 if runner:
-                    self._lines[runner] = _Line(busy, self._clock.monotonic())
+                    self._lines[runner] = _Line(busy, now)
             elif line.busy != busy:
-                line.change(busy, self._clock.monotonic())
-        self._tidy(self._clock.monotonic())
+                line.change(busy, now)
+        self._tidy(now)
 
     def minutes(self, runner: int) -> list[float | None]:
         """Mean of taken slots in each of the last closed minutes; None: not measured."""
@@ -80,21 +81,31 @@ class _Line:
 
     def __init__(self, busy: int, since: float) -> None:
         self.busy = busy
-        self.since = since
-        """Up to when slot-seconds were counted."""
         self._minutes: dict[int, tuple[float, float]] = {}
-        """By minute of the clock: slot-seconds, and the seconds they were counted in."""
+        """By closed minute of the clock: slot-seconds, and the seconds they were counted in."""
+        self._begin(since)
+
+    def _begin(self, at: float) -> None:
+        """Count from here on, within one minute."""
+        self._since = self._began = at
+        """Up to when, and from when on, slot-seconds of the open minute were counted."""
+        self._taken = 0.0
+        self._minute_ends = (at // MINUTE_SECONDS + 1) * MINUTE_SECONDS
 
     def change(self, busy: int, now: float) -> None:
         """It held what it held until now."""
-        at = max(self.since, now - KEPT_SECONDS)
-        while at < now:
-            minute = int(at // MINUTE_SECONDS)
-            end = min(now, (minute + 1) * MINUTE_SECONDS)
-            taken, counted = self._minutes.get(minute, (0.0, 0.0))
-            self._minutes[minute] = (taken + self.busy * (end - at), counted + end - at)
-            at = end
-        self.busy, self.since = busy, now
+        if now >= self._minute_ends:
+            self._close_minutes(now)
+        self._taken += self.busy * (now - self._since)
+        self.busy, self._since = busy, now
+
+    def _close_minutes(self, now: float) -> None:
+        if self._since < now - KEPT_SECONDS:
+            self._begin(now - KEPT_SECONDS)
+        while (end := self._minute_ends) <= now:
+            taken = self._taken + self.busy * (end - self._since)
+            self._minutes[int(end // MINUTE_SECONDS) - 1] = (taken, end - self._began)
+            self._begin(end)
         if len(self._minutes) > 2 * MINUTES:
             self.forget_until(now - KEPT_SECONDS)
 

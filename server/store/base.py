@@ -433,7 +433,7 @@ class Tx(Protocol):
         """Add an event to this transaction; it gets its sequence number in commit order."""
         ...
 
-    def after_commit(self, call: Callable[[], None]) -> None:
+    def after_commit(self, call: Callable[[], object]) -> None:
         """Run ``call`` once this operation is committed; never if it is not."""
         ...
 

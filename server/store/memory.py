@@ -25,6 +25,7 @@ V = TypeVar("V")
 
 _ABSENT: Final = object()
 _MANY: Final = object()
+_NEW: Final = object()
 
 ARRIVED: Final = 0
 """Activity by class: jobs that came into a queue."""
@@ -50,7 +51,7 @@ class Memory:
     def __init__(self) -> None:
         self.log: list[tuple[dict[Any, Any], Any, Any]] = []
         """(mapping, key, what stood there) before each change; or (mapping, _MANY, what stood at
-        each of many keys)."""
+        each of many keys), or (mapping, _NEW, many keys where nothing stood)."""
         self.high: dict[str, int] = {"job": 0, "attempt": 0, "event": 0}
         """The last id given out, by kind."""
         self.classes: dict[int, JobClass] = {}
@@ -121,7 +122,7 @@ class Memory:
 
     def put_new(self, mapping: dict[K, V], fresh: dict[K, V]) -> None:
         """:meth:`put_all` for keys that are not there yet."""
-        self.log.append((mapping, _MANY, dict.fromkeys(fresh, _ABSENT)))
+        self.log.append((mapping, _NEW, fresh))
         mapping.update(fresh)
 
     def drop(self, mapping: dict[K, V], key: K) -> None:
@@ -138,7 +139,11 @@ class Memory:
         log = self.log
         while len(log) > mark:
             mapping, key, before = log.pop()
-            for one, value in before.items() if key is _MANY else ((key, before),):
+            if key is _NEW:
+                before = dict.fromkeys(before, _ABSENT)
+            elif key is not _MANY:
+                before = {key: before}
+            for one, value in before.items():
                 if value is _ABSENT:
                     mapping.pop(one, None)
                 else:

@@ -35,7 +35,7 @@ class TxBase:
         self.db = Writer(db)
         self.memory = memory
         self.events: list[Event] = []
-        self.callbacks: list[Callable[[], None]] = []
+        self.callbacks: list[Callable[[], object]] = []
         self.ready: list[int] = []
         """Classes in which jobs became pending."""
         self.looked_up: dict[str, CachedJob | None] = {}
@@ -63,7 +63,7 @@ class TxBase:
         self.looked_up.clear()
         self.db.forget()
 
-    def after_commit(self, call: Callable[[], None]) -> None:
+    def after_commit(self, call: Callable[[], object]) -> None:
         self.callbacks.append(call)
 
     def rows_in(self, sql: str, ids: Collection[int]) -> list[Row]:

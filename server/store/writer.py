@@ -146,9 +146,12 @@ class Writer:
 
     def later(self, statement: Statement, key: Key, row: Row) -> None:
         """Leave a row waiting. Rows of one key are written in the order in which they came."""
-        if self._ranks.get(key, 0) > statement.rank:
-            self.settle()
-        self._ranks[key] = statement.rank
+        rank = statement.rank
+        highest = self._ranks.setdefault(key, rank)
+        if highest != rank:
+            if highest > rank:
+                self.settle()
+            self._ranks[key] = rank
         self._rows.append((statement, row))
 
     def settle(self) -> None:
