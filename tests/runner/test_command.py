@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 import time
@@ -13,8 +14,8 @@ import pytest
 from tests.runner.recording import RecordingConnector, open_descriptors, order, until
 from tests.runner.sandboxes import opened_sandbox, processes_in
 from traffic_tui.runner import JobError, Supervisor
-from traffic_tui.runner.jobs import built_in
-from traffic_tui.runner.processes import ProcessGroups
+from traffic_tui.runner.jobs import built_in, command
+from traffic_tui.runner.processes import Launch, ProcessGroup, ProcessGroups
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -298,3 +299,27 @@ async def test_many_at_once(bench: Bench) -> None:
     for number in range(40):
         assert (await bench.connector.ended(f"a{number}")).status == "success"
         assert bench.connector.text("stdout", f"a{number}") == f"{number}\n"
+
+
+@pytest.mark.parametrize("is_lasting", [False, True])
+async def test_what_this_box_is_short_of_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, is_lasting: bool
+) -> None:
+    start, refused = ProcessGroups.start, [errno.EMFILE, errno.EAGAIN]
+
+    def short(self: ProcessGroups, launch: Launch) -> ProcessGroup:
+        if is_lasting or refused:
+            number = errno.EMFILE if is_lasting else refused.pop()
+            raise OSError(number, "nothing left")
+        return start(self, launch)
+
+    monkeypatch.setattr(ProcessGroups, "start", short)
+    monkeypatch.setattr(command, "SHORTAGE_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(command, "SHORTAGE_SECONDS", 0.05 if is_lasting else 60.0)
+    outcome = await bench.run("true")
+    if is_lasting:
+        assert outcome.error is not None
+        assert outcome.error.type == "shortage"  # no fault of the job, so it may be tried again
+        assert "nothing left" in outcome.error.message
+    else:
+        assert outcome.status == "success"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 from dataclasses import replace
@@ -36,6 +37,10 @@ JOB_VARIABLE = "TRAFFIC_TUI_JOB"
 LINGER_SECONDS = 1.0
 """After the program ended: how long others of its group may still print, or hold its pipes."""
 LOOK_SECONDS = 0.05
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+"""What the system says that has no file, memory or process left for us at the moment."""
+SHORTAGE_SECONDS = 60.0
+SHORTAGE_PAUSE_SECONDS = 1.0
 WALL_GRACE_SECONDS = 5.0
 """Between asking and killing a program whose limit of time is over."""
 
@@ -55,23 +60,50 @@ class Commands:
     async def run(self, request: ExecutionRequest) -> ExecutionOutcome:
         try:
             command, limits, asked = self._read(request.params)
-            confinement = self._confinement(request, limits, asked)
-            progress_read, progress_write = os.pipe()
-            try:
-                group = self._start(request, command, asked.env, confinement, progress_write)
-            except OSError:
-                os.close(progress_read)
-                if confinement is not None and confinement.group is not None:
-                    await confinement.group.remove()
-                raise
-            finally:
-                os.close(progress_write)
-        except (OSError, ValueError) as error:
+            group, progress_read, words = await self._begun(request, command, limits, asked)
+        except OSError as error:
+            return not_started(request, str(error), is_shortage=error.errno in SHORTAGES)
+        except ValueError as error:
             return not_started(request, str(error))
-        words = "" if confinement is None else confinement.words
         request.isolated(words)
         run = CommandRun(request, group, progress_read, command.stdin, limits)
         return replace(await run.finish(), isolation=words)
+
+    async def _begun(
+        self, request: ExecutionRequest, command: CommandLine, limits: LimitSettings, asked: Asked
+    ) -> tuple[ProcessGroup, int, str]:
+        """The started program, where its progress is read, and what is around it. What this box
+        is short of, other jobs may give back: that is waited for.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + SHORTAGE_SECONDS
+        while True:
+            try:
+                return await self._begin(request, command, limits, asked)
+            except OSError as error:
+                if error.errno not in SHORTAGES or loop.time() >= until:
+                    raise
+            await asyncio.sleep(SHORTAGE_PAUSE_SECONDS)
+
+    async def _begin(
+        self, request: ExecutionRequest, command: CommandLine, limits: LimitSettings, asked: Asked
+    ) -> tuple[ProcessGroup, int, str]:
+        progress_read, progress_write = os.pipe()
+        confinement: Confinement | None = None
+        try:
+            confinement = self._confinement(request, limits, asked)
+            group = self._start(request, command, asked.env, confinement, progress_write)
+        except OSError:
+            os.close(progress_read)
+            if confinement is not None and confinement.group is not None:
+                await confinement.group.remove()
+            raise
+        finally:
+            os.close(progress_write)
+        return group, progress_read, "" if confinement is None else confinement.words
 
     def _read(self, params: object) -> tuple[CommandLine, LimitSettings, Asked]:
         """Raises ValueError in words."""

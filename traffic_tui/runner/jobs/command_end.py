@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     from traffic_tui.runner.request import ExecutionRequest
 
 MEMORY_LIMIT, PIDS_LIMIT, WALL_LIMIT = "memory_limit", "pids_limit", "wall_limit"
+SHORTAGE = "shortage"
 """Types of errors."""
 
 
-def not_started(request: ExecutionRequest, why: str) -> ExecutionOutcome:
+def not_started(
+    request: ExecutionRequest, why: str, *, is_shortage: bool = False
+) -> ExecutionOutcome:
+    """``is_shortage``: it is this box that has no room for it, so another try may do."""
     words = f"the program could not be started: {why}"
-    return ExecutionOutcome.failure(request.job_id, request.request_id, words, "invalid")
+    kind = SHORTAGE if is_shortage else "invalid"
+    return ExecutionOutcome.failure(request.job_id, request.request_id, words, kind)
 
 
 @dataclass(frozen=True, slots=True)
