@@ -365,3 +365,18 @@ def test_limits_of_a_command(traffic: Traffic) -> None:
         refused = traffic("jobs", "start", "command", "--limit", wrong, "--", "true")
         assert refused.code == 2
         assert words in refused.err
+
+
+def test_jobs_are_counted_by_what_they_have_in_common(traffic: Traffic) -> None:
+    for name in ("a b", "a b", "gpu"):
+        number(traffic("jobs", "submit", "noop", "-q", name, "-o", "name"))
+    said = traffic("jobs", "list", "--by", "queue", "state:pending")
+    heading = "JOBS QUEUE TYPES RUNNERS SINCE LAST NEWEST"
+    assert said.out.splitlines()[0].split() == heading.split()
+    assert said.out.splitlines()[1].split()[:4] == ["2", "a", "b", "noop"]
+    assert document(traffic("jobs", "list", "--by", "queue", "--json"))["count"] == 3
+    filters = traffic("jobs", "list", "--by", "queue", "-o", "name").out.splitlines()
+    assert filters == ['queue:"a b"', "queue:gpu"]
+    assert len(traffic("jobs", "list", filters[0], "-o", "name").out.split()) == 2
+    assert traffic("jobs", "list", "--by", "error", "-o", "name").out == ""
+    assert traffic("jobs", "list", "--by", "weather").code == EXIT_USAGE

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PAGE = 500
 """Most jobs asked for in one call."""
 
+MOST_GROUPS = 1_000
+Grouping: TypeAlias = Literal["error", "type", "queue", "runner"]
 Order: TypeAlias = Literal["number", "-number", "since", "-since", "priority", "-priority"]
 JobArgument: TypeAlias = Annotated[
     str,
@@ -54,6 +56,7 @@ def declare(app: typer.Typer) -> None:
         "list",
         "jobs list state:failed queue:gpu",
         "jobs list 'state:waiting for>10m' -n 0 -o name | traffic-tui jobs stop -",
+        "jobs list --by error state:failed 'for<2h'",
         "jobs list --pieces",
     )(list_jobs)
     talking(app, "status", "jobs status 52118", aliases=("show",))(show_job)
@@ -82,18 +85,26 @@ async def list_jobs(
         int, typer.Option("--limit", "-n", metavar="N", help="At most so many; 0: all.", min=0)
     ] = 100,
     order: Annotated[Order, typer.Option("--order", help="- turns it around.")] = "-number",
+    by: Annotated[
+        Grouping | None,
+        typer.Option("--by", help="Count them instead, by cause of error, type, queue or runner."),
+    ] = None,
     pieces: Annotated[
         bool, typer.Option("--pieces", help="Also pieces of ranges; with a FILTER they always are.")
     ] = False,
 ) -> None:
     """List jobs, newest first; without a filter, no pieces of ranges.
 
-    Filters are those of the console. Quote them: a shell takes > and * for its own.
+    Filters are those of the console. Quote them: a shell takes > and * for its own. With --by the
+    largest groups come first, and -o name prints the filter of each.
     """
     from traffic_tui.cli.job_tables import JOB_COLUMNS, job_name
 
     asked = " ".join(terms or [])
     filter_text = asked if asked or pieces else await resting_filter(call.client)
+    if by is not None:
+        await list_groups(call, by, filter_text, min(limit or MOST_GROUPS, MOST_GROUPS))
+        return
     page = await read_jobs(call.client, filter_text, limit, order)
     call.printer.table(page, page.jobs, JOB_COLUMNS, job_name)
     if not call.printer.is_terminal or call.printer.is_json:
@@ -103,6 +114,17 @@ async def list_jobs(
         call.printer.say(f"{len(page.jobs)} of {about}{page.count:,}; -n 0 lists all")
     if filter_text != asked:
         call.printer.say("without pieces of ranges; --pieces lists them too")
+
+
+async def list_groups(call: Call, by: Grouping, filter_text: str, limit: int) -> None:
+    """Jobs that are alike, counted."""
+    from traffic_tui.cli.group_tables import group_columns
+
+    found = await call.client.job_groups(by=by, filter=filter_text, limit=limit)
+    call.printer.table(found, found.groups, group_columns(by), lambda group: group.filter)
+    if call.printer.is_terminal and not call.printer.is_json:
+        newest = "" if found.count_is_exact else "the newest "
+        call.printer.say(f"{newest}{found.count:,} jobs in {found.number:,} groups")
 
 
 async def resting_filter(client: Client) -> str:

@@ -209,4 +209,8 @@ class GroupsScreen(ListScreen["GroupView"]):
             self.say(f"{words}; {count(MAX_OF_FILTER)} is the most", "warn")
             return
         self.say(f"looking at {group_name(group.name)}")
-        await self._flows.resubmit(await jobs_of_filter(self.desk.client, group.filter))
+        jobs = await jobs_of_filter(self.desk.client, group.filter)
+        if jobs:
+            await self._flows.resubmit(jobs, chosen_by=group.filter)
+        else:
+            self.say("none of its jobs is there any more")

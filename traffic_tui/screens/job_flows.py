@@ -75,9 +75,11 @@ class JobFlows:
         verb = verbs.get(answer.value, "stop asked for")
         await self._each(jobs, lambda job: self._client.stop(job.id, request), verb)
 
-    async def resubmit(self, jobs: Sequence[JobView]) -> None:
-        """Run each again as a new job."""
+    async def resubmit(self, jobs: Sequence[JobView], *, chosen_by: str = "") -> None:
+        """Run each again as a new job; ``chosen_by``: the filter that gave them, to be shown."""
         question = wording.resubmit_question(jobs, self._desk.context.now)
+        if chosen_by:
+            question = question._replace(facts=(f"filter {chosen_by}", *question.facts))
         answer = await self._confirm(question, jobs)
         if answer is None:
             return

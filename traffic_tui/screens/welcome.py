@@ -110,10 +110,13 @@ class WelcomeScreen(TableScreen):
     def on_mount(self) -> None:
         self.table.styles.height = len(self._rows.beginnings) + 2
         self.table.set_order(list(self._rows.beginnings))
+        stats = self.desk.link.stats
+        states = stats.runners if stats is not None else {}
         intro, facts = wording.welcome_words(
             self.desk.client.url,
             self.desk.data_folder,
             is_embedded=self.desk.client.is_embedded,
+            runners=sum(number for state, number in states.items() if state != "lost"),
         )
         self._intro.show([[], *([Span(f"   {line}")] for line in intro)])
         self._facts.show(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from traffic_tui.state.row_context import RowContext
 
 
+NOTHING_CONNECTED = "Nothing is connected to it yet."
 MAX_LOG_LINES = 200
 """Of what a runner printed, in its dialog."""
 
@@ -413,14 +414,15 @@ def queue_note(queue: QueueView, context: RowContext) -> str:
 
 
 def welcome_words(
-    url: str, data_folder: str, *, is_embedded: bool
+    url: str, data_folder: str, *, is_embedded: bool, runners: int
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """What the first run says above its choices, and the facts below them."""
+    connected = f"{_plural(runners, 'runner')} connected." if runners else NOTHING_CONNECTED
     if is_embedded:
-        intro = "A coordinator is running in this window. Nothing is connected to it yet."
+        intro = f"A coordinator is running in this window. {connected}"
         closing = "q stops the coordinator, or keeps it running without a console"
     else:
-        intro = f"Connected to the coordinator at {clean(url)}. Nothing is connected to it yet."
+        intro = f"This console is on {clean(url)}. {connected}"
         closing = "q closes this console; the coordinator runs on"
     reach = "this box only; other boxes need TLS" if _is_loopback(url) else "other boxes too"
     facts = [("address", f"{clean(url)}   {reach}")]

@@ -36,7 +36,7 @@ async def test_a_group_is_run_again_after_its_number_was_typed() -> None:
         await seat.press("b")
         await seat.sees("in 3 groups")
         await seat.press("r")
-        await seat.dialog("Resubmit 41 jobs?", "40 resize-images")
+        await seat.dialog("Resubmit 41 jobs?", 'filter error:"ImportError', "40 resize-images")
         await seat.press("y")
         await seat.dialog("type 41")
         await seat.type("41")
