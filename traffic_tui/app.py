@@ -112,6 +112,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         )
         self.navigation.desk = self.desk
         self.desk.context.quiet_limit = self.desk.gaps.limit
+        self.desk.context.late_limit = config.late_limit
         self._pace = FramePace()
         self.unforeseen: list[BaseException | None] = []
         """Errors of the console itself."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from server.filters import parse_duration_ms
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -53,7 +55,14 @@ class ConsoleConfig:
     """View (such as jobs or queues) to the columns shown; a view not named shows what fits."""
     filters: Mapping[str, str] = field(default_factory=dict)
     """Saved filters: ``:jobs @NAME``."""
+    late_after: Mapping[str, int] = field(default_factory=dict)
+    """Queue to the milliseconds after which a job that waits in it is late; ``*``: of all others.
+    Late jobs and their queues are marked."""
     servers: Mapping[str, ServerEntry] = field(default_factory=dict)
+
+    def late_limit(self, queue: str) -> int | None:
+        """Milliseconds that a job may wait in a queue; None: any time."""
+        return self.late_after.get(queue, self.late_after.get("*"))
 
 
 DEFAULT_CONFIG = ConsoleConfig()
@@ -101,6 +110,10 @@ def parse_config(text: str) -> ConsoleConfig:
         keys=_string_lists(data, "keys"),
         columns=_columns(data),
         filters={name: _string(_table(data, "filters"), name) for name in _table(data, "filters")},
+        late_after={
+            name: _duration(f"late_after.{name}", value)
+            for name, value in _table(data, "late_after").items()
+        },
         servers={name: _server(name, entry) for name, entry in _table(data, "servers").items()},
     )
 
@@ -145,6 +158,14 @@ def _string(data: Mapping[str, Any], key: str, default: str = "") -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{key}: text is wanted, not {value!r}")
     return value
+
+
+def _duration(name: str, value: Any) -> int:
+    """Milliseconds, at least one."""
+    milliseconds = parse_duration_ms(value) if isinstance(value, str) else None
+    if not milliseconds:
+        raise ConfigError(f'{name}: a duration such as "10m" is wanted, not {value!r}')
+    return milliseconds
 
 
 def _boolean(data: Mapping[str, Any], key: str, default: bool) -> bool:

@@ -12,6 +12,7 @@ from traffic_tui.screens.rows import queue_rows
 from traffic_tui.screens.tail_screen import whole_number
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.order import QUEUE_ORDERS
+from traffic_tui.state.queue_columns import is_late
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ class QueuesScreen(FleetScreen["QueueView"]):
         return {"name": view.name, "state": "paused" if view.paused_at else "open"}
 
     def is_problem(self, view: QueueView) -> bool:
-        return view.paused_at > 0 or view.failed > 0
+        return view.paused_at > 0 or view.failed > 0 or is_late(view, self.desk.context)
 
     def note(self) -> tuple[str, Role]:
         queue = self.cursor_view()

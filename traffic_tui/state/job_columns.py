@@ -93,7 +93,7 @@ def _state(job: JobView, context: RowContext, width: int) -> Cell:
     mark = JOB_MARKS[job.state]
     is_late = False
     if job.state == "pending":
-        limit = context.pending_limit(job)
+        limit = context.late_limit(job.queue)
         is_late = limit is not None and context.now - job.times.since > limit
     role: Role = "warn" if is_late else mark.role
     glyph_role: Role = "warn" if is_late else mark.glyph_role

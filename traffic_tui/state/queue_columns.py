@@ -29,13 +29,17 @@ QUEUE_COLUMNS: tuple[Column, ...] = (
 )
 
 
-def queue_state(queue: QueueView, late_after_ms: int | None = None, now: int = 0) -> QueueState:
-    """Open, paused, or late: its oldest job is past the age limit."""
+def queue_state(queue: QueueView, context: RowContext) -> QueueState:
+    """Open, paused, or late: its oldest job has waited longer than it should."""
     if queue.paused_at:
         return "paused"
-    oldest = queue.oldest_pending_at
-    is_late = late_after_ms is not None and oldest > 0 and now - oldest > late_after_ms
-    return "late" if is_late else "open"
+    return "late" if is_late(queue, context) else "open"
+
+
+def is_late(queue: QueueView, context: RowContext) -> bool:
+    """Whether its oldest job has waited longer than it should."""
+    limit, oldest = context.late_limit(queue.name), queue.oldest_pending_at
+    return limit is not None and oldest > 0 and context.now - oldest > limit
 
 
 def queue_cell(queue: QueueView, key: str, context: RowContext, width: int) -> Cell:
@@ -48,7 +52,7 @@ def queue_row_role(queue: QueueView) -> Role:
 
 
 def _name(queue: QueueView, context: RowContext, width: int) -> Cell:
-    mark = QUEUE_MARKS[queue_state(queue)]
+    mark = QUEUE_MARKS[queue_state(queue, context)]
     return Cell(f" {context.glyphs.of(mark)} {clean(queue.name)}", "plain", 3, mark.glyph_role)
 
 
@@ -60,7 +64,10 @@ def _oldest(queue: QueueView, context: RowContext, width: int) -> Cell:
     if not queue.oldest_pending_at:
         return EMPTY
     passed = context.now - queue.oldest_pending_at
-    return Cell(marked_age(passed, "?") if context.is_stale else age(passed))
+    if context.is_stale:
+        return Cell(marked_age(passed, "?"))
+    is_bad = is_late(queue, context)
+    return Cell(marked_age(passed, "!"), "bad") if is_bad else Cell(age(passed))
 
 
 def _running(queue: QueueView, context: RowContext, width: int) -> Cell:

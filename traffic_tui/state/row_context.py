@@ -28,5 +28,5 @@ class RowContext:
     """By job number: why it waits, its last line of output, what somebody else just did."""
     quiet_limit: Callable[[JobView], int | None] = lambda _job: None
     """Milliseconds after which a running job's silence is trouble; None: not known."""
-    pending_limit: Callable[[JobView], int | None] = lambda _job: None
-    """Milliseconds after which a waiting job is late; None: no limit."""
+    late_limit: Callable[[str], int | None] = lambda _queue: None
+    """Milliseconds after which a job that waits in a queue is late; None: no limit."""

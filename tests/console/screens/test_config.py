@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 
 from traffic_tui.config import (
     DEFAULT_CONFIG,
     ConfigError,
+    ConsoleConfig,
     ServerEntry,
     load_config,
     parse_config,
 )
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+PAGE = Path(__file__).parents[3] / "docs" / "console.md"
 WHOLE = """
 theme = "light"
 glyphs = "ascii"
@@ -32,6 +32,10 @@ jobs = ["state", "number", "type"]
 
 [filters]
 bad = "state:failed"
+
+[late_after]
+gpu = "1h30m"
+"*" = "10m"
 
 [servers.prod]
 url = "https://control:8700"
@@ -57,6 +61,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert config.keys == {"stop": ("x",), "mark": ("space", "m")}
     assert config.columns == {"jobs": ("state", "number", "type")}
     assert config.filters == {"bad": "state:failed"}
+    assert [config.late_limit(name) for name in ("gpu", "cpu")] == [5_400_000, 600_000]
+    assert DEFAULT_CONFIG.late_limit("gpu") is None
     assert config.servers == {
         "prod": ServerEntry("https://control:8700", place="production", read_only=True)
     }
@@ -88,3 +94,16 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=str(path)):
         load_config(path)
+
+
+def test_the_page_for_people_shows_every_setting() -> None:
+    [example] = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    shown = parse_config(example)
+    empty = [name for name in ConsoleConfig.__slots__ if not getattr(shown, name)]
+    assert empty == []
+
+
+@pytest.mark.parametrize("value", ['"soon"', "600", '"0"', "true"])
+def test_how_late_is_late_is_a_duration(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"late_after\.gpu: a duration"):
+        parse_config(f"[late_after]\ngpu = {value}")

@@ -151,7 +151,7 @@ def test_silence_past_its_limit_is_bad_and_marked() -> None:
 
 
 def test_a_job_that_waits_too_long_is_a_warning() -> None:
-    context = RowContext(NOW, pending_limit=lambda job: 10 * MINUTE)
+    context = RowContext(NOW, late_limit=lambda queue: 10 * MINUTE)
     assert job_cell(job_view(1, "pending"), "state", context, 12).role == "warn"
     assert job_cell(job_view(1, "scheduled"), "state", context, 12).role == "waiting"
 
@@ -224,6 +224,10 @@ def test_queue_cells() -> None:
     assert queue_cell(paused, "in", RowContext(NOW), 7).text == "1.5"
     assert queue_cell(paused, "out", RowContext(NOW), 8).text == "20"
     assert queue_cell(paused, "flow", RowContext(NOW), 25).text == " ▁▁▂▃▄▅▅▆▇██  ▅▅▅▅▅▅▅▅▅▅▅"
+    late = RowContext(NOW, late_limit={"gpu": 3 * MINUTE}.get)
+    assert queue_cell(queue_view("gpu"), "oldest", late, 6)[:2] == ("4m!", "bad")
+    assert queue_cell(queue_view("gpu"), "name", late, 16).text == " ! gpu"
+    assert queue_cell(queue_view("cpu"), "oldest", late, 6)[:2] == ("4m", "plain")
     full = queue_cell(queue_view("a", limit=3), "running", RowContext(NOW), 13)
     assert full[:2] == ("3/3", "warn")
 
