@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
+LONGEST_BREAK_SECONDS = 30.0
+"""Longest pause after connections that broke soon and never brought an answer: whatever listens
+there is no runner, and each of its lives stands in the events."""
 DIAL_SECONDS = 5.0
 TRIAL_FACTOR = 2.0
 """A connection that follows one that broke with jobs on it, and never an answer, has to hold so
@@ -43,6 +46,8 @@ class ExternalRunner:
         """Dial, carry, and dial again, until cancelled."""
         runner = await self._group.coordinator.expect_runner(self._introduction)
         pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        breaks = Pauses(FIRST_PAUSE_SECONDS, LONGEST_BREAK_SECONDS)
+        loop = asyncio.get_running_loop()
         while True:
             try:
                 connection = await dial(self._address, seconds=DIAL_SECONDS)
@@ -50,12 +55,16 @@ class ExternalRunner:
                 self._tell(runner.id, f"cannot be reached: {error or 'no answer in time'}")
                 await asyncio.sleep(pauses.next())
                 continue
+            pauses.reset()
+            began = loop.time()
+            has_answered = False
             if await self._holds(connection):
                 self._tell(runner.id, "connected")
-                if await self._serve(connection):
-                    pauses.reset()
+                has_answered = await self._serve(connection)
+            if has_answered or loop.time() - began > LONGEST_BREAK_SECONDS:
+                breaks.reset()
             self._tell(runner.id, connection.loss)
-            await asyncio.sleep(pauses.next())
+            await asyncio.sleep(breaks.next())
 
     async def _holds(self, connection: Connection) -> bool:
         """Whether a connection outlasts its trial, with nothing on it."""

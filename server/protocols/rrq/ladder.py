@@ -126,7 +126,7 @@ class Ladder:
             words = "it did not end when it was asked to, so its runner was ended"
             self._table.remove(entry)
             self._report(entry.request_id, self._unanswered(entry, words))
-            self._end_runner(f"a job {words.replace('its runner', 'the runner')}")
+            self._end_runner("a job did not end when it was asked to, so the runner was ended")
             return
         entry.is_given_up = True
         words = "it did not end when it was asked to; its runner has other jobs and goes on"

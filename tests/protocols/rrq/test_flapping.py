@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from server.protocols.rrq import external
 from server.protocols.rrq.connection import dial
+from server.protocols.rrq.pauses import Pauses
 from server.wire.rrq_address import Address
 from server.wire.rrq_frames import frame_bytes
 from tests.protocols.rrq.double import Double, a_double
@@ -127,3 +128,53 @@ async def test_a_connection_on_trial_ends_with_the_coordinator(
             await eventually(lambda: bool(runner.connections), "another is on trial")
             assert not world.is_connected("py/0")
         await eventually(lambda: not runner.connections, "it is ended")
+
+
+async def test_whatever_closes_each_connection_is_dialled_ever_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its lives stands in the events, and it is not even a runner."""
+    made: dict[float, list[str]] = {}
+
+    class Noted(Pauses):
+        def __init__(self, first_seconds: float, longest_seconds: float) -> None:
+            super().__init__(first_seconds, longest_seconds)
+            self.calls = made.setdefault(longest_seconds, [])
+
+        def next(self) -> float:
+            self.calls.append("next")
+            return 0.001
+
+        def reset(self) -> None:
+            self.calls.append("reset")
+
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    monkeypatch.setattr(external, "Pauses", Noted)
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    address = Address(*server.sockets[0].getsockname()[:2])
+    async with a_world(tmp_path, settings_with(py=dialled(address))):
+        broken = made.setdefault(external.LONGEST_BREAK_SECONDS, [])
+        await eventually(lambda: len(broken) >= 5, "it is dialled again")
+        assert set(broken) == {"next"}  # each pause is longer than the last
+    server.close()
+
+
+async def test_a_runner_that_answers_is_dialled_at_once_when_it_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(external, "LONGEST_BREAK_SECONDS", 1e9)
+    resets: list[None] = []
+    monkeypatch.setattr(Pauses, "reset", lambda _: resets.append(None))
+    async with (
+        a_double() as runner,
+        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
+    ):
+        await eventually(lambda: bool(runner.connections), "it is connected")
+        job = await world.one("py#x")
+        runner.answer(await runner.request())
+        await world.result(job)
+        before = len(resets)
+        runner.connections[0].close()
+        await eventually(lambda: len(resets) >= before + 2, "both pauses begin anew")
