@@ -125,11 +125,12 @@ class CompareScreen(TableScreen):
         self._heading.show([self._heading_line(width)])
 
     def _heading_line(self, width: int) -> list[Span]:
-        rule = self.desk.context.glyphs.rule
+        glyphs = self.desk.context.glyphs
+        rule = glyphs.rule
         words = self.compared.words() if self.compared is not None else ""
         older, newer = self._pair_numbers()
         name = f"tries {older} and {newer}" if older else "tries"
-        text = crop(f"{name}: {words}" if words else name, max(0, width - 6))
+        text = crop(f"{name}: {words}" if words else name, max(0, width - 6), glyphs.ellipsis)
         rest = rule * max(0, width - cells(text) - 4)
         return [Span(f"{rule}{rule} "), Span(text, "title"), Span(f" {rest}")]
 

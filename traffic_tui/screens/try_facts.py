@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from traffic_tui.state.attempt_columns import attempt_cell, attempt_mark, exit_words
-from traffic_tui.state.clean_text import clean
+from traffic_tui.state.clean_text import clean, crop
 from traffic_tui.state.folding import fold_to
 from traffic_tui.state.formats import day_and_time, duration, fraction_done, share, size
 from traffic_tui.state.glyphs import Span
@@ -63,7 +63,8 @@ def _outcomes(shown: Sequence[AttemptView], context: RowContext, cells: int) -> 
     line = [_label("ended as")]
     for one in shown:
         mark = attempt_mark(one)
-        line += fit_spans([Span(f"{context.glyphs.of(mark)} {mark.word}", mark.role)], cells)
+        words = f"{context.glyphs.of(mark)} {mark.word}"
+        line += fit_spans([Span(crop(words, cells - 1, context.glyphs.ellipsis), mark.role)], cells)
     return line
 
 

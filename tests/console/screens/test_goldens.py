@@ -291,6 +291,22 @@ async def test_ascii_draws_no_other_glyph(name: str, size: tuple[int, int]) -> N
         assert seat.text.isascii(), [line for line in seat.text.splitlines() if not line.isascii()]
 
 
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("name", STATES)
+async def test_a_state_in_ascii_draws_no_other_glyph(name: str, size: tuple[int, int]) -> None:
+    made, go = STATES[name]
+    world = made()
+    for one in world.all_jobs.values():
+        one.type = f"{one.type}-and-a-name-that-fits-nowhere-" * 3
+    for tries in world.attempts.values():
+        for each in tries:
+            if each.runner is not None:
+                each.runner.name = "a-runner-that-fits-nowhere-" * 3
+    async with console(world, size, ascii_only=True) as seat:
+        await go(seat)
+        assert seat.text.isascii(), [line for line in seat.text.splitlines() if not line.isascii()]
+
+
 async def test_nothing_to_see_says_what_to_do() -> None:
     async with console(World()) as seat:
         await seat.sees("Nothing is connected to it yet", "Start a sample job")

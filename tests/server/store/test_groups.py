@@ -101,6 +101,8 @@ async def test_jobs_that_failed_without_a_word_are_a_group(world: World) -> None
     await fail(world, "")
     [silent] = (await groups(world)).groups
     assert (silent.name, silent.text, silent.jobs) == ("", "", 1)
+    wanted = parse_filter('cause:"" state:failed,expired')
+    assert (await world.store.reads.job_page(JobQuery(wanted))).count == 1
 
 
 async def test_an_older_try_that_failed_does_not_count(world: World) -> None:
