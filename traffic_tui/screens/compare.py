@@ -182,26 +182,16 @@ class CompareScreen(TableScreen):
             return
         streams = streams_to_compare(pair)
         stream = self._stream if self._stream in streams else streams[0]
-        compared = Compared(self.detail.job.id, *pair, stream)
-        if self._is_known(compared):
+        compared = self.compared
+        if compared is None or not compared.is_about(*pair, stream):
+            self.compared = compared = Compared(self.detail.job.id, *pair, stream)
+        if compared.found.is_done:
             return
-        self.compared = compared if self.compared is None else self.compared
+        compared.look_again(*pair)
         await compared.read(self.desk.client)
-        if compared.stream == (self._stream or stream) and pair == self.pair():
-            self.compared = compared
         self._show_facts()
         self._show_rows()
         self.show_lines()
-
-    def _is_known(self, wanted: Compared) -> bool:
-        """Whether the same was found out already, for good."""
-        known = self.compared
-        return (
-            known is not None
-            and known.found.is_done
-            and (known.older.id, known.newer.id) == (wanted.older.id, wanted.newer.id)
-            and known.stream == wanted.stream
-        )
 
     # keys -------------------------------------------------------------------------------------
 

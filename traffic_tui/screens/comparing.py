@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING
 
 from traffic_tui.screens.tail import streams_of
@@ -31,10 +31,10 @@ class _Source:
     """Nothing is left to read: it ended, or nothing more is there yet."""
     is_cut: bool = False
     """Something of it was not kept, or is beyond what is looked at."""
-
-    @property
-    def has_ended(self) -> bool:
-        return self.is_over and self.attempt.state == "ended" and not self.is_cut
+    has_ended: bool = False
+    """It was read to its end, and nothing will follow."""
+    generation: int = -1
+    """Which text it is; below 0: nothing was read yet."""
 
 
 @dataclass(slots=True)
@@ -42,15 +42,27 @@ class Compared:
     """Two tries, and what was found out about one of their streams."""
 
     job: str
-    older: AttemptView
-    newer: AttemptView
+    older: InitVar[AttemptView]
+    newer: InitVar[AttemptView]
     stream: str
     found: OutputComparison = field(default_factory=OutputComparison)
     is_done: bool = False
+    is_replaced: bool = False
+    """One of them is another text now: what was found out holds no more."""
     sources: tuple[_Source, _Source] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.sources = _Source(self.older), _Source(self.newer)
+    def __post_init__(self, older: AttemptView, newer: AttemptView) -> None:
+        self.sources = _Source(older), _Source(newer)
+
+    def is_about(self, older: AttemptView, newer: AttemptView, stream: str) -> bool:
+        """Whether these are the tries and the stream that it is about."""
+        ids = tuple(source.attempt.id for source in self.sources)
+        return ids == (older.id, newer.id) and stream == self.stream and not self.is_replaced
+
+    def look_again(self, older: AttemptView, newer: AttemptView) -> None:
+        """The tries as they are now: where one still ran, more may be there."""
+        for source, attempt in zip(self.sources, (older, newer), strict=True):
+            source.attempt, source.is_over = attempt, source.is_cut or source.has_ended
 
     async def read(self, client: Client) -> None:
         """Read on until it is known, or nothing more is there."""
@@ -82,12 +94,15 @@ class Compared:
             offset=source.offset,
             limit=PART_BYTES,
         )
-        if part.data and part.offset > source.offset:
+        self.is_replaced = self.is_replaced or source.generation not in (-1, part.generation)
+        source.generation = part.generation
+        if self.is_replaced or (part.data and part.offset > source.offset):
             source.is_cut = source.is_over = True
             return b""
         source.offset = part.offset + len(part.data)
         source.is_cut = MOST_BYTES <= source.offset < part.size
         source.is_over = source.is_cut or not part.data or source.offset >= part.size
+        source.has_ended = source.is_over and part.is_complete and not source.is_cut
         return part.data
 
     def words(self) -> str:

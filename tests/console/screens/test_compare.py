@@ -46,10 +46,31 @@ async def test_a_try_that_still_runs_is_compared_as_far_as_it_is() -> None:
     async with console(world) as seat:
         seat.app.navigation.show_tries(52118)
         await seat.sees("all 5 lines are the same so far, but for numbers")
-        set_lines(world, 3, ["something else"])
+        read = len(seat.world.asked("output"))
+        longer = [f"04:40:{number:02} decode tile {number:04}" for number in range(6)]
+        set_lines(world, 3, [*longer, "something else"])
+        newest.state, newest.ended_at = "ended", newest.started_at + 1_000
         world.clock.advance(5)
         world.happen("completed", 52118)
-        await seat.sees("differs from line 1 on", "something else")
+        await seat.sees("differs from line 7 on", "something else")
+        assert seat.world.asked("output")[read][4] > 0, "it was read from its beginning again"
+
+
+async def test_output_that_is_replaced_is_compared_anew() -> None:
+    world = tried_twice()
+    newest = world.attempts[52118][0]
+    newest.state, newest.ended_at = "running", 0
+    set_lines(world, 3, ["03:12:00 decode tile 0000"])
+    async with console(world) as seat:
+        seat.app.navigation.show_tries(52118)
+        await seat.sees("the one line is the same so far")
+        set_lines(world, 3, ["another text"])
+        world.generation = 1
+        for _ in range(2):
+            world.clock.advance(5)
+            world.happen("stop_requested", 52118)
+            await seat.settle()
+        await seat.sees("differs from line 1 on", "another text")
 
 
 async def test_each_stream_is_compared_by_itself() -> None:

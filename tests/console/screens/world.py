@@ -284,6 +284,8 @@ class World:
         self.outputs: dict[tuple[int, int, str], bytes] = {}
         self.output_at: Callable[[int], int] = lambda offset: 0
         """When a byte of any output came in."""
+        self.generation = 0
+        """How often outputs were replaced."""
         self.verdicts: list[VerdictView] = []
         self.summary = "waits for a free slot"
         self.suggestion = ""
@@ -465,7 +467,8 @@ class World:
         start = max(0, len(data) + offset) if offset < 0 else offset
         is_over = chosen is not None and chosen.state == "ended"
         part = data[start : start + limit]
-        return OutputPart(start, part, len(data), is_over, 0, 0, 0, self.output_at(start))
+        at = self.output_at(start)
+        return OutputPart(start, part, len(data), is_over, self.generation, 0, 0, at)
 
     async def find_output(
         self,
