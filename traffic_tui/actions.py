@@ -242,6 +242,15 @@ ACTIONS: tuple[Action, ...] = (
         footer=6,
     ),
     Action(
+        "explain_group",
+        ("e",),
+        "why",
+        "All that is known of the group: the newest error whole, types, queues and runners.",
+        _on("groups"),
+        "why",
+        footer=6,
+    ),
+    Action(
         "start_job",
         ("+",),
         "start a job",

@@ -12,8 +12,15 @@ from traffic_tui.screens.job_flows import JobFlows
 from traffic_tui.screens.job_pages import MAX_OF_FILTER, jobs_of_filter
 from traffic_tui.screens.list_screen import ListScreen
 from traffic_tui.screens.rows import group_rows
+from traffic_tui.screens.text_dialog import TextDialog
 from traffic_tui.state.formats import count
-from traffic_tui.state.group_columns import GROUPINGS, group_name, group_note
+from traffic_tui.state.group_columns import (
+    GROUPINGS,
+    group_name,
+    group_note,
+    group_words,
+    jobs_words,
+)
 from traffic_tui.state.order import GROUP_ORDERS, PlacingPace
 from traffic_tui.widgets.crumb import CrumbState
 
@@ -83,7 +90,7 @@ class GroupsScreen(ListScreen["GroupView"]):
         found = self._loaded
         if found is None:
             return ""
-        jobs = f"{count(found.count)} job{'' if found.count == 1 else 's'}"
+        jobs = jobs_words(found.count)
         if not found.count_is_exact:
             jobs = f"the newest {jobs}"
         return f"{jobs} in {count(found.number)} group{'' if found.number == 1 else 's'}"
@@ -197,6 +204,15 @@ class GroupsScreen(ListScreen["GroupView"]):
     def do_output(self) -> None:
         if group := self.cursor_group():
             self.desk.navigator.show_output(group.newest.number, 0)
+
+    def do_explain_group(self) -> None:
+        if group := self.cursor_group():
+            title = f"{jobs_words(group.count)}: {group_name(group.name)}"
+            lines = group_words(group, self.desk.context)
+            self.act(self._tell(TextDialog(title, lines, glyphs=self.desk.context.glyphs)))
+
+    async def _tell(self, dialog: TextDialog) -> None:
+        await self.ask(dialog)
 
     def do_resubmit(self) -> None:
         if group := self.cursor_group():

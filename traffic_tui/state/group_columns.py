@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 GROUPINGS: tuple[str, ...] = ("error", "type", "queue", "runner")
 """By what jobs are grouped, in the order in which a key goes through them."""
+MOST_LINES = 12
+"""Of an error text, where all is told of a group."""
 NO_ERROR = "(no error was told)"
 """The name of jobs that failed without a word."""
 
@@ -84,6 +86,10 @@ def most_of(tally: TallyView, jobs: int) -> str:
     return count(tally.number)
 
 
+def jobs_words(number: int) -> str:
+    return f"{count(number)} job{'' if number == 1 else 's'}"
+
+
 def group_note(group: GroupView, by: str) -> str:
     """Where a group's jobs are, and what the newest of them says."""
     parts = [f"newest {group.newest.number}"]
@@ -94,6 +100,30 @@ def group_note(group: GroupView, by: str) -> str:
         words for name, tally in tallies if name != by and (words := _tally_words(tally, name))
     ]
     return "; ".join(parts)
+
+
+def group_words(group: GroupView, context: RowContext) -> list[str]:
+    """All that is known of a group, a line each."""
+    first, last = (
+        day_and_time(at, context.zone, now=context.now) for at in (group.first, group.last)
+    )
+    lines = [
+        f"{count(group.count)} jobs from {first} to {last}, the newest is {group.newest.number}"
+    ]
+    if group.example:
+        lines += ["", *(clean(line, 400) for line in group.example.splitlines()[:MOST_LINES])]
+    named = (("type", group.types), ("queue", group.queues), ("runner", group.runners))
+    told = [
+        f"{f'{noun}s':<9}{words}" for noun, tally in named if (words := _all_words(tally, noun))
+    ]
+    return [*lines, "", *told, "", group.filter]
+
+
+def _all_words(tally: TallyView, noun: str) -> str:
+    """The one name there is, else the most frequent ones with their jobs."""
+    if tally.number == 1:
+        return clean(tally.top[0].name)
+    return _tally_words(tally, noun)
 
 
 def _tally_words(tally: TallyView, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.wire.operator import ErrorView
 from tests.console.screens.seeing import console
 from tests.console.screens.test_goldens import bad_deploy
 from tests.console.screens.world import World
@@ -91,6 +92,21 @@ async def test_its_newest_output_its_filter_and_its_order() -> None:
         await seat.until(lambda: "exit 137" in seat.text.splitlines()[3])
         await seat.press("g", "l")
         await seat.sees("output of 52056")
+
+
+async def test_e_tells_all_that_is_known_of_a_group() -> None:
+    world = bad_deploy()
+    world.all_jobs[52001].error = ErrorView(
+        kind="error", message="Traceback\n  File [/red]\nImportError: tiles"
+    )
+    async with console(world) as seat:
+        await seat.press("b")
+        await seat.sees("in 4 groups")
+        await seat.press("e")
+        await seat.dialog("40 jobs: ImportError", "the newest is 52041", "resize-images 39, a 1")
+        await seat.press("escape")
+        await seat.press("G", "e")
+        await seat.dialog("1 job: ", "ImportError: tiles", "lab-00")
 
 
 async def test_nothing_went_wrong() -> None:
