@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from server.filters import suggest
+from server.wire.operator import EventView
 from traffic_tui.screens.catch_up import CatchUp
 from traffic_tui.screens.filters import TYPING_PAUSE_SECONDS, job_filter_problem
 from traffic_tui.screens.job_flows import JobFlows
@@ -118,7 +119,7 @@ class GroupsScreen(ListScreen["GroupView"]):
     # loading ----------------------------------------------------------------------------------
 
     def heard(self, heard: Heard) -> None:
-        if heard:
+        if heard.is_incomplete or any(isinstance(item, EventView) for item in heard.items):
             self._catch_up.is_outdated = True
         if self.is_current:
             self._catch_up.step()

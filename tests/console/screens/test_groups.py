@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.wire.operator import ErrorView
+from server.wire.operator import ErrorView, NoticeView
 from tests.console.screens.seeing import console
 from tests.console.screens.test_goldens import bad_deploy
 from tests.console.screens.world import World
@@ -114,3 +114,19 @@ async def test_nothing_went_wrong() -> None:
         await seat.press("-")
         seat.app.navigation.show_groups("")
         await seat.sees("No jobs with an error yet.")
+
+
+async def test_what_happens_is_counted_and_what_jobs_say_is_not() -> None:
+    world = bad_deploy()
+    async with console(world) as seat:
+        await seat.press("b")
+        await seat.sees("56 jobs in 3 groups")
+        asked = len(world.asked("job_groups"))
+        world.clock.advance(10)
+        world.send(NoticeView(kind="progress", number=52001, attempt=1))
+        await seat.settle()
+        assert len(world.asked("job_groups")) == asked
+        late = world.all_jobs[52056]
+        late.error = ErrorView(kind="error", message="something else")
+        world.happen("failed", 52056)
+        await seat.sees("56 jobs in 4 groups", "something else")
