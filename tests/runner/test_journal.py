@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,7 +98,9 @@ def test_a_full_disk_takes_nothing_and_breaks_nothing(journal: Journal, tmp_path
     journal.append("a", "stdout", b"0123456789")
     folder = tmp_path / "spool" / "one"
     moved = folder.rename(tmp_path / "gone")
+    folder.write_text("in the way")
     assert journal.append("a", "stdout", b"0123456789") == 0
+    folder.unlink()
     moved.rename(folder)
     assert journal.append("a", "stdout", b"abc") == 3
     assert journal.append("a", "stdout", b"defghijklmn") == 11
@@ -142,3 +145,28 @@ def test_a_disk_that_takes_nothing_is_told_once(
         assert [journal.append("a", "stdout", b"x") for _ in range(3)] == [0, 0, 0]
     assert caplog.text.count("console output waits") == 1
     assert journal.append("a", "stdout", b"x") == 1
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_what_is_gone_from_the_disk_keeps_its_place(
+    journal: Journal, tmp_path: Path, caplog: pytest.LogCaptureFixture, is_cut: bool
+) -> None:
+    for letter in b"abcd":
+        journal.append("a", "stdout", bytes([letter]) * 12)
+    for file in (tmp_path / "spool" / "one").glob("1-*"):
+        if is_cut:
+            file.write_bytes(b"")
+        else:
+            file.unlink()
+    found = whole(journal.streams("a")["stdout"])
+    assert len(found) == 48
+    assert found.startswith(b"\n[12 bytes")
+    assert found.endswith(b"d" * 12)
+    assert caplog.text.count("is lost") == (0 if is_cut else 1)
+
+
+def test_a_folder_that_was_tidied_away_is_made_again(journal: Journal, tmp_path: Path) -> None:
+    journal.append("a", "stdout", b"x" * 12)
+    shutil.rmtree(tmp_path / "spool")
+    assert journal.append("a", "stdout", b"y" * 12) == 12
+    assert whole(journal.streams("a")["stdout"]) == b"x" * 12 + b"y" * 12

@@ -58,6 +58,7 @@ class StreamJournal:
         self._segments: deque[_Segment] = deque()
         self._tail = bytearray()
         self._tail_start = 0
+        self._is_loss_told = False
 
     @property
     def end(self) -> int:
@@ -75,12 +76,12 @@ class StreamJournal:
         self._tail += data
 
     def read(self, offset: int, limit: int) -> bytes:
-        """At most ``limit`` bytes from ``offset`` on, not beyond one segment."""
+        """At most ``limit`` bytes from ``offset`` on, not beyond one segment. What is gone from the
+        disk is made up for, so that what came after it has its place."""
         for segment in self._segments:
             if segment.start <= offset < segment.end:
-                with segment.path.open("rb") as file:
-                    file.seek(offset - segment.start)
-                    return file.read(min(limit, segment.end - offset))
+                begin, size = offset - segment.start, min(limit, segment.end - offset)
+                return self._stored(segment, begin, size) or _lost(segment)[begin : begin + size]
         begin = offset - self._tail_start
         return bytes(self._tail[begin : begin + limit]) if begin >= 0 else b""
 
@@ -108,10 +109,23 @@ class StreamJournal:
         self._tail.clear()
         return freed
 
+    def _stored(self, segment: _Segment, begin: int, size: int) -> bytes:
+        """What is on disk; nothing where it cannot be read any more."""
+        try:
+            with segment.path.open("rb") as file:
+                file.seek(begin)
+                return file.read(size)
+        except OSError as error:
+            if not self._is_loss_told:
+                log.error("console output that waited here is lost: %s", error)
+            self._is_loss_told = True
+            return b""
+
     def _seal(self) -> None:
         path = self._prefix.with_name(f"{self._prefix.name}.{self._tail_start}")
         end = self.end
         try:
+            make_folder(path.parent)  # somebody may have tidied it away
             path.write_bytes(bytes(self._tail))
         except OSError:
             path.unlink(missing_ok=True)
@@ -119,6 +133,13 @@ class StreamJournal:
         self._segments.append(_Segment(self._tail_start, end, path))
         self._tail_start = end
         self._tail = bytearray()
+
+
+def _lost(segment: _Segment) -> bytes:
+    """Stands in for what is gone, as long as that was."""
+    size = segment.end - segment.start
+    words = f"\n[{size} bytes of output were lost on the runner's disk]\n"
+    return words.encode().ljust(size, b".")[:size]
 
 
 class Journal:

@@ -7,7 +7,6 @@ the journal: in memory while few, on disk while the switchboard is away, and nev
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from server.model import Stream
     from server.wire.treadmill import JobHappening
     from traffic_tui.runner.journal import Journal
-
-log = logging.getLogger(__name__)
 
 CONSOLE: Stream = "console"
 """That wire knows one stream; stdout and stderr are in it as they came."""
@@ -299,7 +296,8 @@ class Outbox:
             return story.waiting.popleft(), item.event
         if self._unreceived_bytes >= WINDOW_BYTES:
             return None
-        data = self._read(job_id, item)
+        stream = self._journal.streams(job_id)[CONSOLE]
+        data = stream.read(item.start, min(PIECE_BYTES, item.end - item.start))
         if not data:
             story.waiting.popleft()
             return self._take(job_id, story)
@@ -310,16 +308,6 @@ class Outbox:
             story.waiting.popleft()
         self._unreceived_bytes += len(data)
         return piece, console_log(data, item.start)
-
-    def _read(self, job_id: str, item: Output) -> bytes:
-        """The beginning of some output; empty where the disk has lost it."""
-        stream = self._journal.streams(job_id)[CONSOLE]
-        try:
-            return stream.read(item.start, min(PIECE_BYTES, item.end - item.start))
-        except OSError as error:
-            count = item.end - item.start
-            log.error("%d bytes of the output of job %s cannot be read: %s", count, job_id, error)
-            return b""
 
     def _remember(self, said: Recent) -> None:
         self._recent.append(said)
