@@ -27,10 +27,11 @@ _CLAIMED: Final = STATE_CODE["claimed"]
 _COMPLETED: Final = STATE_CODE["completed"]
 _CLS_AND_STATE: Final = itemgetter(Job._fields.index("cls"), Job._fields.index("state"))
 _CLAIM: Final = (
-    f"UPDATE jobs SET state = {_CLAIMED}, since = ?, run_at = 0, attempts = attempts + 1,"
-    " attempt = ? + taken.key, runner = ? FROM json_each(?) taken WHERE jobs.id = taken.value"
+    f"UPDATE jobs SET state = {_CLAIMED}, since = ?, run_at = 0, attempts = made.number,"
+    " attempt = made.id, runner = made.runner FROM attempts made"
+    " WHERE made.id BETWEEN ? AND ? AND jobs.id = made.job"
 )
-"""Attempts inserted together have ids in a row, so a job's place in the list tells its attempt."""
+"""Attempts inserted together have ids in a row."""
 _CLAIM_ONE: Final = Statement(
     f"UPDATE jobs SET state = {_CLAIMED}, since = ?, run_at = 0, attempts = ?, attempt = ?,"
     " runner = ? WHERE id = ?",
@@ -58,9 +59,7 @@ class AlikeOps(SaveOps):
                 self._save_claim(was, job)
             return
         memory, first = self.memory, claimed[0]
-        runner = memory.attempts[first.attempt].runner
-        ids = json_ids([job.id for job in claimed])
-        self.db.execute(_CLAIM, (first.since, first.attempt, runner, ids))
+        self.db.execute(_CLAIM, (first.since, first.attempt, claimed[-1].attempt))
         memory.note_jobs(claimed)
         for (cls, state), number in Counter(map(_CLS_AND_STATE, before)).items():
             memory.shift(cls, STATE_CODE[state], _CLAIMED, number)
