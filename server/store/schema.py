@@ -398,6 +398,13 @@ INSERT INTO event_pages (about, key, page) SELECT about, key, page FROM wider;
 DROP TABLE wider;
 """
 
+RUNNERS_BY_BLOCKS = """
+-- Runners take jobs in the order of their numbers. By blocks of 1,024 numbers, what many runners
+-- take at once comes to few places; by runners alone each of them had a place of its own.
+DROP INDEX jobs_runner;
+CREATE INDEX jobs_runner ON jobs (id >> 10, runner) WHERE runner <> 0;
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     FIRST,
     CARRIED_AND_SCHEDULED,
@@ -406,5 +413,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     EVENT_PAGES,
     SURROUNDINGS,
     WIDER_PAGES,
+    RUNNERS_BY_BLOCKS,
 )
 """Step n brings a database from version n to n + 1. Steps that were released never change."""
