@@ -111,6 +111,8 @@ class Cycle:
                 self._write(b"")
                 self._connection.transport.close()
             self._connection.ended(self)
+            # Both refer back to this: without it each request leaves garbage for the collector.
+            self.task, self.scope = None, {}
 
     def feed(self, part: bytes) -> None:
         """A part of the body has come."""

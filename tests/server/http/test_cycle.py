@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -290,6 +291,22 @@ async def test_an_answer_is_given_once(
         at.send(get(path, "Connection: close"))
         assert (await at.rest()).count(b"HTTP/1.1 ") == 1
     assert words in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/whole", "/echo", "/parts", "/nowhere"])
+async def test_requests_leave_nothing_to_the_garbage_collector(path: str) -> None:
+    async with client() as at:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                at.send(get(path))
+                await at.until(b"\r\n\r\n")
+            await asyncio.sleep(0.01)  # the last one's task ends after its answer
+            left = sum(isinstance(one, Cycle) for one in gc.get_objects())
+        finally:
+            gc.enable()
+    assert left == 1  # the connection knows its last one
 
 
 async def test_a_connection_without_requests_is_closed_in_time(
