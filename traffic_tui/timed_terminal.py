@@ -62,6 +62,12 @@ class TimedLinuxDriver(LinuxDriver):
         cast("HasTerminal", app).terminal = timed
         self._is_suspended = False
 
+    def write(self, data: str) -> None:
+        """Not while another command has the terminal: nobody takes from the queue then, and a
+        full one holds the console for ever. All is painted anew afterwards."""
+        if not self._is_suspended:
+            super().write(data)
+
     def suspend_application_mode(self) -> None:
         super().suspend_application_mode()
         self._is_suspended = True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
+from traffic_tui.lent_terminal import run_in_front
 from traffic_tui.screens.base import TrafficScreen
 from traffic_tui.screens.dialogs import InputDialog
 from traffic_tui.state.clean_text import clean
@@ -75,24 +76,19 @@ class TakingAlong(TrafficScreen):
         TakingAlong._command = command
         self.say("reading all of the output")
         data = b"".join((await self._tail.whole()).values())
+        if not data:
+            self.say("there is no output to give away", "warn")
+            return
         try:
-            with self.app.suspend():
-                code = _run(command, data)
+            code = await run_in_front(self.app, ("/bin/sh", "-c", command), data)
         except SuspendNotSupported:
             self.say("this terminal cannot be lent to a command; S saves the output", "warn")
             return
         words = f"{clean(command, 60)}: {size(len(data))}"
-        self.say(words if code == 0 else f"{words}, exit {code}", "plain" if code == 0 else "warn")
-
-
-def _run(command: str, data: bytes) -> int:
-    """Run the operator's own command in the operator's shell, with ``data`` as its input."""
-    with subprocess.Popen(command, shell=True, stdin=subprocess.PIPE) as running:  # noqa: S602
-        try:
-            running.communicate(data)
-        except KeyboardInterrupt:
-            running.kill()
-        return running.wait()
+        if code not in (0, -signal.SIGINT):
+            self.say(f"{words}, {'exit' if code > 0 else 'signal'} {abs(code)}", "warn")
+        else:
+            self.say(words)
 
 
 def _write_new(path: Path, data: bytes) -> None:

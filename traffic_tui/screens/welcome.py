@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
 import sys
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -11,6 +9,8 @@ import msgspec
 from textual.app import SuspendNotSupported
 
 from server.wire.operator import SubmitRequest
+from traffic_tui.actions import SCOPE_WORDS
+from traffic_tui.lent_terminal import run_in_front
 from traffic_tui.local_runner import CAPACITY, LocalRunner
 from traffic_tui.screens import wording
 from traffic_tui.screens.job_flows import JobFlows
@@ -110,13 +110,11 @@ class WelcomeScreen(TableScreen):
     def on_mount(self) -> None:
         self.table.styles.height = len(self._rows.beginnings) + 2
         self.table.set_order(list(self._rows.beginnings))
-        stats = self.desk.link.stats
-        states = stats.runners if stats is not None else {}
         intro, facts = wording.welcome_words(
             self.desk.client.url,
             self.desk.data_folder,
             is_embedded=self.desk.client.is_embedded,
-            runners=sum(number for state, number in states.items() if state != "lost"),
+            runners=self._connected,
         )
         self._intro.show([[], *([Span(f"   {line}")] for line in intro)])
         self._facts.show(
@@ -124,7 +122,14 @@ class WelcomeScreen(TableScreen):
         )
 
     def crumb(self) -> CrumbState:
-        return CrumbState(path=("Jobs",))
+        return CrumbState(path=(SCOPE_WORDS[self.scope],))
+
+    @property
+    def _connected(self) -> int:
+        """Runners that are there."""
+        stats = self.desk.link.stats
+        states = stats.runners if stats is not None else {}
+        return sum(number for state, number in states.items() if state not in ("lost", "gone"))
 
     def heard(self, heard: Heard) -> None:
         """Once there is a runner or a job, the list takes over, unless this was asked for."""
@@ -179,7 +184,8 @@ class WelcomeScreen(TableScreen):
         params = msgspec.json.encode({"seconds": SAMPLE_SECONDS})
         request = SubmitRequest(type="wait", params=msgspec.Raw(params))
         [submitted] = await self.desk.client.submit([request])
-        self.say(f"{submitted.number}: submitted; it needs a runner")
+        words = "" if self._connected else "; it needs a runner"
+        self.say(f"{submitted.number}: submitted{words}")
 
     async def _tell_invitation(self) -> None:
         lines = wording.invitation(self.desk.client.url)
@@ -195,9 +201,7 @@ class WelcomeScreen(TableScreen):
     async def _watch_demo(self) -> None:
         """The demo is a console of its own; this one waits behind it."""
         try:
-            with self.app.suspend():
-                command = [sys.executable, "-m", "traffic_tui", "demo"]
-                await asyncio.to_thread(subprocess.run, command, check=False)
+            await run_in_front(self.app, (sys.executable, "-m", "traffic_tui", "demo"))
         except SuspendNotSupported:
             self.say("this terminal cannot be lent: run 'traffic-tui demo' in another", "warn")
 

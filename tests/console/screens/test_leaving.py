@@ -54,6 +54,17 @@ async def test_a_first_run_that_was_asked_for_is_one_screen_of_many() -> None:
         assert seat.app.return_value is None
 
 
+async def test_the_first_run_counts_the_runners_that_are_there() -> None:
+    world = World()
+    world.add_runners(
+        runner("lab-07"), runner("lab-31", state="lost"), runner("lab-40", state="gone")
+    )
+    async with console(world) as seat:
+        await seat.sees("runners 1/2")
+        seat.app.navigation.show_welcome()
+        await seat.sees("First run", "1 runner connected.")
+
+
 async def test_a_clock_that_comes_round_once_more_finds_no_screen_and_does_nothing() -> None:
     async with console(lab()) as seat:
         app = seat.app

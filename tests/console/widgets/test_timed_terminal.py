@@ -59,3 +59,16 @@ async def test_only_a_stopped_console_starts_again(
         driver.resume_application_mode()
         driver.resume_application_mode()
     assert len(starts) == int(is_stopped)
+
+
+async def test_a_lent_terminal_is_not_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody takes from the driver's queue then: a full one would hold the console for ever."""
+    monkeypatch.setattr(LinuxDriver, "stop_application_mode", lambda driver: None)
+    async with App[None]().run_test() as pilot:
+        driver = TimedLinuxDriver(pilot.app)
+        driver._writer_thread = WriterThread(TimedFile(io.StringIO()))  # type: ignore[arg-type]
+        driver._writer_thread.start()
+        driver.suspend_application_mode()
+        for _ in range(100):
+            driver.write("a frame")
+        assert driver._writer_thread._queue.empty()
