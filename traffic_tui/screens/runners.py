@@ -117,7 +117,7 @@ class RunnersScreen(FleetScreen["RunnerView"]):
         return view.labels
 
     def is_problem(self, view: RunnerView) -> bool:
-        return view.state not in ("ok", "drained")
+        return view.state not in ("ok", "drained", "gone")
 
     def note(self) -> tuple[str, Role]:
         runner = self.cursor_view()

@@ -312,9 +312,11 @@ def runner_filter(runner: RunnerView) -> str:
 def runner_note(runner: RunnerView, context: RowContext) -> str:
     """One line on a runner: what is wrong with it, else what it does."""
     name, now = clean(runner.name), context.now
+    seen = duration(now - runner.last_seen_at)
     if runner.state == "lost":
-        seen = duration(now - runner.last_seen_at)
         return f"{name}: not heard for {seen}; what it held is placed elsewhere"
+    if runner.state == "gone":
+        return f"{name}: it ended by itself {seen} ago; nothing can be given to it"
     if runner.state == "quiet":
         return (
             f"{name}: {_plural(runner.busy, 'job')} silent for {_quiet(runner, now)} while it beats"

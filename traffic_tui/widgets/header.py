@@ -123,7 +123,7 @@ def _narrow_parts(state: HeaderState, glyphs: GlyphSet) -> list[list[Span]]:
 def _runners(state: HeaderState) -> list[Span]:
     if state.runners is None:
         return []
-    total = sum(state.runners.values())
+    total = sum(number for name, number in state.runners.items() if name != "gone")
     if not total:
         return [Span("  no runners")]
     there = _total(state.runners, _WELL)

@@ -279,6 +279,19 @@ async def test_a_runner_is_forgotten() -> None:
         await seat.until(lambda: "✗ lost" not in seat.text)
 
 
+async def test_a_runner_that_ended_by_itself_is_no_trouble() -> None:
+    world = lab()
+    world.add_runners(runner("lab-40", state="gone", busy=0, last_seen_at=NOW - 240_000))
+    async with console(world) as seat:
+        await go(seat, "runners")
+        await seat.sees("lab-40", "runners 3/4")
+        await seat.press("G")
+        await seat.sees("lab-40: it ended by itself 4m00 ago; nothing can be given to it")
+        await seat.press("z")
+        await seat.until(lambda: "lab-40" not in seat.text)
+        assert "lab-31" in seat.text
+
+
 async def test_a_runners_jobs_are_listed_stopped_and_moved() -> None:
     async with console(lab()) as seat:
         await go(seat, "runners")

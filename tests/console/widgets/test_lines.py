@@ -63,6 +63,14 @@ def test_the_header_before_anything_is_known_and_of_an_empty_store() -> None:
     )
 
 
+def test_a_runner_that_ended_by_itself_is_not_missed() -> None:
+    counts = {"pending": 1}
+    one = HeaderState(counts=counts, runners={"ok": 3, "gone": 2})
+    none = HeaderState(counts=counts, runners={"gone": 2})
+    assert "runners 3/3" in text(header_spans(one, 80, DRAWN))
+    assert "no runners" in text(header_spans(none, 80, DRAWN))
+
+
 @pytest.mark.parametrize("width", [1, 20, 40, 60, 80, 119, 120, 160, 300])
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_lines_take_exactly_their_cells(width: int, name: str) -> None:
