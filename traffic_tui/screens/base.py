@@ -17,6 +17,7 @@ from textual.widgets import Input, Static, TextArea
 from traffic_tui import actions
 from traffic_tui.client.base import ClientError
 from traffic_tui.screens import commands
+from traffic_tui.screens.filters import job_filter_problem
 from traffic_tui.screens.header import header_state
 from traffic_tui.screens.typing_ahead import type_late
 from traffic_tui.state.clean_text import clean
@@ -272,6 +273,9 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
             filter_text = commands.saved_filter(argument, self.desk.config.filters)
         except commands.CommandError as error:
             self.say(str(error), "warn")
+            return
+        if filter_text and (problem := job_filter_problem(filter_text)):
+            self.say(problem.message, "warn")
             return
         self.desk.navigator.show_jobs(filter_text)
 

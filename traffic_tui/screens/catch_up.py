@@ -37,6 +37,8 @@ class CatchUp:
         self._shortest_pause = shortest_pause
         self._is_busy = False
         self._not_before = 0.0
+        self._is_hurried = False
+        """What is under way was begun before the operator's last change."""
         self.is_outdated = True
         """Whether the list as a whole is to be loaded anew."""
         self.rows: set[int] = set()
@@ -44,7 +46,7 @@ class CatchUp:
 
     def hurry(self) -> None:
         """Load at the next step: the operator just changed something."""
-        self.is_outdated, self._not_before = True, 0.0
+        self.is_outdated, self._not_before, self._is_hurried = True, 0.0, True
 
     def step(self, in_view: Sequence[int] = ()) -> None:
         """Start what is most wanted now, if nothing is under way."""
@@ -58,16 +60,17 @@ class CatchUp:
             self._start(self._load_rows(rows))
 
     async def _load(self) -> None:
-        self.is_outdated = False
+        self.is_outdated = self._is_hurried = False
         started = self._desk.clock.monotonic()
         try:
             await self._reload()
         except ClientError as error:
             self._failed(error.message)
         finally:
-            now = self._desk.clock.monotonic()
-            self._not_before = now + max(self._shortest_pause, PAUSE_SHARE * (now - started))
             self._is_busy = False
+            if not self._is_hurried:
+                now = self._desk.clock.monotonic()
+                self._not_before = now + max(self._shortest_pause, PAUSE_SHARE * (now - started))
 
     async def _load_rows(self, rows: Sequence[int]) -> None:
         self.rows.difference_update(rows)

@@ -133,7 +133,6 @@ class GroupsScreen(ListScreen["GroupView"]):
             by=self.by, filter=self.filter_text, limit=MOST_GROUPS
         )
         if asked != (self.by, self.filter_text):
-            self._catch_up.hurry()
             return
         self._loaded = found
         self.views = {group.filter: group for group in found.groups}

@@ -184,16 +184,19 @@ class Tail:
 
     async def go_to_time(self, moment: int) -> bool:
         """Show what came in first at that time or later; False: nothing did, so the end is shown.
+        Where another try is asked for meanwhile, nothing of this one is.
 
         The stream is halved again and again: each look at it tells when a byte came in.
         """
-        window = self.view.output.main_window()
+        window, shown = self.view.output.main_window(), self.shown
         if window is None:
             return False
         low, high = 0, window.size
         while low < high:
             middle = (low + high) // 2
             part = await self._part(window.stream, middle, 1)
+            if shown is not self.shown:
+                return True
             if part.at and part.at < moment:
                 low = middle + 1
             else:

@@ -54,7 +54,7 @@ def try_lines(
     lines = [heading, _outcomes(shown, context, cells)]
     for label, told in _FACTS:
         texts = [clean(told(one, context), 400) for one in shown]
-        if any(texts) and (label not in _WHERE_OTHERS or len(set(texts)) > 1):
+        if set(texts) - {"", "-"} and (label not in _WHERE_OTHERS or len(set(texts)) > 1):
             lines += _fact(label, texts, cells, context)
     return lines[:most]
 

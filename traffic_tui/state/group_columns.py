@@ -108,7 +108,7 @@ def group_words(group: GroupView, context: RowContext) -> list[str]:
         day_and_time(at, context.zone, now=context.now) for at in (group.first, group.last)
     )
     lines = [
-        f"{count(group.count)} jobs from {first} to {last}, the newest is {group.newest.number}"
+        f"{jobs_words(group.count)} from {first} to {last}, the newest is {group.newest.number}"
     ]
     if group.example:
         lines += ["", *(clean(line, 400) for line in group.example.splitlines()[:MOST_LINES])]

@@ -274,3 +274,15 @@ async def test_v_marks_a_range() -> None:
         await seat.press("j", "j", "v")
         await seat.sees("3 marked")
         assert "".join(line[0] for line in seat.text.splitlines()[3:9]) == " ***  "
+
+
+@pytest.mark.parametrize("command", ["jobs state:foo", "jobs @wrong"])
+async def test_a_command_with_a_wrong_filter_is_refused_with_the_reason(command: str) -> None:
+    """Not taken: the list would stay as it is, under words that say otherwise."""
+    config = ConsoleConfig(zone="utc", glyphs="unicode", filters={"wrong": "state:foo"})
+    async with console(lab(), config=config) as seat:
+        await seat.press(":")
+        await seat.type(command)
+        await seat.press("enter")
+        await seat.sees("there is no state foo")
+        assert seat.app.screen.crumb().filter == ""  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from tests.console.widgets.stage import Stage, settle, waiting_regions
 from traffic_tui.client.base import OutputPart
 from traffic_tui.state.glyphs import ASCII
 from traffic_tui.state.outputlog import CHUNK_BYTES, OutputLog, OutputRange
+from traffic_tui.widgets.output_title import place_words
 from traffic_tui.widgets.output_view import OutputView
 
 
@@ -164,6 +165,16 @@ async def test_old_lines_are_dropped_without_moving_the_reader() -> None:
         await settle(pilot)
         assert stage.body() == before
         assert view.output.line_count() < 5_000
+
+
+def test_the_end_of_a_small_stream_is_the_end_beside_a_large_one() -> None:
+    output = OutputLog()
+    output.open(("stdout", "stderr"))
+    output.load(part(900_000, numbered(0, 10)), "stdout")
+    output.load(part(0, b"warning\n"), "stderr")
+    last = output.line_count() - 1
+    assert place_words(output, output.id_at(last), has_ended=True) == "at 100%"
+    assert place_words(output, output.id_at(last - 5), has_ended=True) == "at 99%"
 
 
 async def test_it_opens_at_the_end_of_anything_and_walks_back() -> None:
