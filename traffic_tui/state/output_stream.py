@@ -48,6 +48,8 @@ class StreamWindow:
     end: int = 0
     size: int = 0
     """End of the stream as far as is known."""
+    size_when_held: int = 0
+    """``size`` when following ended."""
     is_complete: bool = False
     generation: int = -1
     """-1: nothing was loaded yet."""
@@ -69,6 +71,10 @@ class StreamWindow:
     @property
     def is_behind(self) -> bool:
         return self.end < self.size
+
+    def is_new(self, offset: int) -> bool:
+        """Whether a byte came since following ended."""
+        return offset >= self.size_when_held
 
     def open_at(self, piece: OutputPiece) -> bytes:
         """Begin anew at a piece; the part of its data from its first whole line on."""

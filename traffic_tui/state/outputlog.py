@@ -213,6 +213,8 @@ class OutputLog:
         """Stay where the reader is, whatever comes."""
         if self.is_following:
             self.is_following, self.new_lines = False, 0
+            for window in self._windows.values():
+                window.size_when_held = window.size
 
     def follow(self) -> None:
         self.is_following, self.new_lines = True, 0
@@ -332,7 +334,8 @@ class OutputLog:
 
     def _add_back(self, blocks: Iterable[Block]) -> None:
         for block in blocks:
-            self.new_lines += 0 if self.is_following else len(block.lines)
+            if not self.is_following and self._windows[block.stream].is_new(block.offset):
+                self.new_lines += len(block.lines)
             self._memory += block.memory()
             if not self._merge(block):
                 self._first_ids.append(self._next_id)

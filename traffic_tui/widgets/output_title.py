@@ -79,6 +79,7 @@ def place_words(output: OutputLog, last_id: int | None, *, has_ended: bool) -> s
         line = output.line(last_id)
         window = output.window(line.stream) or output.main_window()
         whole = window.size if window is not None else 0
-        return f"at {min(100, (line.offset + len(line.raw)) * 100 // max(1, whole))}%"
+        end = line.offset + len(line.raw) + len("\n")
+        return f"at {min(100, end * 100 // max(1, whole))}%"
     shift = before - int(output.has_head_note)
     return f"line {output.index_of(last_id) + 1 + shift:,} of {output.line_count() + shift:,}"

@@ -357,3 +357,17 @@ def test_matching_rows_are_those_of_a_whole_search(
         assert [rows.locate(row)[0] for row in range(rows.count())] == expected
         for row, line_id in enumerate(expected):
             assert rows.row_of(line_id) == row
+
+
+def test_what_was_there_when_the_reader_stopped_is_not_new() -> None:
+    log = OutputLog()
+    whole = numbered(0, 3_000)
+    log.open()
+    log.load(part(len(whole) - 11, whole[-11:], is_complete=False))
+    log.hold()
+    log.load(part(0, whole[:1_100], size=len(whole)))
+    log.load(part(1_100, whole[1_100:], size=len(whole)))
+    assert log.new_lines == 0
+    more = numbered(3_000, 2)
+    log.load(part(len(whole), more))
+    assert log.new_lines == 2
