@@ -19,9 +19,9 @@ from server.store.sqlite_save import SaveOps
 from server.store.writer import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from server.model import Attempt
+    from server.model import Attempt, JobState
 
 _CLAIMED: Final = STATE_CODE["claimed"]
 _COMPLETED: Final = STATE_CODE["completed"]
@@ -32,20 +32,23 @@ _CLAIM: Final = (
     " WHERE made.id BETWEEN ? AND ? AND jobs.id = made.job"
 )
 """Attempts inserted together have ids in a row."""
+_CLAIM_IN_A_ROW: Final = (
+    f"UPDATE jobs SET state = {_CLAIMED}, since = ?, run_at = 0, attempts = ?, attempt = id + ?,"
+    " runner = ? WHERE id BETWEEN ? AND ?"
+)
+"""The same for jobs whose ids are in a row too, and that were all tried as often."""
 _CLAIM_ONE: Final = Statement(
     f"UPDATE jobs SET state = {_CLAIMED}, since = ?, run_at = 0, attempts = ?, attempt = ?,"
     " runner = ? WHERE id = ?",
     rank=2,
 )
 _COMPLETE: Final = (
-    f"UPDATE jobs SET state = {_COMPLETED}, since = ?, tries = tries + 1, target = 0"
-    " WHERE id IN (SELECT value FROM json_each(?))"
+    f"UPDATE jobs SET state = {_COMPLETED}, since = ?, tries = tries + 1, target = 0 WHERE id "
 )
 _END: Final = (
     f"UPDATE attempts SET state = {ATTEMPT_CODE['ended']}, ended_at = ?,"
     f" outcome = {OUTCOME_CODE['success']}, is_live = 0,"
-    " started_at = CASE started_at WHEN 0 THEN offered_at ELSE started_at END"
-    " WHERE id IN (SELECT value FROM json_each(?))"
+    " started_at = CASE started_at WHEN 0 THEN offered_at ELSE started_at END WHERE id "
 )
 """An end also confirms: an attempt never said to run began with its offer."""
 
@@ -58,10 +61,17 @@ class AlikeOps(SaveOps):
             for was, job in zip(before, claimed, strict=True):
                 self._save_claim(was, job)
             return
-        memory, first = self.memory, claimed[0]
-        self.db.execute(_CLAIM, (first.since, first.attempt, claimed[-1].attempt))
+        memory, first, last = self.memory, claimed[0], claimed[-1]
+        tries = first.attempts
+        ids = [job.id for job in claimed if job.attempts == tries]
+        if len(ids) == len(claimed) and _are_in_a_row(ids):
+            runner, ahead = memory.attempts[first.attempt].runner, first.attempt - first.id
+            values = (first.since, tries, ahead, runner, first.id, last.id)
+            self.db.execute(_CLAIM_IN_A_ROW, values)
+        else:
+            self.db.execute(_CLAIM, (first.since, first.attempt, last.attempt))
         memory.note_jobs(claimed)
-        for (cls, state), number in Counter(map(_CLS_AND_STATE, before)).items():
+        for (cls, state), number in _counted(before):
             memory.shift(cls, STATE_CODE[state], _CLAIMED, number)
 
     def _save_claim(self, before: Job, job: Job) -> None:
@@ -76,10 +86,30 @@ class AlikeOps(SaveOps):
     def save_successes(self, ended: Sequence[tuple[Job, Attempt]], *, at: int) -> None:
         memory = self.memory
         jobs, attempts = zip(*ended, strict=True)
-        self.db.execute(_COMPLETE, (at, json_ids([job.id for job in jobs])))
-        self.db.execute(_END, (at, json_ids([attempt.id for attempt in attempts])))
+        self._change(_COMPLETE, at, [job.id for job in jobs])
+        self._change(_END, at, [attempt.id for attempt in attempts])
         memory.drop_live(attempts)
         memory.note_activity(DONE, attempts[0].runner, at, len(attempts))
-        for (cls, state), number in Counter(map(_CLS_AND_STATE, jobs)).items():
+        for (cls, state), number in _counted(jobs):
             memory.shift(cls, STATE_CODE[state], _COMPLETED, number)
             memory.note_activity(LEFT, cls, at, number)
+
+    def _change(self, sql: str, at: int, ids: list[int]) -> None:
+        """Change rows; those that were handed out together mostly have ids in a row."""
+        if _are_in_a_row(ids):
+            self.db.execute(f"{sql}BETWEEN ? AND ?", (at, ids[0], ids[-1]))
+        else:
+            self.db.execute(f"{sql}IN (SELECT value FROM json_each(?))", (at, json_ids(ids)))
+
+
+def _are_in_a_row(ids: list[int]) -> bool:
+    first, last = ids[0], ids[-1]
+    return last - first == len(ids) - 1 and ids == list(range(first, last + 1))
+
+
+def _counted(jobs: Sequence[Job]) -> Iterable[tuple[tuple[int, JobState], int]]:
+    """Jobs by class and state. Mostly all have the same."""
+    keys = list(map(_CLS_AND_STATE, jobs))
+    if keys.count(keys[0]) == len(keys):
+        return [(keys[0], len(keys))]
+    return Counter(keys).items()

@@ -100,10 +100,13 @@ def lose(tx: Tx, now: int) -> list[Job]:
     return back
 
 
+@pytest.mark.parametrize("places", [(2, 0, 1, 6, 4, 5), (0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0)])
 @pytest.mark.parametrize("is_repeated", [False, True], ids=["first attempts", "second attempts"])
 @pytest.mark.parametrize("claim_alike", [claim_together, claim_few])
 async def test_together_is_the_same_as_each_by_itself(
-    claim_alike: Callable[[Tx, list[Job], int], None], is_repeated: bool
+    claim_alike: Callable[[Tx, list[Job], int], None],
+    is_repeated: bool,
+    places: tuple[int, ...],
 ) -> None:
     together, each = await a_world(), await a_world()
     for world, claim, succeed in (
@@ -111,11 +114,13 @@ async def test_together_is_the_same_as_each_by_itself(
         (each, claim_each, succeed_each),
     ):
         now = world.now
-        jobs = await world.run(lambda tx, now=now: tx.insert_jobs(mixed_jobs(tx, now)))  # type: ignore[misc]
-        jobs = [jobs[place] for place in (2, 0, 1, 6, 4, 5)]
+        made = await world.run(lambda tx, now=now: tx.insert_jobs(mixed_jobs(tx, now)))  # type: ignore[misc]
+        jobs = [made[place] for place in places]
         await world.run(lambda tx, c=claim, j=jobs, now=now: c(tx, j, now + 1))  # type: ignore[misc]
         if is_repeated:
             jobs = await world.run(lambda tx, now=now: lose(tx, now + 2))  # type: ignore[misc]
+            jobs += [job for place, job in enumerate(made) if place not in places]  # its first try
+            jobs.sort(key=lambda job: job.id)
             await world.run(lambda tx, c=claim, j=jobs, now=now: c(tx, j, now + 3))  # type: ignore[misc]
         live = await world.run(lambda tx: tx.live_attempts())
         assert [job.attempt for job, _ in live] == [attempt.id for _, attempt in live]
