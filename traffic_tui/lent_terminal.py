@@ -23,8 +23,9 @@ async def run_in_front(app: App[Any], command: Sequence[str], data: bytes | None
 
     Raises:
         SuspendNotSupported: this terminal cannot be lent.
+        OSError: the command did not start.
     """
-    with app.suspend(), _interrupts_are_the_commands():
+    with _lent(app), _interrupts_are_the_commands():
         stdin = None if data is None else PIPE
         running = await asyncio.create_subprocess_exec(*command, stdin=stdin)
         try:
@@ -33,6 +34,19 @@ async def run_in_front(app: App[Any], command: Sequence[str], data: bytes | None
         finally:
             if running.returncode is None:
                 running.terminate()
+
+
+@contextmanager
+def _lent(app: App[Any]) -> Iterator[None]:
+    """Textual takes the terminal back only where nothing is raised meanwhile."""
+    raised: BaseException | None = None
+    with app.suspend():
+        try:
+            yield
+        except BaseException as error:
+            raised = error
+    if raised is not None:
+        raise raised
 
 
 @contextmanager

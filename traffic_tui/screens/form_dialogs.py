@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +17,9 @@ from textual.widgets import Input, TextArea
 
 from server.model import MAX_NAME
 from server.wire.operator import SubmitRequest
+from traffic_tui.lent_terminal import run_in_front
 from traffic_tui.screens.dialogs import Answer
+from traffic_tui.state.clean_text import clean
 from traffic_tui.state.glyphs import DRAWN, GlyphSet, Role, Span
 from traffic_tui.widgets.dialog import DialogScreen
 from traffic_tui.widgets.facts import FactsBlock
@@ -26,7 +27,7 @@ from traffic_tui.widgets.facts import FactsBlock
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from textual.app import ComposeResult
+    from textual.app import App, ComposeResult
 
 MAX_EDITED = 1_000_000
 """Characters of parameters that are edited here; larger ones are for a file and the CLI."""
@@ -102,24 +103,37 @@ class _ParamsDialog(DialogScreen[Any]):
 
     def action_external(self) -> None:
         """Write the parameters in the operator's own editor."""
+        self.run_worker(self._edit_outside(), exclusive=True, exit_on_error=False)
+
+    async def _edit_outside(self) -> None:
         try:
-            with self.app.suspend():
-                self._params.text = edited(self._params.text)
+            text = await edited(self.app, self._params.text)
         except SuspendNotSupported:
             self.notify("this terminal cannot be lent to an editor", markup=False)
-        except OSError as error:
-            self.notify(f"the editor did not start: {error}", severity="error", markup=False)
+        except (OSError, ValueError) as error:
+            words = clean(f"the editor did not start: {error}", 400)
+            self.notify(words, severity="error", markup=False)
+        else:
+            if text is None:
+                self.notify("the editor failed: all is as it was", severity="error", markup=False)
+            else:
+                self._params.text = text
 
 
-def edited(text: str) -> str:
-    """``text`` after the operator's editor; as it was where the editor fails."""
+async def edited(app: App[Any], text: str) -> str | None:
+    """``text`` after the operator's editor; None: the editor failed.
+
+    Raises:
+        SuspendNotSupported: this terminal cannot be lent.
+        OSError: the editor did not start.
+        ValueError: $VISUAL or $EDITOR cannot be read as words.
+    """
     command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     with tempfile.TemporaryDirectory(prefix="traffic-tui-") as folder:
         path = Path(folder) / "params.json"
         path.write_text(text, encoding="utf-8")
-        done = subprocess.run([*command, str(path)], check=False)  # noqa: S603 - the operator's own
-        if done.returncode != 0:
-            return text
+        if await run_in_front(app, [*command, str(path)]) != 0:
+            return None
         return path.read_text(encoding="utf-8", errors="replace")[:MAX_EDITED]
 
 
