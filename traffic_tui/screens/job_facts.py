@@ -153,8 +153,9 @@ def _runner_spans(detail: JobDetailView, context: RowContext) -> list[Span]:
 
 
 def _done_spans(job: JobFullView, context: RowContext, run_times: UsualRunTimes) -> list[Span]:
+    """Of a job that waits for its next try nothing is done: it begins anew."""
     progress, fraction = job.progress, fraction_done(job.progress)
-    if progress is None:
+    if progress is None or job.state in WAITING_STATES:
         return [Span("-", "muted")]
     if fraction is None:
         return [Span(progress_words(progress))]
@@ -287,11 +288,13 @@ def _json(value: object) -> str:
 def event_line(event: EventView, context: RowContext) -> Line:
     """One event of the job, in a narrow column."""
     when = day_and_time(event.at, context.zone, now=context.now)[-8:]
-    who = clean(event.runner.name) if event.runner is not None else clean(event.actor)
-    by = f" by {who}" if who and who != "coordinator" else ""
-    reason = f" {clean(event.reason, 100)}" if event.reason else ""
-    words = event_words(event)
-    return [Span(f"{when} ", "muted"), Span(words, event_role(event)), Span(f"{by}{reason}")]
+    actor = clean(event.actor)
+    runner = clean(event.runner.name) if event.runner is not None else ""
+    by = f" by {actor}" if actor and actor != "coordinator" else ""
+    where = f" on {runner}" if runner and runner != actor else ""
+    reason = f": {clean(event.reason, 100)}" if event.reason else ""
+    words = Span(event_words(event), event_role(event))
+    return [Span(f"{when} ", "muted"), words, Span(f"{by}{where}{reason}")]
 
 
 def _wide_lines(

@@ -25,7 +25,7 @@ QUEUE_COLUMNS: tuple[Column, ...] = (
     Column("in", "IN/min", 1, 7, 7, is_right=True, order="in"),
     Column("out", "OUT/min", 1, 8, 8, is_right=True, order="out"),
     Column("state", "STATE", 2, 12, UNBOUNDED, grows=True, order="state"),
-    Column("flow", "IN, OUT, 60 MIN", 3, 25, 25),
+    Column("flow", "IN, 60 MIN   OUT, 60 MIN", 3, 25, 25),
 )
 
 

@@ -165,7 +165,7 @@ class OutputPane(LineView, can_focus=True):
             mode=only + self.title,
             place=place_words(self.output, last_id, has_ended=bool(self._ended)),
             total_bytes=self.output.total_bytes,
-            rate=self._rate,
+            rate=() if self._ended else self._rate,
             is_bad=bool(self._problem),
             has_focus=self.has_focus,
             is_bare=not self.has_source,

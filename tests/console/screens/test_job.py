@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from server.wire.operator import JobRefView, LineageView
+from server.wire.operator import JobRefView, LineageView, ProgressView, RunnerRef
 from tests.console.screens.seeing import console, lab
-from tests.console.screens.world import listed
+from tests.console.screens.world import NOW, event, listed
 from traffic_tui.cli.job_tables import JOB_COLUMNS
 from traffic_tui.cli.tables import Look
+from traffic_tui.screens.job_facts import event_line
+from traffic_tui.state.glyphs import DRAWN
+from traffic_tui.state.row_context import RowContext
 
 
 async def test_a_job_is_by_the_schedule_that_made_it() -> None:
@@ -42,3 +45,23 @@ async def test_a_job_that_waits_for_its_next_try_has_not_ended() -> None:
     async with console(world) as seat:
         await seat.press("enter")
         await seat.sees("pending for 12m40")
+
+
+async def test_of_a_job_that_waits_for_its_next_try_nothing_is_done() -> None:
+    world = lab()
+    world.all_jobs[52131].progress = ProgressView(current=894, total=900)
+    async with console(world) as seat:
+        await seat.press("enter")
+        await seat.sees("pending for 12m40", " done    -")
+
+
+def test_an_event_is_by_whoever_did_it_and_on_the_runner_it_is_about() -> None:
+    context = RowContext(now=NOW, glyphs=DRAWN, zone="utc")
+    ref = RunnerRef(id="id-lab-07", name="lab-07")
+    lost = event(1, "released", runner=ref, actor="coordinator", reason="the runner was lost")
+    taken = event(2, "claimed", runner=ref, actor="lab-07", reason="")
+    asked = event(3, "stop_requested", runner=ref, actor="sam", reason="")
+    told = ["".join(span.text for span in event_line(one, context)) for one in (lost, taken, asked)]
+    assert told[0].endswith(" on lab-07: the runner was lost")
+    assert told[1].endswith("claimed by lab-07")
+    assert told[2].endswith(" by sam on lab-07")
