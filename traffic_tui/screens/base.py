@@ -283,8 +283,10 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
         self.act(self._go_job(argument))
 
     async def _go_job(self, text: str) -> None:
+        """Where the operator went on meanwhile, or was asked something, that is left alone."""
         detail = await self.desk.client.job(text)
-        self.desk.navigator.show_job(detail.job.number)
+        if self.app.screen is self:
+            self.desk.navigator.show_job(detail.job.number)
 
     def do_go_runners(self) -> None:
         self.desk.navigator.show_runners()

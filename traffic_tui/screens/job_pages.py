@@ -23,10 +23,11 @@ PAGE = 200
 MAX_KEPT = 5 * PAGE
 """Rows that are loaded anew at once; what was looked at beyond is loaded when scrolled to."""
 MAX_AT_ONCE = 200
+"""Jobs asked for by number in one call."""
 MAX_OF_FILTER = 10_000
 """Jobs that are acted on at once, one after the other."""
 LARGEST_PAGE = 1_000
-"""Jobs asked for by number in one call."""
+"""Jobs of a filter asked for in one call."""
 SERVER_ORDERS = {"number": "number", "for": "since", "priority": "priority"}
 """Orders the coordinator knows, by their name here; any other sorts the rows that are loaded."""
 NEWEST_FIRST = JOB_ORDERS["number"]

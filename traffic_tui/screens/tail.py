@@ -214,20 +214,23 @@ class Tail:
         )
 
     async def whole(self) -> dict[str, bytes]:
-        """Everything that is kept, by stream."""
+        """Everything that is kept of the attempt shown, by stream; of one that runs, what there
+        was when it was asked for. Another one may be shown meanwhile."""
+        shown = self.shown
         texts: dict[str, bytes] = {}
-        for stream in self.shown.streams:
+        for stream in shown.streams:
             pieces: list[bytes] = []
-            offset = 0
-            while True:
+            offset, end = 0, None
+            while end is None or offset < end:
                 part = await self._client.output(
-                    self.shown.job, attempt=str(self.shown.attempt), stream=stream, offset=offset
+                    shown.job, attempt=str(shown.attempt), stream=stream, offset=offset
                 )
+                if not part.data:
+                    break
                 pieces.append(part.data)
                 offset = part.offset + len(part.data)
-                if not part.data or offset >= part.size:
-                    break
-            if any(pieces):
+                end = part.size if end is None else end
+            if pieces:
                 texts[stream] = b"".join(pieces)
         return texts
 

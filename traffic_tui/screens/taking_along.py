@@ -47,13 +47,14 @@ class TakingAlong(TrafficScreen):
         self.act(self._save())
 
     async def _save(self) -> None:
+        attempt = self._tail.shown.attempt
         texts = await self._tail.whole()
         if not texts:
             self.say("there is no output to save", "warn")
             return
         written: list[str] = []
         for stream, data in texts.items():
-            path = Path.cwd() / f"{self.number}-try{self._tail.shown.attempt}-{stream}.log"
+            path = Path.cwd() / f"{self.number}-try{attempt}-{stream}.log"
             try:
                 await asyncio.to_thread(_write_new, path, data)
             except OSError as error:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 
-from server.wire.operator import ExplainView, RunnerRef, VerdictView
+from server.wire.operator import ExplainView, JobDetailView, RunnerRef, VerdictView
 from tests.console.screens.seeing import console, lab
 from tests.console.screens.test_ranges import piece_job, posts
 from tests.console.screens.world import World, job, runner
@@ -286,3 +287,25 @@ async def test_a_command_with_a_wrong_filter_is_refused_with_the_reason(command:
         await seat.press("enter")
         await seat.sees("there is no state foo")
         assert seat.app.screen.crumb().filter == ""  # type: ignore[attr-defined]
+
+
+async def test_a_job_that_is_found_late_does_not_come_between_a_question_and_its_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = lab()
+    found, answer = asyncio.Event(), world.job
+
+    async def late(job: str) -> JobDetailView:
+        await found.wait()
+        return await answer(job)
+
+    async with console(world) as seat:
+        monkeypatch.setattr(world, "job", late)
+        await seat.press(":")
+        await seat.type("52099")
+        await seat.press("enter", "s")
+        await seat.dialog("Stop job")
+        found.set()
+        await seat.settle()
+        await seat.dialog("Stop job")
+        assert len(seat.app.navigation.screens) == 1

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from server.wire.operator import NoticeView
 from tests.console.screens.seeing import console
 from tests.console.screens.test_goldens import busy_lab
+from traffic_tui.screens.output import OutputScreen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     import pytest
+
+    from traffic_tui.client.base import OutputPart
 
 
 async def test_output_follows_what_comes() -> None:
@@ -125,6 +129,30 @@ async def test_a_time_of_day_is_a_place_in_output() -> None:
         await seat.type("25:00")
         await seat.press("enter")
         await seat.sees("25:00 is no time of day")
+
+
+async def test_what_is_saved_is_of_the_try_that_was_shown_though_another_is_shown_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    world = busy_lab()
+    async with console(world) as seat:
+        await seat.press("j", "j", "l")
+        await seat.sees("decode tile 0039")
+        screen = seat.app.screen
+        assert isinstance(screen, OutputScreen)
+        tail, answer = screen._tail, world.output
+
+        async def switching(job: str, **asked: Any) -> OutputPart:
+            part = await answer(job, **{**asked, "limit": 1_000})
+            tail.shown = replace(tail.shown, attempt=1)
+            return part
+
+        monkeypatch.setattr(world, "output", switching)
+        await seat.press("S")
+        await seat.sees("saved ")
+    saved = tmp_path / "52118-try2-stdout.log"
+    assert saved.read_bytes() == world.outputs[52118, 2, "stdout"]
 
 
 async def test_output_is_given_to_a_command(
