@@ -68,6 +68,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._idle_since: float | None = None
         """When the last answer had been given; None: a request is under way."""
         self._timer: asyncio.TimerHandle | None = None
+        self._answering: Cycle | None = None
+        """The request that was begun last; those sent ahead of its answer come after it."""
         self._is_upgrade = False
         """Whether the request that arrives asks for another protocol, and gets it."""
         self._default_headers: Sequence[tuple[bytes, bytes]] = ()
@@ -102,6 +104,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        # uvicorn tells the newest request only, which with some sent ahead is not begun yet.
+        if self._answering is not None:
+            self._answering.disconnected = not self._answering.response_complete
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -187,6 +193,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._refuse(500, "something went wrong here that should not; the coordinator's log has it")
 
     def _run(self, cycle: Cycle) -> None:
+        self._answering = cycle
         cycle.task = self.loop.create_task(cycle.run(self.app))
         self.tasks.add(cycle.task)  # uvicorn waits for these when it stops
 

@@ -263,6 +263,23 @@ async def test_the_application_learns_that_the_client_is_gone() -> None:
             assert await told.get() == "http.disconnect"
 
 
+async def test_it_learns_so_too_when_a_further_request_was_sent_ahead() -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+
+    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_body(scope, receive, 0)
+        await told.put("begun")
+        await told.put((await receive())["type"])
+
+    async with served(surfaces=[Surface("w", waiting, paths=("/w",))]) as world:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            async with connected(world) as at:
+                at.send(get("/w") + get("/w"))
+                assert await told.get() == "begun"
+            assert await told.get() == "http.disconnect"
+    assert told.empty()  # the further one is not begun for nobody
+
+
 @pytest.mark.parametrize(
     ("headers", "words"),
     [
