@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from server.wire.operator import EventView, LateWriteView
 from traffic_tui.screens.catch_up import CatchUp
-from traffic_tui.screens.filters import field_completions, field_filter_problem
+from traffic_tui.screens.filters import (
+    TYPING_PAUSE_SECONDS,
+    field_completions,
+    field_filter_problem,
+)
 from traffic_tui.screens.list_screen import ListScreen
 from traffic_tui.screens.rows import event_rows, late_write_rows
 from traffic_tui.state.event_columns import event_note
@@ -62,7 +67,10 @@ class HappeningsScreen(ListScreen[View], Generic[View]):
         self._catch_up.is_outdated = True
 
     async def _reload(self) -> None:
+        filter_text = self.filter_text
         page = await self.fetch(None)
+        if filter_text != self.filter_text:
+            return
         joins = not page or not self.views or min(page) <= max(self.views)
         older = self.views if joins else {}
         self._show({**page, **{key: view for key, view in older.items() if key not in page}})
@@ -72,7 +80,10 @@ class HappeningsScreen(ListScreen[View], Generic[View]):
     async def _load_more(self) -> None:
         if not self._has_more or not self.views or len(self.views) >= MAX_KEPT:
             return
+        filter_text = self.filter_text
         page = await self.fetch(min(self.views))
+        if filter_text != self.filter_text:
+            return
         self._has_more = len(page) >= PAGE
         self._show({**self.views, **page})
 
@@ -101,10 +112,15 @@ class HappeningsScreen(ListScreen[View], Generic[View]):
         )
 
     def filter_changed(self, text: str) -> None:
+        self.load(self._change_filter(), group="filter")
+
+    async def _change_filter(self) -> None:
+        """Half a word is no filter: wait until the typing pauses."""
+        await asyncio.sleep(TYPING_PAUSE_SECONDS)
         self.views = {}
         self.is_loaded = False
         self.table.set_order([])
-        self._catch_up.is_outdated = True
+        self._catch_up.hurry()
 
     def order_changed(self) -> None:
         """There is one order."""

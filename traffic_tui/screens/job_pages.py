@@ -44,6 +44,10 @@ class JobPages:
         self.numbers: list[int] = []
         """In the list's order."""
         self.is_loaded = False
+        self._asked = 0
+        """Loads that were begun."""
+        self._answered = 0
+        """The last of them that was answered."""
 
     @property
     def is_local_order(self) -> bool:
@@ -59,15 +63,21 @@ class JobPages:
     ) -> set[int]:
         """Load the list anew, as far down as it was loaded before; which rows look different.
 
-        A filter that is refused leaves the old one in place. Without ``may_place`` rows that
+        A filter that is refused leaves the old one in place, and so does an answer that comes after
+        that to what was asked later. Without ``may_place`` rows that
         were listed keep their order, for as long as the order is by a moving value.
         """
         filter_text = self.filter if filter_text is None else filter_text
         order = self.order if order is None else order
         is_same = (filter_text, order.wire) == (self.filter, self.order.wire)
+        self._asked += 1
+        mine = self._asked
         view = await self._client.jobs(
             filter=filter_text, limit=self._wanted(order, is_same=is_same), order=_wire(order)
         )
+        if mine < self._answered:
+            return set()
+        self._answered = mine
         self.filter, self.order = filter_text, order
         before = self.mirror.jobs
         self.mirror.load_jobs(view)
@@ -94,13 +104,16 @@ class JobPages:
         self.numbers = numbers
 
     async def load_more(self) -> bool:
-        """Load the next page; whether there was one."""
+        """Load the next page; whether there was one, of the list as it is then."""
         after, self.mirror.next_page = self.mirror.next_page, None
         if after is None:
             return False
+        answered = self._answered
         view = await self._client.jobs(
             filter=self.filter, limit=PAGE, after=after, order=_wire(self.order)
         )
+        if answered != self._answered:
+            return False
         added = self.mirror.add_page(view)
         self.numbers = [*self.numbers, *added]
         return bool(added)

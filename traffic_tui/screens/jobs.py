@@ -220,7 +220,7 @@ class JobsScreen(JobListActs):
             await self._resting.look()
             self.set_filter(self._resting.text)
         before = list(self.pages.numbers)
-        changed = await self.pages.load(self.filter_text, may_place=may_place)
+        changed = await self.pages.load(self.filter_text, order=self.order, may_place=may_place)
         if may_place:
             self._pace.placed(now)
         self._show_list(changed)
@@ -285,14 +285,14 @@ class JobsScreen(JobListActs):
         """Half a word is no filter: wait until the typing pauses."""
         await asyncio.sleep(TYPING_PAUSE_SECONDS)
         is_same = text == self.pages.filter
-        changed = await self.pages.load(text)
+        changed = await self.pages.load(text, order=self.order)
         self._begin_list(changed, keep_cursor=is_same)
 
     def order_changed(self) -> None:
         self.load(self._load_order(), group="filter")
 
     async def _load_order(self) -> None:
-        changed = await self.pages.load(order=self.order)
+        changed = await self.pages.load(self.filter_text, order=self.order)
         self._begin_list(changed, keep_cursor=True)
 
     def _begin_list(self, changed: set[int], *, keep_cursor: bool) -> None:

@@ -27,6 +27,8 @@ QUIET_SECONDS = 60.0
 ACT_SECONDS = 30.0
 """How long somebody's act on a row is shown."""
 LAST_LINE_BYTES = 600
+MOST_UNLISTED = 1_000
+"""Jobs that are not listed any more of which something is remembered."""
 
 _ACTS = {
     "stop_requested": "asked it to stop",
@@ -53,6 +55,7 @@ class Notes:
         self._heard_at = 0.0
         """When anything at all happened last."""
         self._acts_until: dict[int, float] = {}
+        self._is_fetching = False
 
     def hear(self, items: Iterable[object], now: float) -> None:
         """Somebody's act on a listed job is its note for a while; another state ends a note."""
@@ -84,7 +87,13 @@ class Notes:
             self._fetched_at.pop(number, None)
 
     def wanted(self, in_view: Sequence[int], now: float) -> list[JobView]:
-        """The jobs whose notes are to be fetched now; who speaks much leaves others their turn."""
+        """The jobs whose notes are to be fetched now; who speaks much leaves others their turn.
+
+        None while some are fetched: on a slow line that takes longer than until the next look.
+        """
+        if self._is_fetching:
+            return []
+        self._forget_unlisted()
         for number in [n for n, until in self._acts_until.items() if now >= until]:
             del self._acts_until[number]
             self._mirror.set_note(number, "")
@@ -92,6 +101,15 @@ class Notes:
         due = [job for job in jobs if job is not None and self._is_due(job, now)]
         due.sort(key=lambda job: self._turn_at.get(job.number, 0.0))
         return due[:MOST_AT_ONCE]
+
+    def _forget_unlisted(self) -> None:
+        """Of jobs that were listed once nothing is kept for long."""
+        jobs = self._mirror.jobs
+        if len(self._turn_at) > 2 * len(jobs) + MOST_UNLISTED:
+            for known in (self._fetched_at, self._turn_at):
+                for number in known.keys() - jobs.keys():
+                    del known[number]
+            self._failed &= jobs.keys()
 
     def _is_due(self, job: JobView, now: float) -> bool:
         if job.number in self._acts_until:
@@ -108,13 +126,20 @@ class Notes:
 
     async def fetch(self, jobs: Sequence[JobView], now: float) -> None:
         """Fetch notes; one that cannot be had is tried again later."""
-        for job in jobs:
-            self._fetched_at[job.number] = self._turn_at[job.number] = now
-            self._failed.discard(job.number)
-            try:
-                self._mirror.set_note(job.number, await self._note(job))
-            except ClientError:
-                self._failed.add(job.number)
+        self._is_fetching = True
+        try:
+            for job in jobs:
+                await self._fetch_one(job, now)
+        finally:
+            self._is_fetching = False
+
+    async def _fetch_one(self, job: JobView, now: float) -> None:
+        self._fetched_at[job.number] = self._turn_at[job.number] = now
+        self._failed.discard(job.number)
+        try:
+            self._mirror.set_note(job.number, await self._note(job))
+        except ClientError:
+            self._failed.add(job.number)
 
     async def _note(self, job: JobView) -> str:
         if job.state == "pending" or not job.attempts:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from server.wire.operator import NoticeView
 from tests.console.screens.world import World, job, listed
-from traffic_tui.screens.notes import MOST_AT_ONCE, QUIET_SECONDS, WAITING_SECONDS, Notes
+from traffic_tui.client.base import OutputPart
+from traffic_tui.screens.notes import (
+    MOST_AT_ONCE,
+    MOST_UNLISTED,
+    QUIET_SECONDS,
+    WAITING_SECONDS,
+    Notes,
+)
 from traffic_tui.state.mirror import Mirror
 
 
@@ -46,3 +56,34 @@ async def test_rows_that_speak_all_the_time_leave_the_others_their_turn() -> Non
         await notes.fetch(wanted, now)
         notes.spoke(numbers)
     assert seen == set(numbers)
+
+
+async def test_no_more_are_asked_for_while_some_are_on_their_way() -> None:
+    """On a slow line one look would end the one before it, again and again."""
+    world, mirror = World(), Mirror()
+    world.add(job(7), job(8))
+    mirror.put_jobs(world.all_jobs.values())
+    notes, came = Notes(world.client, mirror), asyncio.Event()
+
+    async def slow(job: str, **asked: Any) -> OutputPart:
+        await came.wait()
+        return OutputPart(0, b"at last\n", 8, False, 0, 0, 0)
+
+    world.output = slow  # type: ignore[method-assign]
+    fetching = asyncio.create_task(notes.fetch(notes.wanted([7], 1.0), 1.0))
+    await asyncio.sleep(0)
+    assert notes.wanted([7, 8], 2.0) == []
+    came.set()
+    await fetching
+    assert mirror.notes == {7: "at last"}
+    assert [one.number for one in notes.wanted([7, 8], 3.0)] == [8]
+
+
+async def test_of_jobs_that_are_listed_no_more_nothing_is_kept() -> None:
+    world, mirror = World(), Mirror()
+    notes = Notes(world.client, mirror)
+    for number in range(2 * MOST_UNLISTED):
+        mirror.jobs = {number: listed(job(number, "pending"))}
+        await notes.fetch(notes.wanted([number], 1.0), 1.0)
+    assert len(notes._turn_at) <= MOST_UNLISTED + 3
+    assert len(notes._failed) <= MOST_UNLISTED + 3
