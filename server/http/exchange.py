@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from server.errors import Busy, InvalidInput, TooLarge, TooManyRequests, TrafficError
+from server.wire.misfits import misfit
 from server.wire.operator import ErrorBody, FailureView
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     try:
         return decoder.decode(body)
     except msgspec.DecodeError as error:  # ValidationError is one of these
-        words = shortened(str(error))
+        words = shortened(misfit(error, decoder.type))
         raise InvalidInput(f"the body is not what is expected here: {words}") from None
     except RecursionError:
         raise InvalidInput("the body is nested too deeply") from None

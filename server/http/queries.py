@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from server.errors import InvalidInput
 from server.http.exchange import shortened
+from server.wire.misfits import misfit
 from server.wire.operator import Reason  # noqa: TC001  # msgspec reads it at run time
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ def parse_query(query_string: bytes, into: type[Q]) -> Q:
     try:
         return msgspec.convert(dict(pairs), into, strict=False)
     except msgspec.ValidationError as error:
-        words = str(error).replace("Object contains unknown field", "there is no parameter")
-        raise InvalidInput(f"the query is not what is expected here: {shortened(words)}") from None
+        words = shortened(misfit(error, into, whole="it", part="parameter"))
+        raise InvalidInput(f"the query is not what is expected here: {words}") from None
 
 
 def numbers_of(text: str) -> Sequence[int] | None:

@@ -28,7 +28,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "object": "an object",
     "null": "null",
 }
-_PLACE: Final = re.compile(r"(.*?)(?: - at (`key` in )?`(\$[^`]*)`)?", re.DOTALL)
+_PLACE: Final = re.compile(r"(`key` in )?`(\$[^`]*)`")
 _STEP: Final = re.compile(r"\.(\w+)|\[(?:\d+|\.\.\.)\]")
 _UNFIT: Final = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _OUT_OF_BOUNDS: Final = re.compile(r"Expected `([^`]*)` (?:of length )?(?:[<>]=? )?(\S+)")
@@ -55,18 +55,20 @@ class _Bounds(NamedTuple):
         return f"{lowest} and at most {self.most}" if self.is_above else between
 
 
-def misfit(error: msgspec.MsgspecError, wanted: Any) -> str:
+def misfit(
+    error: msgspec.MsgspecError, wanted: Any, *, whole: str = "the body", part: str = "field"
+) -> str:
     """Why a message is none of the type that was wanted: ``jobs[0].priority is to be a whole
-    number, not text``."""
+    number, not text``. ``whole`` and ``part`` are what it and its fields are called."""
     said, is_key, path = _parts(str(error))
     place = path.removeprefix("$").removeprefix(".")
-    whose = place or "the body"
+    whose = place or whole
     if byte := _BYTE.fullmatch(said):
         return f"it is no JSON: byte {byte[1]} is wrong"
     if said == "Input data was truncated":
         return "it is no JSON: it ends too early"
     if found := _FIELD.fullmatch(said):
-        return _field_words(whose, found, wanted, path)
+        return _field_words(whose, part, found, wanted, path)
     if found := _UNFIT.fullmatch(said):
         return f"{whose} is to be {_type_words(found[1])}, not {_type_words(found[2])}"
     subject = f"each name in {whose}" if is_key else whose
@@ -82,9 +84,16 @@ def misfit(error: msgspec.MsgspecError, wanted: Any) -> str:
 
 
 def _parts(text: str) -> tuple[str, bool, str]:
-    """What was said, whether of a name in an object, and the path to it."""
-    found = _PLACE.fullmatch(text)
-    return (text, False, "$") if found is None else (found[1], bool(found[2]), found[3] or "$")
+    """What was said, whether of a name in an object, and the path to it.
+
+    A name that a client made up may be megabytes long and look like a path, so it is only searched
+    from the end.
+    """
+    said, _, place = text.rpartition(" - at ")
+    found = _PLACE.fullmatch(place)
+    if found is None or (said.startswith("Object ") and not _FIELD.fullmatch(said)):
+        return text, False, "$"
+    return said, bool(found[1]), found[2]
 
 
 def _type_words(kinds: str) -> str:
@@ -92,7 +101,7 @@ def _type_words(kinds: str) -> str:
     return " or ".join(words)
 
 
-def _field_words(whose: str, found: re.Match[str], wanted: Any, path: str) -> str:
+def _field_words(whose: str, part: str, found: re.Match[str], wanted: Any, path: str) -> str:
     problem, name = found[1], found[2]
     if problem == "missing required":
         return f"{whose} lacks {name}"
@@ -100,7 +109,7 @@ def _field_words(whose: str, found: re.Match[str], wanted: Any, path: str) -> st
     known = [field.encode_name for node in structs for field in node.fields]
     near = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    return f"{whose} has no field {name[:100]!r}; {hint}" if known else f"{whose}: {found[0]}"
+    return f"{whose} has no {part} {name[:100]!r}; {hint}" if known else f"{whose}: {found[0]}"
 
 
 @lru_cache(maxsize=64)

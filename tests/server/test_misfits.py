@@ -104,10 +104,16 @@ def test_each_misfit_is_told(wanted: Any, body: str, words: str) -> None:
     assert words_for(wanted, body) == words
 
 
-@pytest.mark.parametrize("name", ["` - at `$.jobs[0]", "a`b", "x" * 5_000, "\n", "\x1b[2J"])
+@pytest.mark.parametrize(
+    "name",
+    ["` - at `$.jobs[0]", " - at `$.jobs[0]", "a - at `$", "a`b", "x" * 5_000, "\n", "\x1b[2J"],
+)
 def test_names_that_clients_make_up_lead_nobody_astray(name: str) -> None:
     body = msgspec.json.encode({"jobs": [{name: 1}]}).decode()
     words = words_for(SubmitBatch, body)
     assert words.startswith("jobs[0] has no field ")
     assert words.isprintable()
     assert not re.search("x{200}", words)
+    at_the_top = words_for(SubmitBatch, msgspec.json.encode({name: 1}).decode())
+    assert " has no field " in at_the_top  # a name that is a path itself may be told as one
+    assert at_the_top.isprintable()

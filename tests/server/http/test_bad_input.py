@@ -202,6 +202,18 @@ async def test_filters_that_make_no_sense_say_where(world: World) -> None:
     await world.bad(400, "GET", "/jobs", params={"numbers": "1," * 2_000 + "1"})
 
 
+async def test_what_does_not_fit_is_told_by_its_name(world: World) -> None:
+    words = await world.bad(400, "GET", "/jobs", params={"limt": "3"})
+    assert "it has no parameter 'limt'; did you mean limit?" in words
+    words = await world.bad(400, "GET", "/jobs", params={"limit": "many"})
+    assert "limit is to be a whole number, not text" in words
+    body = [{"type": "a", "prioritty": 1}]
+    answer = await world.call("POST", "/jobs", body, role="admin")
+    assert answer.status_code == 400
+    words = answer.json()["error"]["message"]
+    assert words.endswith("[0] has no field 'prioritty'; did you mean priority?")
+
+
 async def still_serves(world: World) -> None:
     page = await world.good("GET", "/jobs")
     assert page["jobs"][-1]["number"] == 1
