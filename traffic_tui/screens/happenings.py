@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from server.wire.operator import EventView, LateWriteView
 from traffic_tui.screens.catch_up import CatchUp
-from traffic_tui.screens.filters import (
-    TYPING_PAUSE_SECONDS,
-    field_completions,
-    field_filter_problem,
-)
+from traffic_tui.screens.filters import TYPING_PAUSE_SECONDS, field_completions
 from traffic_tui.screens.list_screen import ListScreen
 from traffic_tui.screens.rows import event_rows, late_write_rows
 from traffic_tui.state.event_columns import event_note
 from traffic_tui.state.formats import count
 from traffic_tui.widgets.crumb import CrumbState
+from traffic_tui.widgets.filter_bar import FilterProblem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +22,13 @@ if TYPE_CHECKING:
     from traffic_tui.link import Heard
     from traffic_tui.screens.desk import Desk
     from traffic_tui.state.glyphs import Role
-    from traffic_tui.widgets.filter_bar import FilterProblem
     from traffic_tui.widgets.line_table import LineTable, RowKey, RowSource
 
 View = TypeVar("View", EventView, LateWriteView)
 
 PAGE = 200
 MAX_KEPT = 5_000
+EVENT_FILTERS = "events are found by job:NUMBER, runner:NAME and by:NAME"
 
 
 class HappeningsScreen(ListScreen[View], Generic[View]):
@@ -150,10 +147,19 @@ class EventsScreen(HappeningsScreen[EventView]):
         super().__init__(desk, source, about=about)
 
     def filter_problem(self, text: str) -> FilterProblem | None:
-        problem = field_filter_problem(text, dict.fromkeys(self.fields))
-        if problem is None and any(":" not in word for word in text.split()):
-            return _plain_word_problem(text)
-        return problem
+        """Only what the coordinator can be asked for: each field once, and nothing else."""
+        seen: set[str] = set()
+        position = 0
+        for word in text.split():
+            position = text.index(word, position)
+            name, colon, _ = word.partition(":")
+            if not colon or name not in self.fields:
+                return FilterProblem(EVENT_FILTERS, position)
+            if name in seen:
+                return FilterProblem(f"{name}: once is all", position)
+            seen.add(name)
+            position += len(word)
+        return None
 
     def filter_completions(self, text: str, cursor: int) -> Sequence[tuple[int, int, str]]:
         return field_completions(text, cursor, self.fields)
@@ -195,9 +201,3 @@ class LateWritesScreen(HappeningsScreen[LateWriteView]):
     async def fetch(self, before: int | None) -> dict[int, LateWriteView]:
         page = await self.desk.client.late_writes(before=before, limit=PAGE)
         return {late.id: late for late in page.late_writes}
-
-
-def _plain_word_problem(text: str) -> FilterProblem:
-    from traffic_tui.widgets.filter_bar import FilterProblem
-
-    return FilterProblem("events are found by job:NUMBER, runner:NAME and by:NAME", len(text))
