@@ -19,15 +19,16 @@ _VARYING: Final = re.compile(
     r"""
     (?P<telling> \b (?: exit(?:ed)?(?:\ with)?(?:\ status|\ code)? | status(?:\ code)? | code
                    | signal | errno | http ) [ :=]{1,2} [0-9]{1,3} (?! [.,:/_-]?[0-9a-z] ) )
-    | \b (?= [a-f-]*[0-9] ) [0-9a-f]{8} (?: -[0-9a-f]{4} ){3} -[0-9a-f]{12} \b        # UUID
+    | \b (?= [a-f-]{0,35}[0-9] ) [0-9a-f]{8} (?: -[0-9a-f]{4} ){3} -[0-9a-f]{12} \b  # UUID
     | \b 0x[0-9a-f]+ \b
     | \b (?= [a-f]*[0-9] ) [0-9a-f]{6,} \b                                          # digest
-    | \b (?= [a-f:]*[0-9] ) [0-9a-f]{0,4} (?: :{1,2}[0-9a-f]{1,4} ){2,7} \b          # IPv6, time
+    | \b (?= [a-f:]{0,45}[0-9] ) [0-9a-f]{0,4} (?: :{1,2}[0-9a-f]{1,4} ){2,7} \b     # IPv6, time
     | [0-9]+ (?: [.,:/_-][0-9]+ )*                                          # number, IPv4, date
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""What is told alone does not vary. All the rest has a digit."""
+"""What is told alone does not vary. All the rest has a digit, which is looked for no farther than it
+reaches: else letters and colons in a row would have all that follows looked at from each of them."""
 
 
 def cause_of(text: str) -> str:

@@ -31,6 +31,7 @@ OTHERS = (
     ("ImportError: tiles", "ImportError: faces"),
     ("", "5"),
     ("decade", "facade"),
+    ("deadbeef-cafe-face-babe-decadefacade-1", "deadbeef-cafe-face-babe-facadedecade-1"),
 )
 
 
