@@ -156,7 +156,7 @@ def heartbeat(
     report.progress(job, attempt, progress)
     report.write()
     intake = OutputIntake(tx, memory, now, is_first_word=False)
-    intake.replace(job, attempt, "console", console)
+    intake.replace(job, attempt, "console", console, is_last=False)
     tx.after_commit(partial(memory.attempt_leases.renew, attempt.id))
     return True
 
@@ -178,7 +178,7 @@ def finish(
     job, attempt = found
     if console is not None:
         intake = OutputIntake(tx, memory, now, is_first_word=False)
-        intake.replace(job, attempt, "console", console)
+        intake.replace(job, attempt, "console", console, is_last=True)
     report = Report(tx, memory, now, actor=runner.name)
     report.ended(job, attempt, outcome)
     report.write()

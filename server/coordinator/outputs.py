@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class OutputIntake:
-    """Output of one call."""
+    """Output of one call.
+
+    Where there is no space for output, what will be sent again waits at its runner. What is sent
+    once is taken: of a wire without offsets, and with the end of a job.
+    """
 
     def __init__(self, tx: Tx, memory: Memory, now: int, *, is_first_word: bool = True) -> None:
         """``is_first_word``: nothing else in this call notes that the attempt was heard."""
@@ -27,9 +31,10 @@ class OutputIntake:
     def append(self, job: Job, attempt: Attempt, stream: Stream, offset: int, data: bytes) -> int:
         """Take a piece in, unless there is no space for it: then its runner keeps it. The answer
         is the next offset wanted."""
+        state = self._state(attempt.id, stream)
         if self._memory.output_room <= 0:
-            return self._state(attempt.id, stream).size
-        return self._append(job, attempt, self._state(attempt.id, stream), offset, data)
+            return state.size
+        return self._append(job, attempt, state, offset, data)
 
     def _append(
         self, job: Job, attempt: Attempt, state: StreamState, offset: int, data: bytes
@@ -57,8 +62,13 @@ class OutputIntake:
         state = self._state(attempt.id, stream)
         return self._append(job, attempt, state, state.size, data)
 
-    def replace(self, job: Job, attempt: Attempt, stream: Stream, text: bytes) -> None:
-        """The runner sent the whole text again; what only goes on from the old one is appended."""
+    def replace(
+        self, job: Job, attempt: Attempt, stream: Stream, text: bytes, *, is_last: bool
+    ) -> None:
+        """The runner sent the whole text again; what only goes on from the old one is appended.
+        Unless it is the last time, all of it comes once more."""
+        if not is_last and self._memory.output_room <= 0:
+            return
         state = self._state(attempt.id, stream)
         added = self._added(state, text)
         if added is not None:

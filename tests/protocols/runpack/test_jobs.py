@@ -276,6 +276,22 @@ async def test_whoever_is_not_registered_may_still_list(tmp_path: Path) -> None:
         assert [job["job_id"] for job in await Peer(world, "nobody").available()] == [job_id]
 
 
+async def test_a_console_that_there_is_no_space_for_waits_for_a_later_one(tmp_path: Path) -> None:
+    async with a_world(tmp_path, settings=FREE) as world:
+        runner = await Peer(world).register()
+        job_id = await runner.taken()
+        await runner.beat(job_id, console_output="one\n")
+        world.coordinator.set_output_room(0)
+        assert (await runner.beat(job_id, console_output="one\ntwo\n")).status_code == 200
+        assert (await runner.page(job_id))["console_output"] == "one\n"
+        world.coordinator.set_output_room(1_000_000)
+        await runner.beat(job_id, console_output="one\ntwo\n")
+        assert (await runner.page(job_id))["console_output"] == "one\ntwo\n"
+        world.coordinator.set_output_room(0)
+        await runner.complete(job_id, console_output="one\ntwo\nthree\n")
+        assert (await runner.page(job_id))["console_output"] == "one\ntwo\nthree\n"
+
+
 async def test_each_heartbeat_replaces_console_and_progress(tmp_path: Path) -> None:
     async with a_world(tmp_path, settings=FREE) as world:
         runner = await Peer(world).register()
