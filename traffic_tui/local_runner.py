@@ -27,10 +27,14 @@ class LocalRunner:
         self._arguments = ("--url", url, "--capacity", str(CAPACITY), *arguments)
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._is_starting = False
         self._words: deque[str] = deque(maxlen=MAX_WORDS)
 
     @property
     def is_running(self) -> bool:
+        """Whether it is there, or about to be."""
+        if self._is_starting:
+            return True
         return self._process is not None and self._process.returncode is None
 
     def last_words(self) -> str:
@@ -39,19 +43,23 @@ class LocalRunner:
 
     async def start(self) -> None:
         """Start it; OSError where that cannot be."""
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "traffic_tui",
-            "agent",
-            *self._arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            limit=MAX_LINE_BYTES,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        )
+        self._is_starting = True
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "traffic_tui",
+                "agent",
+                *self._arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+                limit=MAX_LINE_BYTES,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            )
+        finally:
+            self._is_starting = False
         self._reader = asyncio.create_task(self._read(self._process))
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:

@@ -114,7 +114,8 @@ class JobsScreen(JobListActs):
         mirror, stats = self.pages.mirror, self.desk.link.stats
         counted = count(mirror.count, is_estimate=not mirror.count_is_exact)
         if self.filter_text and stats is not None:
-            return f"{counted} of {count(sum(stats.counts.values()))}"
+            all_jobs = max(mirror.count, sum(stats.counts.values()))
+            return f"{counted} of {count(all_jobs)}"
         return f"{counted} job{'' if mirror.count == 1 else 's'}"
 
     def note(self) -> tuple[str, Role]:
