@@ -112,6 +112,7 @@ class NativeV2App:
         told = await self._coordinator.exchange(session.id, codec.said(sync))
         if sync.leaving:
             await self._coordinator.leave(session.id)
+            told = told._replace(assign=[])  # it went back
         answer = codec.sync_answer(told, codec.pace(self._coordinator.settings))
         return _encoder.encode(answer)
 

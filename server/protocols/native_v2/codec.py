@@ -85,7 +85,7 @@ def said(sync: Sync) -> Said:
     """
     return Said(
         held=sync.held,
-        free=sync.free,
+        free=0 if sync.leaving else sync.free,
         reports=[_report(report) for report in sync.reports],
         output=[_piece(chunk) for chunk in sync.output],
     )

@@ -357,7 +357,10 @@ async def test_a_runner_that_says_good_bye_is_gone_and_not_lost(tmp_path: Path) 
         assert "leaving" in box.welcome["accepts"]
         [job] = await submit(world)
         await box.sync(free=1)
-        await box.sync(leaving=True)
+        [other] = await submit(world)
+        told = await box.sync(free=1, leaving=True)
+        assert told["assign"] == []  # it would be gone before it began
+        assert await state_of(world, other) == "pending"
         assert state(world, box) == "gone"
         assert await state_of(world, job) == "pending"
         after = await box.post(box.message())
