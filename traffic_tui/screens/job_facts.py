@@ -216,7 +216,8 @@ def _why(detail: JobDetailView, context: RowContext) -> list[Span]:
     if after:
         numbers = ", ".join(str(one.number) for one in after[:5])
         spans.append(Span(f"resubmitted as {numbers}"))
-    return spans or [Span(_waited(job), "muted")]
+    waited = _waited(job)
+    return spans or ([Span(waited, "muted")] if waited else [])
 
 
 def _waited(job: JobFullView) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.model import ACTIVE_STATES
-from server.wire.operator import EventView
+from server.wire.operator import EventView, NoticeView
 from traffic_tui.client.base import ClientError
 from traffic_tui.screens.waiting_words import waiting_words
 from traffic_tui.state.clean_text import clean
@@ -61,6 +61,8 @@ class Notes:
         """Somebody's act on a listed job is its note for a while; another state ends a note."""
         for item in items:
             self._heard_at = now
+            if isinstance(item, NoticeView) and item.kind == "progress":
+                self._went_on(item.number)
             if not isinstance(item, EventView):
                 continue
             if item.kind in STATE_AFTER:
@@ -73,6 +75,12 @@ class Notes:
                     words = f"{clean(item.actor, 40)} {_ACTS[item.kind]}{reason}"
                     self._mirror.set_note(number, words)
                     self._acts_until[number] = now + ACT_SECONDS
+
+    def _went_on(self, number: int) -> None:
+        """The note of a range says how far it is; that of others is what they said last."""
+        job = self._mirror.jobs.get(number)
+        if job is not None and not job.attempts:
+            self._fetched_at.pop(number, None)
 
     def _forget(self, numbers: Iterable[int]) -> None:
         """What was found out about them held in the state before."""

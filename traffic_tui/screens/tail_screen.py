@@ -15,6 +15,7 @@ from traffic_tui.screens.taking_along import TakingAlong
 from traffic_tui.screens.waiting_words import waiting_words
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.clock_words import moment_of
+from traffic_tui.state.formats import size
 from traffic_tui.widgets.output_view import OutputView
 
 if TYPE_CHECKING:
@@ -250,11 +251,19 @@ class TailScreen(TakingAlong):
         if share := _PERCENT.fullmatch(argument):
             self.view.go_to_share(int(share[1]) / 100)
         elif argument.isdecimal():
-            self.view.go_to_offset(int(argument), self._main_stream())
+            self._go_to_byte(int(argument))
         elif _CLOCK.fullmatch(argument):
             self._go_to_time(argument)
         else:
             self.say(f"{argument}: a share like 50%, a time like 14:05 or a byte is wanted", "warn")
+
+    def _go_to_byte(self, offset: int) -> None:
+        window = self.view.output.main_window()
+        if window is None or offset >= window.size:
+            there = size(window.size) if window is not None else "no output"
+            self.say(f"there is no byte {offset:,}, there is {there}", "warn")
+        else:
+            self.view.go_to_offset(offset, window.stream)
 
     def _go_to_time(self, text: str) -> None:
         attempt = self.attempt()
@@ -272,10 +281,6 @@ class TailScreen(TakingAlong):
     async def _show_time(self, text: str, moment: int) -> None:
         if not await self._tail.go_to_time(moment):
             self.say(f"nothing was written at {text} or later: this is the end", "plain")
-
-    def _main_stream(self) -> str:
-        window = self.view.output.main_window()
-        return window.stream if window is not None else ""
 
     def do_back(self) -> None:
         if self.view.only_text:

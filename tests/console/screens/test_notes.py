@@ -87,3 +87,14 @@ async def test_of_jobs_that_are_listed_no_more_nothing_is_kept() -> None:
         await notes.fetch(notes.wanted([number], 1.0), 1.0)
     assert len(notes._turn_at) <= MOST_UNLISTED + 3
     assert len(notes._failed) <= MOST_UNLISTED + 3
+
+
+async def test_of_a_range_that_goes_on_the_note_goes_on() -> None:
+    """It says how far it is, as the column beside it does."""
+    world, mirror = World(), Mirror()
+    world.add(job(7, attempts=0), job(8))
+    mirror.put_jobs(world.all_jobs.values())
+    notes = Notes(world.client, mirror)
+    await notes.fetch(notes.wanted([7, 8], 1.0), 1.0)
+    notes.hear([NoticeView(kind="progress", number=7), NoticeView(kind="progress", number=8)], 2.0)
+    assert [one.number for one in notes.wanted([7, 8], 2.0)] == [7]

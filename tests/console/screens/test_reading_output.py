@@ -155,6 +155,20 @@ async def test_what_is_saved_is_of_the_try_that_was_shown_though_another_is_show
     assert saved.read_bytes() == world.outputs[52118, 2, "stdout"]
 
 
+async def test_a_byte_that_is_not_there_is_told() -> None:
+    async with console(busy_lab()) as seat:
+        await seat.press("j", "j", "l")
+        await seat.sees("decode tile 0039")
+        for number, words in (
+            ("10", "decode tile 0000"),
+            ("99999999", "there is no byte 99,999,9"),
+        ):
+            await seat.press(":")
+            await seat.type(f"offset {number}")
+            await seat.press("enter")
+            await seat.sees(words)
+
+
 async def test_output_is_given_to_a_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
