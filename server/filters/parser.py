@@ -87,6 +87,8 @@ class _Value(NamedTuple):
     position: int
     length: int
     is_quoted: bool
+    is_glob: bool
+    """Whether an asterisk in it stands for anything."""
 
 
 class _Field(NamedTuple):
@@ -198,21 +200,25 @@ class _Parser:
             if letter.isspace() or letter in stops:
                 break
             self._place += 1
-        return _Value(self._text[begin : self._place], begin, self._place - begin, False)
+        text = self._text[begin : self._place]
+        return _Value(text, begin, self._place - begin, False, "*" in text)
 
     def _quoted(self) -> _Value:
         begin = self._place
         letters: list[str] = []
+        is_glob = False
         place = begin + 1
         while place < len(self._text) and self._text[place] != '"':
             if self._text[place] == "\\" and place + 1 < len(self._text):
                 place += 1
+            elif self._text[place] == "*":
+                is_glob = True
             letters.append(self._text[place])
             place += 1
         if place >= len(self._text):
             raise FilterError("the quote is not closed", begin, len(self._text) - begin)
         self._place = place + 1
-        return _Value("".join(letters), begin, self._place - begin, True)
+        return _Value("".join(letters), begin, self._place - begin, True, is_glob)
 
     # fields ----------------------------------------------------------------------------
 
@@ -266,7 +272,7 @@ def _patterns(values: list[_Value], mode: Mode) -> tuple[Pattern, ...]:
 
 
 def _pattern(value: _Value, mode: Mode) -> Pattern:
-    return Pattern(fold(value.text), "glob" if "*" in value.text else mode)
+    return Pattern(fold(value.text), "glob" if value.is_glob else mode)
 
 
 def _states(value: _Value) -> tuple[JobState, ...]:

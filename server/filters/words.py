@@ -89,11 +89,11 @@ def duration_words(milliseconds: int) -> str:
 
 
 def quoted(text: str) -> str:
-    """A value as a filter takes it: in quotes where there is more in it than letters and digits."""
+    """A text as the value of a filter that fits nothing else: in quotes where there is more in it
+    than letters and digits."""
     if re.fullmatch(r"[\w.\-/@#]+", text):
         return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return '"' + re.sub(r'[\\"*]', r"\\\g<0>", text) + '"'
 
 
 def suggest(text: str, cursor: int) -> list[Completion]:

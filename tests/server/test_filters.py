@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from server.filters import (
     describe,
     parse,
     parse_duration_ms,
+    quoted,
     suggest,
 )
 from server.filters.parser import FIELDS
@@ -218,6 +220,13 @@ def test_asterisks_match_as_a_regular_expression_would(pattern: str, text: str) 
     expected = re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), text) is not None
     if "*" in pattern:
         assert glob_matches(pattern, text) is expected
+
+
+@given(st.text(alphabet='ab*\\" ,:\n', max_size=8), st.text(alphabet='ab*\\" ,:\n', max_size=8))
+def test_a_text_in_quotes_fits_itself_alone(text: str, other: str) -> None:
+    found = parse(f"type:{quoted(text)}")
+    assert found.matches(replace(ROW, type=text), NOW)
+    assert found.matches(replace(ROW, type=other), NOW) == (other == text)
 
 
 def test_many_asterisks_take_no_time() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from server.clock import ManualClock
 from server.filters import FilterRow, parse_filter
+from server.filters import quoted as literally
 from server.model import ACTIVE_STATES, JOB_STATES, Outcome, Progress
 from server.ranges import Range
 from server.store import sqlite_queries
@@ -34,6 +35,8 @@ ERRORS = (
     ("Boom", ""),
     ("Ünï", "ÇODE [x] 52?"),
     ("", "timeout after\n 30s"),
+    ("", "no file fits *.tif of 12"),
+    ("", "no file fits band.tif of 12"),
 )
 PARAMS = (
     b"{}",
@@ -62,6 +65,8 @@ WORDS = (
     "[1]?",
     "timeout after 5s",
     "*after #*",
+    "no file fits *.tif of #",
+    "*.tif",
     "not covered: 7 to 8",
     "ünï: çode [x] #?",
     "no such thing",
@@ -112,7 +117,7 @@ def quoted(word: str) -> str:
     return f'"{word}"' if any(letter in word for letter in ' ,"') else word
 
 
-words = st.sampled_from(WORDS).map(quoted)
+words = st.sampled_from(WORDS).map(quoted) | st.sampled_from(WORDS).map(literally)
 lists = st.lists(words, min_size=1, max_size=3).map(",".join)
 names = st.sampled_from(
     (
