@@ -123,7 +123,7 @@ class Cycle:
 
     def feed_end(self) -> None:
         """The body has come whole."""
-        self.more_body = False
+        self.more_body = self._wants_continue = False
         self._connection.news.set()
 
     async def receive(self) -> Message:

@@ -227,6 +227,14 @@ async def test_who_waits_to_be_told_to_go_on_is_told() -> None:
         assert (await at.until(b"body")).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
+async def test_who_did_not_wait_is_not_told_to_go_on_after_the_answer() -> None:
+    async with client() as at:
+        at.send(get("/whole", "Content-Length: 4", "Expect: 100-continue", method="POST") + b"body")
+        await at.until(b"body")
+        at.send(get("/nothing"))
+        assert (await at.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 204 No Content\r\n")
+
+
 async def test_a_body_in_drops_arrives_whole() -> None:
     async with client() as at:
         at.send(get("/echo", "Transfer-Encoding: chunked", method="POST"))
