@@ -57,6 +57,8 @@ class HeldJobs:
         runner, self.is_outdated = self._runner, False
         await asyncio.sleep(SETTLE_SECONDS)
         page = await self._client.jobs(filter=f"runner:{runner.id} {HELD_STATES}", limit=LINES - 2)
+        if runner is not self._runner:
+            return
         self._jobs, self._count, self._is_loaded = page.jobs, page.count, True
         self.paint()
 
