@@ -142,9 +142,9 @@ class CompareScreen(TableScreen):
             else []
         )
         self.table.set_empty([self._emptiness()])
-        if rows != self._rows.rows:
-            self._rows.rows = rows
-            self.table.all_changed()
+        is_same, self._rows.rows = rows == self._rows.rows, rows
+        self.table.all_changed()  # the headings name the tries, also where no line is shown
+        if not is_same:
             self.table.set_order(list(range(len(rows))))
             self.table.select(self._rows.first_difference)
 

@@ -64,7 +64,7 @@ class ComparedRows:
     """The rows of a table.
 
     Args:
-        tries: the numbers of the older and the newer try.
+        tries: the numbers of the older and the newer try; 0: not known.
     """
 
     def __init__(self, tries: Callable[[], tuple[int, int]]) -> None:
@@ -83,7 +83,7 @@ class ComparedRows:
         if width < SIDE_BY_SIDE_FROM:
             return fit_columns(_UNDER_EACH_OTHER, width)
         left, right = self._tries()
-        labels = {"left_text": f"TRY {left}", "right_text": f"TRY {right}"}
+        labels = {"left_text": f"TRY {left}", "right_text": f"TRY {right}"} if left else {}
         columns = [
             column._replace(label=labels.get(column.key, column.label)) for column in _SIDE_BY_SIDE
         ]

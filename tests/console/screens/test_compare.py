@@ -105,3 +105,12 @@ async def test_what_outputs_say_does_no_harm() -> None:
     async with console(world, (160, 50)) as seat:
         seat.app.navigation.show_tries(52118)
         await seat.sees("differs from line 1 on", "[bold]red[/nope]")
+
+
+async def test_tries_that_do_not_differ_are_named_all_the_same() -> None:
+    world = tried_twice()
+    for number in (2, 3):
+        world.set_output(52118, b"the same\n", try_=number)
+    async with console(world, (160, 50)) as seat:
+        seat.app.navigation.show_tries(52118)
+        await seat.sees("They do not differ in any line.", "LINE TRY 2", "LINE TRY 3")
