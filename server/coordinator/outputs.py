@@ -96,10 +96,12 @@ class OutputIntake:
         if self._notes_heard:
             self._tx.set_progress(attempt.id, None, at=self._now)
         memory = self._memory
+        # Not after the commit: a tick may bring more than there is room for. Where it comes to
+        # nothing, the next look at the disk says how much there is.
+        memory.output_room -= size
 
         def committed() -> None:
             memory.output_bytes += size
-            memory.output_room -= size
             if memory.is_watched:
                 memory.notify(Notice("output", job.id, attempt.id, attempt.runner))
 

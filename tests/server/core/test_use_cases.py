@@ -510,6 +510,17 @@ async def test_last_bytes_may_come_with_the_end(world: World) -> None:
     assert (await world.job(job)).state == "completed"
 
 
+async def test_the_room_for_output_holds_within_a_tick_too(world: World) -> None:
+    await world.submit("fib", "fib")
+    runner = await world.runner()
+    told = await runner.exchange(free=2)
+    pieces = [OutputPiece(one.attempt.uuid, "stdout", 0, b"abc") for one in told.assign]
+    world.coordinator.set_output_room(3)
+    answers = await asyncio.gather(*(runner.exchange(output=(piece,), free=0) for piece in pieces))
+    wanted = [offset for answer in answers for _, _, offset in answer.next_offsets]
+    assert wanted == [3, 0]
+
+
 async def test_output_beyond_the_cap_leaves_a_marked_gap() -> None:
     settings = replace(SETTINGS, storage=StorageSettings(max_output=1_000))
     async with a_world(settings=settings) as world:
