@@ -106,24 +106,26 @@ class Exchange:
         return found if is_ours and attempt.outcome != "lost" else None
 
     def _take_reports(self) -> None:
+        live, tell = self._live, self._report
         for report in self._said.reports:
-            found = self._live.get(report.attempt)
+            uuid, outcome, progress, surroundings = report
+            found = live.get(uuid)
             if found is None:
                 self._take_stale(report)
                 continue
             job, attempt = found
-            if report.surroundings is not None:
-                self._report.surrounded(attempt, report.surroundings)
+            if surroundings is not None:
+                tell.surrounded(attempt, surroundings)
             if attempt.state == "abandoned":
                 self._take_abandoned(report, job, attempt)
-            elif report.outcome is None:
-                self._live[report.attempt] = self._report.started(job, attempt)
-                self._report.progress(job, attempt, report.progress)
+            elif outcome is None:
+                live[uuid] = tell.started(job, attempt)
+                tell.progress(job, attempt, progress)
             else:
-                if report.progress is not None:
-                    self._report.progress(job, attempt, report.progress)
-                self._report.ended(job, attempt, report.outcome)
-                self._end(report.attempt)
+                if progress is not None:
+                    tell.progress(job, attempt, progress)
+                tell.ended(job, attempt, outcome)
+                self._end(uuid)
 
     def _take_abandoned(self, report: AttemptReport, job: Job, attempt: Attempt) -> None:
         if report.outcome is None:

@@ -182,6 +182,22 @@ class AttemptOps(JobOps):
 def _attempt(row_id: int, attempt: NewAttempt, at: int) -> Attempt:
     uuid, job, number, runner, session, is_confirmed, deadline = attempt
     state: AttemptState = "running" if is_confirmed else "offered"
-    started_at = at if is_confirmed else 0
-    times = (at, started_at, 0, deadline)
-    return Attempt(row_id, uuid, job, number, runner, session, state, "", *times, 0, 0, False, None)
+    begun = at if is_confirmed else 0
+    return Attempt(  # by place: an unpacked tuple of times costs a quarter more
+        row_id,
+        uuid,
+        job,
+        number,
+        runner,
+        session,
+        state,
+        "",
+        at,
+        begun,
+        0,
+        deadline,
+        0,
+        0,
+        False,
+        None,
+    )
