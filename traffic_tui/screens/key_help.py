@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("keys", " KEY", 0, 12, 16),
-    Column("command", "COMMAND", 1, 13, 18),
+    Column("command", "COMMAND", 1, 16, 18),
     Column("help", "DOES", 0, 30, UNBOUNDED, grows=True),
 )
 
