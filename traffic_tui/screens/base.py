@@ -210,8 +210,13 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
     async def on_key(self, event: events.Key) -> None:
         """Also a key that means nothing ends here: else widgets would take it by keys of their
         own, and one that was given to another action would do both."""
+        action = self.desk.action_for_key(self.scope, event.key, event.character)
         if isinstance(self.focused, Input):
-            type_late(self.focused, event)
+            if action is not None and action.id == "quit" and not event.is_printable:
+                event.stop()
+                self.perform(action)
+            else:
+                type_late(self.focused, event)
             return
         if isinstance(self.focused, TextArea):
             return
@@ -220,7 +225,6 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
         if event.key == "ctrl+c":
             self.say("q goes back, and leaves on the first screen; ctrl+q leaves at once")
             return
-        action = self.desk.action_for_key(self.scope, event.key, event.character)
         if action is not None:
             self.perform(action)
 

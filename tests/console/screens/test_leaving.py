@@ -32,6 +32,15 @@ async def test_jobs_that_end_with_the_coordinator_are_told() -> None:
         )
 
 
+@pytest.mark.parametrize("line", ["/", ":"])
+async def test_ctrl_q_leaves_from_a_line_of_text_as_well(line: str) -> None:
+    async with console(lab()) as seat:
+        await seat.press(line)
+        await seat.type("q")
+        await seat.press("ctrl+q")
+        await seat.dialog("Leave the console?")
+
+
 async def test_a_demo_cannot_be_kept() -> None:
     async with console(lab(), is_demo=True) as seat:
         await seat.press("q")
