@@ -172,6 +172,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._default_lines = header_lines(headers)
         return self._default_lines
 
+    def read_on(self) -> None:
+        # Waiting for a client to hang up must not let it fill memory with what it sends ahead.
+        if self.cycle is None or not self.cycle.is_full:
+            self.flow.resume_reading()
+
     def answered(self) -> None:
         """An answer has been given: the next request's turn, if there is one."""
         self.server_state.total_requests += 1

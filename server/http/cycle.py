@@ -44,6 +44,9 @@ class Connection(Protocol):
     def default_lines(self) -> bytes:
         """Header lines of every answer."""
 
+    def read_on(self) -> None:
+        """Somebody waits for what comes next."""
+
     def answered(self) -> None: ...
     def ended(self, cycle: Cycle) -> None: ...
     def fail(self) -> None:
@@ -114,6 +117,11 @@ class Cycle:
             # Both refer back to this: without it each request leaves garbage for the collector.
             self.task, self.scope = None, {}
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more of the body is to be read until the application asks for it."""
+        return len(self._body) > HIGH_WATER_LIMIT
+
     def feed(self, part: bytes) -> None:
         """A part of the body has come."""
         self._body += part
@@ -131,7 +139,7 @@ class Cycle:
             self._wants_continue = False
             self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while self._is_waiting():
-            self._connection.flow.resume_reading()
+            self._connection.read_on()
             self._connection.news.clear()
             await self._connection.news.wait()
         if self.disconnected or self.response_complete:

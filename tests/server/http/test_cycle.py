@@ -136,6 +136,9 @@ class Line:
     def default_lines(self) -> bytes:
         return b""
 
+    def read_on(self) -> None:
+        self.flow.resume_reading()
+
     def answered(self) -> None:
         self.is_answered = True
 
@@ -286,6 +289,26 @@ async def test_it_learns_so_too_when_a_further_request_was_sent_ahead() -> None:
                 assert await told.get() == "begun"
             assert await told.get() == "http.disconnect"
     assert told.empty()  # the further one is not begun for nobody
+
+
+async def test_a_body_sent_ahead_of_an_answer_is_not_read_without_bound() -> None:
+    begun = asyncio.Event()
+
+    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_body(scope, receive, 0)
+        begun.set()
+        await receive()
+
+    size = 16_000_000
+    surfaces = [*SURFACES, Surface("w", waiting, paths=("/w",))]
+    async with served(surfaces=surfaces) as world, connected(world) as at:
+        at.send(get("/w"))
+        await begun.wait()
+        at.send(get("/echo", f"Content-Length: {size}", method="POST") + bytes(size))
+        for _ in range(50):
+            await asyncio.sleep(0.01)
+            held = [len(one._body) for one in gc.get_objects() if isinstance(one, Cycle)]
+            assert max(held) < 1_000_000
 
 
 @pytest.mark.parametrize(
