@@ -47,6 +47,8 @@ T = TypeVar("T")
 MESSAGE_SECONDS = 8.0
 SMALLEST = (60, 15)
 """Below this nothing useful fits."""
+TOO_SMALL = "-too-small"
+"""Class of a screen below it."""
 
 
 class Place(NamedTuple):
@@ -126,7 +128,7 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
         is_small = width < SMALLEST[0] or height < SMALLEST[1]
-        self.set_class(is_small, "-too-small")
+        self.set_class(is_small, TOO_SMALL)
         note = f"{width}x{height} is too small: {SMALLEST[0]}x{SMALLEST[1]} is needed"
         self.query_one("#too-small", Static).update(note)
 
@@ -230,6 +232,8 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
 
     def perform(self, action: Action, argument: str = "") -> None:
         """Do what an action says, unless it is held back now."""
+        if action.is_mutation and self.has_class(TOO_SMALL):
+            return  # nothing is drawn: nobody sees what it would be done to
         reason = self.desk.held_back(action)
         if reason:
             self.say(reason, "warn")

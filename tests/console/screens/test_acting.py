@@ -66,6 +66,19 @@ async def test_a_dialog_is_left_without_an_act(key: str) -> None:
         assert seat.world.asked("stop") == []
 
 
+async def test_nothing_is_done_on_a_screen_that_is_too_small_to_be_drawn() -> None:
+    async with console(on_running()) as seat:
+        await seat.pilot.resize_terminal(50, 12)
+        await seat.pilot.pause()
+        below = list(seat.app.screen_stack)
+        await seat.press("s", "y")
+        await seat.pilot.pause()
+        assert seat.app.screen_stack == below
+        await seat.pilot.resize_terminal(80, 24)
+        await seat.press("s")
+        await seat.dialog("Stop job 52118")
+
+
 async def test_keys_on_their_way_when_a_dialog_opens_are_no_answers() -> None:
     async with console(on_running()) as seat:
         await seat.press("s", "y", "y", "k")
