@@ -27,8 +27,8 @@ _VARYING: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""What is told alone does not vary. All the rest has a digit, which is looked for no farther than it
-reaches: else letters and colons in a row would have all that follows looked at from each of them."""
+"""What is told alone does not vary. All the rest has a digit, looked for no farther than it
+reaches: else each of many letters in a row would have all that follows it looked at."""
 
 
 def cause_of(text: str) -> str:

@@ -58,7 +58,7 @@ class GroupsScreen(ListScreen["GroupView"]):
             lambda: self.views, desk.context, by=lambda: self.by, total=lambda: self._total
         )
         super().__init__(desk, source, about=filter_text, order="jobs")
-        self._first_filter = filter_text
+        self._first_filter = self._wanted = filter_text
         self._flows = JobFlows(desk, self)
         self._pace = PlacingPace()
         self._catch_up = CatchUp(
@@ -128,11 +128,11 @@ class GroupsScreen(ListScreen["GroupView"]):
         self._catch_up.is_outdated = True
 
     async def _reload(self) -> None:
-        asked = (self.by, self.filter_text)
+        asked = (self.by, self._wanted)
         found = await self.desk.client.job_groups(
-            by=self.by, filter=self.filter_text, limit=MOST_GROUPS
+            by=self.by, filter=self._wanted, limit=MOST_GROUPS
         )
-        if asked != (self.by, self.filter_text):
+        if asked != (self.by, self._wanted):
             return
         self._loaded = found
         self.views = {group.filter: group for group in found.groups}
@@ -169,12 +169,14 @@ class GroupsScreen(ListScreen["GroupView"]):
         return suggest(text, cursor)
 
     def filter_changed(self, text: str) -> None:
-        self.load(self._change_filter(), group="filter")
+        self.load(self._change_filter(text), group="filter")
 
-    async def _change_filter(self) -> None:
+    async def _change_filter(self, text: str) -> None:
         """Half a word is no filter: wait until the typing pauses."""
         await asyncio.sleep(TYPING_PAUSE_SECONDS)
-        self._begin()
+        if text != self._wanted:
+            self._wanted = text
+            self._begin()
 
     def order_changed(self) -> None:
         self.place_rows(at_once=True)

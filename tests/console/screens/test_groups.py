@@ -16,7 +16,9 @@ async def test_it_counts_the_jobs_of_the_list_and_esc_goes_back_to_it() -> None:
         await seat.sees("state:failed")
         await seat.press("b")
         await seat.sees("Jobs by error", "state:failed", "56 jobs in 3 groups")
-        assert seat.world.asked("job_groups")[-1] == ("job_groups", "error", "state:failed", 1000)
+        assert set(seat.world.asked("job_groups")) == {
+            ("job_groups", "error", "state:failed", 1000)
+        }
         await seat.press("escape")
         assert isinstance(seat.app.screen, JobsScreen)
         assert "state:failed" in seat.text
