@@ -104,7 +104,7 @@ async def measure(store: SqliteStore, chance: random.Random) -> Timing:
 
 
 async def filled(folder: Path, depth: int) -> SqliteStore:
-    store = SqliteStore(folder / f"{depth}.db", clock=SystemClock(), durability="normal")
+    store = SqliteStore(folder / str(depth) / "jobs.db", clock=SystemClock(), durability="normal")
     await store.open()
     chance = random.Random(depth)
     number, now = min(BATCH, depth), SystemClock().now_ms()
