@@ -138,6 +138,17 @@ def _connect(path: Path | None, durability: Literal["full", "normal"]) -> sqlite
         cached_statements=CACHED_STATEMENTS,
         timeout=5.0,
     )
+    try:
+        _prepare(db, path, durability)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _prepare(
+    db: sqlite3.Connection, path: Path | None, durability: Literal["full", "normal"]
+) -> None:
     if path is not None:
         path.chmod(0o600)
     for pragma in (
@@ -148,4 +159,3 @@ def _connect(path: Path | None, durability: Literal["full", "normal"]) -> sqlite
         "cache_size = -49152",  # KiB: with a million jobs the whole process stays under 150 MiB
     ):
         db.execute(f"PRAGMA {pragma}")
-    return db

@@ -151,4 +151,7 @@ def test_a_start_on_a_nearly_full_disk_has_the_reserve_before_the_store_is_opene
     monkeypatch.setattr("server.runtime.disk.NEARLY_FULL_BYTES", 2**62)
     with pytest.raises(RuntimeProblem, match="cannot be opened"):
         CoordinatorThread(settings, tmp_path, on_crash=lambda _: None).start()
+    opened = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]  # noqa: PTH208
+    database = tmp_path / "traffic.db"
+    assert not any(os.path.exists(one) and os.path.samefile(one, database) for one in opened)  # noqa: PTH110, PTH121
     assert not (tmp_path / RESERVE_FILE).exists()

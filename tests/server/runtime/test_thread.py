@@ -121,6 +121,7 @@ async def test_calls_after_the_end_say_so(tmp_path: Path, crashes: Crashes) -> N
 
 
 def test_nothing_is_left_behind(tmp_path: Path, crashes: Crashes) -> None:
+    gc.collect()  # of earlier tests
     before_threads, before_files = set(threading.enumerate()), open_files()
     for _ in range(2):
         thread = CoordinatorThread(settings(), tmp_path / "data", on_crash=crashes)
