@@ -65,7 +65,6 @@ class Cycle:
         "_is_chunked",
         "_wants_continue",
         "disconnected",
-        "has_started",
         "keep_alive",
         "more_body",
         "response_complete",
@@ -86,8 +85,8 @@ class Cycle:
         self.more_body = True
         self._body = bytearray()
         self._is_body_given = False
-        self.has_started = False
         self.status = 0
+        """Status answered; 0: nothing yet."""
         self.response_complete = False
         self._head = b""
         """It leaves with the first part of the body, as the one system call is the dear one."""
@@ -107,7 +106,7 @@ class Cycle:
         except Exception:
             # The application answers its own errors; this is for errors of that.
             logger.exception("a request was not answered")
-            if not self.has_started and not self.disconnected:
+            if not self.status and not self.disconnected:
                 self._connection.fail()
         finally:
             if not self.response_complete:
@@ -166,9 +165,8 @@ class Cycle:
             await self._connection.flow.drain()
         if self.disconnected:
             return
-        if self.has_started:
+        if self.status:
             raise RuntimeError("this request was answered already")
-        self.has_started = True
         self.status = status
         self._connection.transport.write(
             b"%b%bcontent-length: %d\r\n%b\r\n%b"
@@ -188,15 +186,14 @@ class Cycle:
         if self.disconnected:
             return
         kind = message["type"]
-        if kind == "http.response.start" and not self.has_started:
+        if kind == "http.response.start" and not self.status:
             self._begin(message["status"], message.get("headers", ()))
-        elif kind == "http.response.body" and self.has_started and not self.response_complete:
+        elif kind == "http.response.body" and self.status and not self.response_complete:
             self._go_on(message.get("body", b""), message.get("more_body", False))
         else:
             raise RuntimeError(f"{kind} is out of turn in this answer")
 
     def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        self.has_started = True
         self.status = status
         self._wants_continue = False
         head = _head(status, tuple(headers))
