@@ -17,6 +17,7 @@ from server.coordinator.named_calls import NamedCalls
 from server.coordinator.peer_calls import PeerCalls
 from server.coordinator.placed_calls import PlacedCalls
 from server.coordinator.reports import COORDINATOR
+from server.coordinator.retention import Retention
 from server.coordinator.runner_calls import RunnerCalls
 from server.coordinator.schedule_calls import ScheduleCalls
 from server.coordinator.sweeper import Sweeper
@@ -48,6 +49,7 @@ class Coordinator(
         super().__init__(store, settings, clock)
         self.started_at = clock.now_ms()
         self._sweeper = Sweeper(store, self._memory)
+        self._retention = Retention(store, self._memory)
         self._is_stopped = False
 
     async def start(self) -> None:
@@ -58,17 +60,19 @@ class Coordinator(
         self.started_at = self.clock.now_ms()
         await self._apply(self._begin)
         self._sweeper.start()
+        self._retention.start()
 
     def _begin(self, tx: Tx) -> None:
         self._follow_configuration(tx, {}, self.started_at)
         self._memory.load(tx)
-        self._sweeper.load(tx)
+        self._retention.load(tx)
         firing.after_clock_change(tx, self._memory, self.started_at)
         tx.append("coordinator_started", at=self.started_at)
 
     async def sweep(self) -> None:
         """Do what time brought since the last look; the clockwork does this by itself."""
         await self._sweeper.tick()
+        await self._retention.look()
 
     def end_waits(self) -> None:
         """End parked calls and event streams, so that connections can be closed; what else
@@ -86,6 +90,7 @@ class Coordinator(
             return
         self._is_stopped = True
         await self._sweeper.stop()
+        await self._retention.stop()
         self.end_waits()
         try:
             await self._apply(lambda tx: tx.append("coordinator_stopped", at=self.clock.now_ms()))

@@ -219,19 +219,3 @@ def write_last_seen(tx: Tx, memory: Memory, heard: Mapping[int, int]) -> None:
             seen = replace(runner, last_seen_at=heard_at)
             tx.update_runner(seen)
             tx.after_commit(partial(memory.put_runner_seen, seen))
-
-
-def prune(tx: Tx, memory: Memory, now: int, limit: int) -> int:
-    """One step of retention; how many things went. ``now`` is retention's own."""
-    retention = memory.settings.retention
-    removed = tx.prune(
-        jobs_before=now - retention.jobs_ms,
-        output_before=now - retention.output_ms,
-        events_before=now - retention.events_ms,
-        now=now,
-        limit=limit,
-    )
-    removed += tx.prune_unused(limit)
-    if len(memory.runners) > len(known := {runner.id for runner in tx.runners()}):
-        tx.after_commit(lambda: memory.keep_runners(known))
-    return removed

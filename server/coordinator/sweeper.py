@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 
 from server.coordinator import clock_change, firing, sweep
-from server.coordinator.age_clock import AgeClock
 from server.coordinator.clock_change import ClockChange
 from server.errors import TrafficError
 from server.leases import HiccupDetector
@@ -27,17 +26,9 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.25
 TICKS_PER_ROUND = 4
 ROUNDS_PER_LAST_SEEN = 5
-ROUNDS_PER_RETENTION = 60
-RETENTION_BATCH = 500
 STALL_SECONDS = 2.0
 """A look that comes this much late means that the coordinator stood still."""
 STOP_SECONDS = 2.0
-PRUNE_PAUSE_SECONDS = 0.01
-"""Between two steps of retention, so that others get their turn."""
-AGE_STEP_MS = 3_600_000
-"""What retention came to is stored this often: it is read once, at a start."""
-TOLD_BEHIND_MS = 24 * 3_600_000
-"""Retention that is further behind says so at a start: things are kept longer than people think."""
 
 
 class Sweeper:
@@ -49,22 +40,9 @@ class Sweeper:
         self._hiccups = HiccupDetector(memory.clock, tolerated_seconds=STALL_SECONDS)
         self._told_drained: set[int] = set()
         self._calm_until = 0.0
-        self._age = AgeClock(memory.clock, 0)
-        self._age_stored = 0
         self._tick = 0
         self._repeats = Repeats()
         self._task: asyncio.Task[None] | None = None
-
-    def load(self, tx: Tx) -> None:
-        """Learn from the store how far retention came."""
-        self._age_stored = tx.retention_reached()
-        self._age = AgeClock(self._memory.clock, self._age_stored)
-        if (behind := self._age.behind_ms) >= TOLD_BEHIND_MS:
-            log.warning(
-                "the clock is %.0f days past the last look at what is old; if it is right, nothing"
-                " need be done: retention makes up for a day in each hour",
-                behind / TOLD_BEHIND_MS,
-            )
 
     def start(self) -> None:
         """Begin; nothing expires until everybody had one lease to come back."""
@@ -176,8 +154,6 @@ class Sweeper:
             await apply(lambda tx: sweep.announce_waiting(tx, memory))
         if number % ROUNDS_PER_LAST_SEEN == 0:
             await self._write_last_seen(now)
-        if number % ROUNDS_PER_RETENTION == 0:
-            await self._prune(self._age.now_ms())
 
     async def _watch_leases(self, now: int) -> None:
         memory, apply = self._memory, self._store.apply
@@ -205,14 +181,3 @@ class Sweeper:
         }
         if stale:
             await self._store.apply(lambda tx: sweep.write_last_seen(tx, memory, stale))
-
-    async def _prune(self, now: int) -> None:
-        if now >= self._age_stored + AGE_STEP_MS:
-            await self._store.apply(lambda tx: tx.keep_retention_reached(now))
-            self._age_stored = now
-        removed = 1
-        while removed:
-            removed = await self._store.apply(
-                lambda tx: sweep.prune(tx, self._memory, now, RETENTION_BATCH)
-            )
-            await asyncio.sleep(PRUNE_PAUSE_SECONDS)

@@ -10,7 +10,7 @@ import pytest
 
 from server.clock import ManualClock
 from server.coordinator.age_clock import SPEED
-from server.coordinator.sweeper import ROUNDS_PER_RETENTION
+from server.coordinator.retention import EVERY_SECONDS
 from server.errors import Busy
 from server.model import Outcome, RetryPolicy
 from server.settings import RetentionSettings
@@ -131,7 +131,7 @@ WEEK_KEPT = replace(SETTINGS, retention=RetentionSettings(jobs_ms=7 * DAY * 1000
 
 
 async def is_kept(world: World, job: Job) -> bool:
-    await world.pass_seconds(2 * ROUNDS_PER_RETENTION)
+    await world.pass_seconds(2 * round(EVERY_SECONDS))
     return await world.coordinator.store.reads.job_detail(job.id) is not None
 
 
@@ -158,7 +158,7 @@ async def test_a_start_under_a_clock_that_is_far_ahead_removes_nothing(
     clock = ManualClock()
     async with a_world(tmp_path / "db", settings=WEEK_KEPT, clock=clock) as world:
         job = await ended_job(world)
-        await world.pass_seconds(ROUNDS_PER_RETENTION)
+        await world.pass_seconds(round(EVERY_SECONDS))
     assert "past the last look" not in caplog.text
     clock.jump(365 * DAY)
     for _ in range(2):

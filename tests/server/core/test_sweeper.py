@@ -9,7 +9,6 @@ import pytest
 
 from server.coordinator import sweep
 from server.coordinator.named import OFFER_SECONDS, OfferBook
-from server.coordinator.sweeper import ROUNDS_PER_RETENTION
 from server.errors import DiskFull, Refused
 from server.store.sqlite import SqliteStore
 from tests.server.core.world import LEASE_SECONDS, SAM, World, a_world
@@ -172,9 +171,8 @@ async def test_a_runner_forgotten_long_ago_leaves_nothing_behind(world: World) -
     await world.coordinator.close_session(goes.session.id, reason="bye")
     await world.coordinator.forget(SAM, goes.session.runner)
     world.clock.advance(91 * 86_400)
-    for _ in range(4 * ROUNDS_PER_RETENTION):
-        world.coordinator.touch(stays.session.id)
-        await world.coordinator.sweep()
+    world.coordinator.touch(stays.session.id)
+    await world.coordinator.sweep()
     memory = world.coordinator._memory
     assert set(memory.runners) == {stays.session.runner}
     held = (memory._runner_ids.values(), memory._fits, memory._busy, memory._sessions_of)
@@ -193,9 +191,8 @@ async def test_names_that_clients_made_up_are_forgotten_with_their_jobs(world: W
     assert isinstance(store, SqliteStore)
     assert len(store._memory.classes) == len(jobs)
     world.clock.advance(31 * 86_400)
-    for _ in range(4 * ROUNDS_PER_RETENTION):
-        world.coordinator.touch(runner.session.id)
-        await world.coordinator.sweep()
+    world.coordinator.touch(runner.session.id)
+    await world.coordinator.sweep()
     memory = store._memory
     assert len(memory.classes) == len(memory.class_ids) == 1  # the newest stays
     assert not memory.facet_ids and not memory.submitters
