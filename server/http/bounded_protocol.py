@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from server.http.exchange import Scope
 
 MAX_HEAD = 64 * 1024
-"""Bytes of request line and headers."""
+"""Bytes of request line and headers; of lines after a chunked body as many more."""
 MAX_LINES = 500
 """Header lines, those after a chunked body included."""
 MAX_PIPELINED = 32
@@ -64,7 +64,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._head_began: float | None = None
         """When the head that is arriving began; None: none is."""
-        self._head_bytes = 0
+        self._line_bytes = 0
+        """What came of a head, or of lines after or within a body, since anything else did."""
         self._idle_since: float | None = None
         """When the last answer had been given; None: a request is under way."""
         self._timer: asyncio.TimerHandle | None = None
@@ -111,10 +112,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._head_began is not None:
-            self._head_bytes += len(data)
+        self._line_bytes += len(data)
         super().data_received(data)
-        if self._head_began is not None and self._head_bytes > MAX_HEAD:
+        if self._line_bytes > MAX_HEAD:
             self._refuse(431, f"the head of a request has at most {MAX_HEAD} bytes")
 
     def on_message_begin(self) -> None:
@@ -135,7 +135,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_began = None
-        self._head_bytes = 0
+        self._line_bytes = 0
         if len(self.pipeline) >= MAX_PIPELINED:
             raise ValueError("too many requests at once")  # ends as a 400, as above
         self.scope = self._scope_of_request()
@@ -156,10 +156,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.pipeline.appendleft(self.cycle)
 
     def on_body(self, body: bytes) -> None:
+        self._line_bytes = 0
         if self.cycle is not None and not self._is_upgrade and not self.cycle.response_complete:
             self.cycle.feed(body)
 
     def on_message_complete(self) -> None:
+        self._line_bytes = 0
         if self.cycle is not None and not self._is_upgrade and not self.cycle.response_complete:
             self.scope[WHOLE] = self.cycle
             self.cycle.feed_end()

@@ -73,6 +73,14 @@ async def test_lines_after_a_body_are_bounded_too() -> None:
         assert b"HTTP/1.1 400 " in answer
 
 
+@pytest.mark.parametrize("line", [b"0\r\nX: ", b"1;"], ids=["after the body", "within the body"])
+async def test_a_line_of_a_body_that_never_ends_is_cut_off(line: bytes) -> None:
+    async with served() as world:
+        head = b"GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + line
+        answer = await answer_to(world.port, head, *[b"y" * 32_768] * 20, pause=0.05)
+        assert b"HTTP/1.1 431 " in answer or b"HTTP/1.1 400 " in answer
+
+
 async def test_large_heads_within_the_bound_pass() -> None:
     async with served() as world:
         for _ in range(3):  # on one connection: each head counts by itself
