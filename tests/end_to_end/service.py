@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tomllib
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import httpx
+
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,13 +30,6 @@ submit_per_minute = 0
 poll_per_minute = 0
 runner_per_minute = 0
 """
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.runner.recording import until
 
 if TYPE_CHECKING:
@@ -36,12 +37,6 @@ def program(name: str) -> str:
     if found is None:
         pytest.skip(f"there is no {name} here: its package has none for this platform")
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def is_open(port: int) -> bool:

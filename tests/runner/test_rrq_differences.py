@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.runner.recording import until
 from tests.runner.rrq_both import RESULTS
 from tests.runner.rrq_peer import Peer, frame, in_seconds, message, peer, request
-from tests.runner.rrq_world import free_port, is_open, process, program
+from tests.runner.rrq_world import is_open, process, program
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.ports import free_port
 from tests.runner.agents import AgentProcess, agent
 from tests.runner.recording import until
 from tests.runner.rrq_peer import peer
-from tests.runner.rrq_world import ended, free_port, is_open
+from tests.runner.rrq_world import ended, is_open
 from traffic_tui.runner import (
     ENV_RUNNER_TCP_SOCKET,
     Registry,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.ports import free_port
 from tests.runner.recording import until
 from tests.runner.rrq_world import (
     children,
     ended,
-    free_port,
     is_open,
     process,
     program,

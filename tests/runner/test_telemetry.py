@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.runner.agents import agent
 from tests.runner.recording import until
 from tests.runner.rrq_peer import peer
-from tests.runner.rrq_world import free_port, is_open
+from tests.runner.rrq_world import is_open
 from traffic_tui.runner import ExecutionOutcome, Registry, RunnerRuntime
 from traffic_tui.runner.errors import RunnerError
 from traffic_tui.runner.tcp_socket import TcpSocket

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,8 @@ import msgspec
 import psutil
 import pytest
 
-from tests.end_to_end.service import Service, free_port
+from tests.end_to_end.service import Service
+from tests.ports import first_of_free_ports
 from tests.protocols.rrq.world import ROOT, eventually, is_alive
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class RrqService(Service):
     def configure(self) -> None:
         runner = os.path.join(os.path.dirname(sys.executable), "rrq-runner")  # noqa: PTH118, PTH120
         command = [runner, "--settings", "tests.protocols.rrq.handlers.settings"]
-        self.runner_port = _two_free_ports()
+        self.runner_port = first_of_free_ports(2)
         self.more_configuration = CONFIGURATION.format(
             command=msgspec.json.encode(command).decode(), port=self.runner_port, root=ROOT
         )
@@ -91,18 +91,6 @@ async def until(look: Callable[[], Awaitable[object]], wanted: object) -> None:
     async with asyncio.timeout(20):
         while await look() != wanted:  # noqa: ASYNC110  # another process is asked
             await asyncio.sleep(0.02)
-
-
-def _two_free_ports() -> int:
-    """The first of two free ports side by side."""
-    while True:
-        first = free_port()
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", first + 1))
-            except (OSError, OverflowError):
-                continue
-            return first
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from server.protocols.rrq.suspects import FORGET_SECONDS, MAX_SUSPECTS, Suspects
 from server.rrq_routing import types_of
 from server.settings import RrqGroupSettings
 from server.wire.rrq_address import Address, read_address
+from tests.ports import first_of_free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,14 +122,14 @@ def taken() -> Iterator[int]:
 
 
 def test_a_taken_port_is_seen_and_a_free_one_again() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = first_of_free_ports(1)
+    with socket.create_server(("127.0.0.1", port)):
         assert free_port("127.0.0.1", port) == 0
     assert free_port("127.0.0.1", port) == port
 
 
 def test_ports_count_up_and_a_respawn_uses_none_up() -> None:
-    first = _row_of_free_ports(3)
+    first = first_of_free_ports(3)
     plan = PortPlan(Address("localhost", first), 3)
     chosen = [plan.choose(index) for index in range(3)]
     assert chosen == [Address("127.0.0.1", first + index) for index in range(3)]
@@ -140,16 +141,15 @@ def test_a_port_behind_the_pools_is_taken_where_its_own_is_busy(taken: int) -> N
     assert taken + 8 <= plan.choose(0).port < taken + 16
 
 
-def test_when_all_are_busy_it_is_told(taken: int) -> None:
-    plan = PortPlan(Address("127.0.0.1", taken), 1)
-    with socket.socket() as behind:
-        try:
-            behind.bind(("127.0.0.1", taken + 1))
-            behind.listen()
-        except OSError:
-            pass  # somebody else has it: as good
-        with pytest.raises(PortBusy, match=f"port {taken} and 1 others are taken"):
-            plan.choose(0)
+def test_when_all_are_busy_it_is_told() -> None:
+    first = first_of_free_ports(2)
+    plan = PortPlan(Address("127.0.0.1", first), 1)
+    with (
+        socket.create_server(("127.0.0.1", first)),
+        socket.create_server(("127.0.0.1", first + 1)),
+        pytest.raises(PortBusy, match=f"port {first} and 1 others are taken"),
+    ):
+        plan.choose(0)
 
 
 def test_port_0_is_any_free_one_that_is_kept() -> None:
@@ -225,13 +225,3 @@ def test_queues_and_types() -> None:
     assert queue_key("mail") == queue_key("rrq:queue:mail") == "rrq:queue:mail"
     assert types_of("py", RrqGroupSettings()) == ("py#*",)
     assert types_of("py", RrqGroupSettings(types=("img.*", "mail"))) == ("img.*", "mail")
-
-
-def _row_of_free_ports(count: int) -> int:
-    """The first of some ports side by side that nobody has just now."""
-    while True:
-        first = free_port("127.0.0.1", 0)
-        if first + count < 65_536 and all(
-            free_port("127.0.0.1", first + index) for index in range(1, count)
-        ):
-            return first

@@ -20,7 +20,8 @@ import pytest
 
 from server.discovery import find_running, read_discovery
 from server.model import ROLES
-from tests.end_to_end.service import Service, free_port
+from tests.end_to_end.service import Service
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
