@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterator
     from pathlib import Path
 
+NESTED = b'{"x":' + b"[" * 100_000
+"""Nothing that a decoder gets to the end of."""
+NO_UTF_8 = b'{"error":{"code":"\xff"}}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 
 
@@ -78,6 +81,10 @@ async def test_nobody_listens() -> None:
         (answer("404 Not Found", b"<html>\x1b[2J"), "answered 404 in a form"),
         (answer("502 Bad Gateway", b'{"detail": "x"}'), "answered 502 in a form"),
         (answer("302 Found", b""), "answered 302 in a form"),
+        (answer("200 OK", NESTED), "cannot be read"),
+        (answer("200 OK", b'{"coordinator": "\xff"}'), "cannot be read"),
+        (answer("404 Not Found", NESTED), "answered 404 in a form"),
+        (answer("404 Not Found", NO_UTF_8), "answered 404 in a form"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", "the connection to .* broke"),
     ],
 )
@@ -155,7 +162,16 @@ async def test_streams_give_what_came_and_then_end_in_words() -> None:
             await anext(stream)
 
 
-@pytest.mark.parametrize("body", [b"data: {\n\n", b"data: " + b"x" * 100 + b"\n\n"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"data: {\n\n",
+        b"data: " + b"x" * 100 + b"\n\n",
+        b"data: " + NESTED + b"\n\n",
+        b'data: {"kind": "\xff"}\n\n',
+    ],
+    ids=["broken", "no JSON", "nested", "no UTF-8"],
+)
 async def test_streams_of_something_else_are_not_understood(body: bytes) -> None:
     async with answering(HEAD + body) as client:
         with pytest.raises(ClientError, match="cannot be read"):
@@ -194,3 +210,10 @@ def test_an_endless_event_is_refused() -> None:
     with pytest.raises(EventStreamError):
         for _ in range(MAX_BUFFERED // 1_000_000 + 1):
             parser.feed(b"data: " + b"x" * 1_000_000 + b"\n")
+
+
+def test_an_event_of_empty_lines_without_end_is_refused() -> None:
+    parser = EventStreamParser()
+    with pytest.raises(EventStreamError):
+        for _ in range(MAX_BUFFERED // 1_000_000 + 1):
+            parser.feed(b"data:\n" * 200_000)

@@ -31,7 +31,7 @@ from server.wire.operator import (
 )
 from traffic_tui.client.base import KeepAlive, OutputPart, Resync, Unreachable
 from traffic_tui.client.http_schedules import HttpSchedules
-from traffic_tui.client.messages import misunderstood
+from traffic_tui.client.messages import UNREADABLE, misunderstood
 from traffic_tui.client.sse import EventStreamError, EventStreamParser
 from traffic_tui.client.transport import TIMEOUT_SECONDS, Transport, given, path_part
 from traffic_tui.client.trust import Trust
@@ -279,7 +279,7 @@ class HttpClient(HttpSchedules):
             async for data in response.aiter_raw():
                 for event in parser.feed(data):
                     yield _stream_item(event)
-        except (EventStreamError, msgspec.DecodeError) as error:
+        except (EventStreamError, *UNREADABLE) as error:
             raise misunderstood(self._url, response.status_code, error) from error
 
     async def late_writes(self, *, before: int | None = None, limit: int = 100) -> LateWritesView:

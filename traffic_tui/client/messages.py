@@ -12,6 +12,9 @@ from traffic_tui.client.base import ClientError, Unreachable
 if TYPE_CHECKING:
     import httpx
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises of bytes that are no message of ours: of another form, not UTF-8, or nested
+without end."""
 _LONGEST_ANSWER = 200
 
 _CLOSED = ("RemoteProtocolError", "ReadError", "WriteError")
@@ -73,7 +76,7 @@ def refusal(url: str, response: httpx.Response, body: bytes) -> ClientError:
     """An answer that is an error: the coordinator's own words where they are."""
     try:
         failure = msgspec.json.decode(body, type=ErrorBody).error
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ClientError(
             f"{url} answered {response.status_code} in a form that no coordinator uses; "
             "is something else listening there?",

@@ -64,7 +64,7 @@ class EventStreamParser:
         value = value.removeprefix(b" ")
         if name == b"data":
             self._data.append(value)
-            self._size += len(value)
+            self._size += len(line) + 1
         elif name == b"event":
             self._event = value.decode("utf-8", "replace")
         elif name == b"id":

@@ -11,6 +11,7 @@ import msgspec
 
 from server.wire.operator import MAX_SUBMIT_BODY
 from traffic_tui.client.messages import (
+    UNREADABLE,
     misunderstood,
     refusal,
     too_large,
@@ -76,7 +77,7 @@ class Transport:
         response = await self.send(method, path, body=body, params=params, headers=headers)
         try:
             return msgspec.json.decode(response.content, type=answer)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise misunderstood(self._url, response.status_code, error) from error
 
     async def send(
