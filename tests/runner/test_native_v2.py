@@ -54,14 +54,14 @@ def lines(count: int) -> bytes:
 
 
 async def test_work_starts_at_once_and_its_end_is_told_at_once(
-    coordinator: Double, tmp_path: Path
+    coordinator: Double, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Without waiting for a heartbeat: there is none within the deadline."""
+    monkeypatch.setattr(double, "PACE", Pace(36_000, 3_600, 0.01, 4096, 10**9))
     async with runner(coordinator.url, tmp_path):
         await until(lambda: coordinator.syncs)
-        begin = time.monotonic()
         coordinator.submit("fib", {"n": 10})
         await until(lambda: coordinator.reports)
-        assert time.monotonic() - begin < 0.25
     assert coordinator.reports[0].state == "success"
     assert bytes(coordinator.reports[0].result) == b"34"
     hello = coordinator.hellos[0]
@@ -351,7 +351,7 @@ async def test_an_idle_runner_only_beats(
         await until(lambda: len(coordinator.syncs) >= 4)
         begin = time.monotonic()
         count = len(coordinator.syncs)
-        await until(lambda: len(coordinator.syncs) >= count + 4)
+        await until(lambda: len(coordinator.syncs) >= count + 6)  # two may have been due already
         assert time.monotonic() - begin > 0.6
 
 

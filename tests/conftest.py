@@ -1,0 +1,15 @@
+"""What every test may rely on, however the suite was started."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_are_heard() -> None:
+    """Scripts start what runs in their background with SIGINT ignored, and that is inherited: the
+    programs that tests start and interrupt would not hear it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
