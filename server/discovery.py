@@ -53,7 +53,7 @@ def read_discovery(folder: Path) -> Discovery | None:
     try:
         with (folder / DISCOVERY_FILE).open("rb") as file:
             return msgspec.json.decode(file.read(_MAX_BYTES), type=Discovery)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

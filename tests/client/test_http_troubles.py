@@ -115,6 +115,8 @@ async def test_urls_that_make_no_sense(url: str) -> None:
 
 
 LONG = "x" * 70_000
+NO_TEXT = "\udcff"
+"""An argument that is not UTF-8, as Python hands it over."""
 
 
 async def test_what_no_request_can_carry_is_not_blamed_on_the_url() -> None:
@@ -123,6 +125,7 @@ async def test_what_no_request_can_carry_is_not_blamed_on_the_url() -> None:
         client.jobs(filter=LONG),
         client.runner(LONG),
         client.submit([SubmitRequest(type="noop")], idempotency_key="\u20ac"),
+        client.jobs(filter=NO_TEXT),
     ]
     for call in calls:
         with pytest.raises(ClientError, match="cannot be asked over HTTP") as caught:

@@ -145,9 +145,11 @@ class TestDiscovery:
         remove_discovery(tmp_path, old)
         assert read_discovery(tmp_path) == successor
 
-    @pytest.mark.parametrize("text", ["", "{", "[]", '{"url": 1}', "\x00" * 20_000])
-    def test_that_makes_no_sense_is_none(self, tmp_path: Path, text: str) -> None:
-        (tmp_path / "coordinator.json").write_text(text)
+    @pytest.mark.parametrize(
+        "text", [b"", b"{", b"[]", b'{"url": 1}', b'{"url": "\xff"}', b"\x00" * 20_000]
+    )
+    def test_that_makes_no_sense_is_none(self, tmp_path: Path, text: bytes) -> None:
+        (tmp_path / "coordinator.json").write_bytes(text)
         assert read_discovery(tmp_path) is None
         assert find_running(tmp_path) is None
 

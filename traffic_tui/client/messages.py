@@ -63,6 +63,15 @@ def unsendable(error: Exception) -> ClientError:
     )
 
 
+def no_text() -> ClientError:
+    """A body that cannot be UTF-8, as with an argument that was none: Python keeps such bytes."""
+    return ClientError(
+        "a name, a reason or another text in this is no text: it is not UTF-8",
+        code="invalid",
+        status=400,
+    )
+
+
 def too_large(size: int) -> ClientError:
     """A body that is refused anyway. Sent even so, the answer is lost: it comes while we write."""
     return ClientError(

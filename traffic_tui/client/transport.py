@@ -13,6 +13,7 @@ from server.wire.operator import MAX_SUBMIT_BODY
 from traffic_tui.client.messages import (
     UNREADABLE,
     misunderstood,
+    no_text,
     refusal,
     too_large,
     unreachable,
@@ -94,9 +95,7 @@ class Transport:
         if body is not None:
             sent["Content-Type"] = "application/json"
         http = self.open()
-        content = None if body is None else msgspec.json.encode(body)
-        if content is not None and len(content) > MAX_SUBMIT_BODY:
-            raise too_large(len(content))
+        content = None if body is None else _encoded(body)
         try:
             response = await http.request(
                 method,
@@ -162,16 +161,28 @@ class Transport:
         return tls_context(self._trust)
 
 
+def _encoded(body: Request | Sequence[Request]) -> bytes:
+    """A body as it is sent. Raises ClientError in words, where no coordinator would take it."""
+    try:
+        content = msgspec.json.encode(body)
+    except UnicodeEncodeError as error:
+        raise no_text() from error
+    if len(content) > MAX_SUBMIT_BODY:
+        raise too_large(len(content))
+    return content
+
+
 def given(params: Mapping[str, str | int | None]) -> dict[str, str | int]:
     """Only those that have a value."""
     return {name: value for name, value in params.items() if value is not None}
 
 
 def path_part(text: str) -> str:
-    """A name as one part of a path. Dots alone would be taken for a way up the path."""
+    """A name as one part of a path. Dots alone would be taken for a way up the path; of what is no
+    text, as from an argument that is not UTF-8, the coordinator says so."""
     if text in (".", ".."):
         return text.replace(".", "%2E")
-    return quote(text, safe="") or "%20"
+    return quote(text, safe="", errors="surrogatepass") or "%20"
 
 
 def _is_this_box(url: str) -> bool:

@@ -10,6 +10,7 @@ from server.errors import InvalidInput
 from server.store.base import Grouping, JobOrder
 from server.wire.misfits import misfit
 from traffic_tui.client.base import ClientError
+from traffic_tui.client.messages import no_text
 
 if TYPE_CHECKING:
     from server.errors import TrafficError
@@ -25,6 +26,8 @@ def checked_request(request: R) -> R:
     """The request as it would come off the wire."""
     try:
         return msgspec.json.decode(msgspec.json.encode(request), type=type(request))
+    except UnicodeEncodeError as error:
+        raise no_text() from error
     except msgspec.MsgspecError as error:
         words = f"the body is not what is expected here: {misfit(error, type(request))}"
         raise as_client_error(InvalidInput(words)) from error

@@ -96,7 +96,7 @@ class Leftovers:
             record = msgspec.json.decode(self._file.read_bytes(), type=_Record)
         except FileNotFoundError:
             return []
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             logger.warning("%s cannot be read, so no runner is looked for: %s", self._file, error)
             return []
         return record.processes if record.boot == _boot_id() else []

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises of bytes that are no message: of another form, not UTF-8, or nested without
+end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def _rejection(answer: httpx.Response) -> Rejected:
     code, message = "", ""
     try:
         body = msgspec.json.decode(answer.content, type=_Body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         pass
     else:
         if isinstance(body.error, _Failure):
@@ -146,7 +149,7 @@ def decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     """A good answer's content. Raises Unreachable: what cannot be read is no answer."""
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Unreachable(f"the answer cannot be read: {plain(error)}") from None
 
 

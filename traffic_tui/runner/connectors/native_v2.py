@@ -13,7 +13,7 @@ import msgspec
 from traffic_tui.runner.connectors.backoff import Backoff
 from traffic_tui.runner.connectors.companions import beside
 from traffic_tui.runner.connectors.ledger import Budget, Ledger
-from traffic_tui.runner.connectors.link import Rejected, Unreachable
+from traffic_tui.runner.connectors.link import UNREADABLE, Rejected, Unreachable
 from traffic_tui.runner.connectors.native_session import NativeSession, Unreadable
 from traffic_tui.runner.connectors.reports import unreadable_report
 from traffic_tui.runner.errors import JobError, NeverReached
@@ -274,7 +274,7 @@ def _order(assignment: Assignment, runner: str) -> StartOrder:
     """An assignment as an order. Raises JobError where its parameters cannot be read."""
     try:
         params = msgspec.json.decode(assignment.params)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise JobError("invalid", f"the parameters cannot be read: {error}") from None
     deadline = None
     if assignment.timeout_seconds is not None:
