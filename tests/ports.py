@@ -11,7 +11,7 @@ import sys
 from collections import deque
 
 MAX_HELD = 64
-"""More than one test needs."""
+"""More than a test has at one time with nobody listening on them."""
 
 _held: deque[socket.socket] = deque()
 

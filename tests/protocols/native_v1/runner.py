@@ -7,6 +7,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from tests.ports import free_port
 from tests.protocols.native_v1.world import DEADLINE_SECONDS
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Runner:
         self.world = world
         self.nonce = nonce
         self.style = style
-        self.port = 0
+        self.port = free_port()  # its own after its death too
         self.answer = status(200)
         self.checks_life = False
         """Whether it looks, as our own runner does, for which boot a job is meant."""
@@ -86,7 +87,6 @@ class Runner:
         self._server = await asyncio.start_server(
             self._serve, "127.0.0.1", self.port, limit=1024 * 1024, ssl=tls
         )
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def die(self) -> None:
         """No longer listen, cut what is open, and be busy with nothing more."""
@@ -143,13 +143,13 @@ async def a_runner(
     *,
     nonce: str | int = "boot-1",
     style: Style = "code",
-    port: int = 0,
+    port: int | None = None,
     says_hello: bool = True,
     **fields: Any,
 ) -> AsyncIterator[Runner]:
     """A runner that listens, and has said hello with these fields."""
     runner = Runner(world, nonce=nonce, style=style)
-    runner.port = port
+    runner.port = port or runner.port
     await runner.listen()
     try:
         if says_hello:

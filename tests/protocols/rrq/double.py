@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from server.wire.rrq_address import Address
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,11 +43,10 @@ class Double:
         self.raw: list[bytes] = []
         """Every frame that came, as JSON."""
         self._server: asyncio.Server | None = None
-        self.address = Address("127.0.0.1", 0)
+        self.address = Address("127.0.0.1", free_port())
 
     async def listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.address.port)
-        self.address = Address(*self._server.sockets[0].getsockname()[:2])
+        self._server = await asyncio.start_server(self._serve, *self.address)
 
     async def close(self) -> None:
         """Go away: the port is free, every connection ended."""

@@ -108,7 +108,7 @@ async def test_a_runner_may_ask_for_another_try(tmp_path: Path) -> None:
 
 
 async def test_a_running_job_is_stopped(tmp_path: Path) -> None:
-    async with a_world(tmp_path, settings_with(py=real_group())) as world:
+    async with a_world(tmp_path, settings_with(py=real_group()), pace=Pace()) as world:
         job = await world.one("py#sleep", params={"seconds": 60})
         await world.running(job)
         await world.coordinator.stop_job(SAM, job.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.model import RetryPolicy
+from server.protocols.rrq.ladder import Pace
 from tests.protocols.rrq.double import a_double
 from tests.protocols.rrq.world import (
     SAM,
@@ -25,7 +26,7 @@ async def test_a_runner_that_does_not_answer_is_asked_and_the_job_tried_again(
 ) -> None:
     """Unlike a timeout of the job's own, which is never tried again."""
     settings = settings_with(py=real_group(response_timeout_ms=300))
-    async with a_world(tmp_path, settings) as world:
+    async with a_world(tmp_path, settings, pace=Pace()) as world:
         job = await world.one("py#sleep", params={"seconds": 60}, max_attempts=2, retry=AT_ONCE)
         found = await world.ended(job)
         assert found.outcome is not None

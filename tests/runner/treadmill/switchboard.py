@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 
+from tests.ports import free_port
 from tests.runner.recording import DEADLINE_SECONDS, until
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ async def serving(
     server = await serve(
         switchboard.attend,
         "127.0.0.1",
-        port,
+        port or free_port(),
         subprotocols=[Subprotocol("treadmillv1")],
         process_request=switchboard.admit,
         process_response=switchboard.dress,
