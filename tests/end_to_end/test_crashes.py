@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SUBMITTERS = 2
 RUNNERS = 3
 CRASHES = 4
+ENOUGH = 20
+"""Submits and ends that tell something, where nothing is lost of them."""
+ENOUGH_SECONDS = 60
 
 
 @pytest.fixture
@@ -144,11 +147,11 @@ async def test_kill_nine_under_load_loses_nothing_that_was_acknowledged(service:
         await asyncio.sleep(chance.uniform(0.3, 0.9))
         await service.kill()
         await service.start()
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(ENOUGH_SECONDS):
+        while min(len(load.submitted), len(load.outcomes)) <= ENOUGH:  # noqa: ASYNC110  (other tasks)
+            await asyncio.sleep(0.05)
     load.is_over = True
     await asyncio.gather(*tasks)
-    assert len(load.submitted) > 20
-    assert len(load.outcomes) > 20
     await _verify(service, load)
 
 
@@ -178,7 +181,7 @@ async def _verify(service: Service, load: Load) -> None:
 
 @pytest.mark.timeout(120)
 async def test_standing_still_longer_than_the_lease_expires_no_healthy_job(tmp_path: Path) -> None:
-    service = Service(tmp_path, lease_seconds=2)
+    service = Service(tmp_path, lease_seconds=4)  # a runner that is late by some does not matter
     await service.start()
     try:
         await _stand_still(service)

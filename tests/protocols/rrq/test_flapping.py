@@ -15,18 +15,21 @@ from tests.protocols.rrq.double import Double, a_double
 from tests.protocols.rrq.world import a_world, dialled, eventually, settings_with
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
     import pytest
 
 
 class Tunnel:
-    """Takes connections for a runner behind it, and cuts each so long after it was made."""
+    """Takes connections for a runner behind it, and cuts the first ones, each in its time.
 
-    def __init__(self, runner: Double, *, cuts: int, seconds: float) -> None:
-        self.cuts_left = cuts
-        self.seconds = seconds
+    Args:
+        lives: how long each of those holds, in seconds.
+    """
+
+    def __init__(self, runner: Double, lives: Iterable[float]) -> None:
+        self._lives = iter(lives)
         self._runner = runner
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -39,9 +42,9 @@ class Tunnel:
             server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.cuts_left > 0:
-            self.cuts_left -= 1
-            await asyncio.sleep(self.seconds)
+        life = next(self._lives, None)
+        if life is not None:
+            await asyncio.sleep(life)
             writer.close()
             return
         host, port = self._runner.address
@@ -57,7 +60,8 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 async def test_a_tunnel_to_nowhere_costs_its_jobs_one_loss_at_most(tmp_path: Path) -> None:
     """It takes connections and cuts them, with a job on them or not."""
-    async with a_double() as runner, Tunnel(runner, cuts=6, seconds=0.05).open() as address:
+    lives = [0.5, *[0.02] * 4]  # the job is on the first one: the others are shorter by far
+    async with a_double() as runner, Tunnel(runner, lives).open() as address:
         async with a_world(tmp_path, settings_with(py=dialled(address))) as world:
             job = await world.one("py#x")
             runner.answer(await runner.request())
