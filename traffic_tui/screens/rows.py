@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from traffic_tui.state import (
-    attempt_columns,
     event_columns,
     group_columns,
     job_columns,
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from server.wire.operator import (
-        AttemptView,
         EventView,
         GroupView,
         JobView,
@@ -163,18 +161,6 @@ def event_rows(
         columns=lambda width: event_columns.EVENT_COLUMNS,
         cell=event_columns.event_cell,
         role=lambda event: "plain",
-    )
-
-
-def attempt_rows(
-    attempts: Callable[[], Mapping[int, AttemptView]], context: RowContext
-) -> Rows[AttemptView]:
-    return Rows(
-        attempts,
-        context,
-        columns=lambda width: attempt_columns.ATTEMPT_COLUMNS,
-        cell=attempt_columns.attempt_cell,
-        role=attempt_columns.attempt_row_role,
     )
 
 

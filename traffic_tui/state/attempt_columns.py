@@ -1,13 +1,13 @@
-"""The tries of one job: columns, and what stands in them."""
+"""The tries of one job: how each stands, and what its cells say."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
 from traffic_tui.state.clean_text import clean
-from traffic_tui.state.columns import EMPTY, UNBOUNDED, Cell, Column
-from traffic_tui.state.formats import day_and_time, duration, size
-from traffic_tui.state.glyphs import JOB_MARKS, Mark, Role
+from traffic_tui.state.columns import EMPTY, Cell
+from traffic_tui.state.formats import duration, size
+from traffic_tui.state.glyphs import JOB_MARKS, Mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,17 +16,6 @@ if TYPE_CHECKING:
     from traffic_tui.state.row_context import RowContext
 
     AttemptCell: TypeAlias = Callable[[AttemptView, RowContext, int], Cell]
-
-ATTEMPT_COLUMNS: tuple[Column, ...] = (
-    Column("number", " TRY", 0, 4, 6, is_right=True),
-    Column("runner", "RUNNER", 0, 9, 14),
-    Column("ended", "ENDED AS", 0, 11, 16),
-    Column("started", "STARTED", 3, 8, 19),
-    Column("ran", "RAN", 1, 7, 7, is_right=True, ages=True),
-    Column("exit", "EXIT", 2, 5, 5, is_right=True),
-    Column("output", "OUTPUT", 2, 8, 8, is_right=True),
-    Column("note", "", 4, 20, UNBOUNDED, grows=True),
-)
 
 _OFFERED = Mark("offered", "◔", "o", "waiting", "waiting")
 _ABANDONED = Mark("abandoned", "□", "~", "warn", "warn")
@@ -59,12 +48,8 @@ def _ended_mark(attempt: AttemptView) -> Mark:
 
 
 def attempt_cell(attempt: AttemptView, key: str, context: RowContext, width: int) -> Cell:
-    """What stands in the column ``key`` of a try's row."""
+    """What is said of a try: ``key`` is ``runner``, ``ran``, ``exit``, ``output`` or ``note``."""
     return _CELLS[key](attempt, context, width)
-
-
-def attempt_row_role(attempt: AttemptView) -> Role:
-    return "plain"
 
 
 def exit_words(attempt: AttemptView) -> str:
@@ -76,22 +61,8 @@ def exit_words(attempt: AttemptView) -> str:
     return "-" if attempt.state == "ended" else ""
 
 
-def _number(attempt: AttemptView, context: RowContext, width: int) -> Cell:
-    return Cell(str(attempt.number))
-
-
 def _runner(attempt: AttemptView, context: RowContext, width: int) -> Cell:
     return Cell(clean(attempt.runner.name)) if attempt.runner is not None else EMPTY
-
-
-def _ended(attempt: AttemptView, context: RowContext, width: int) -> Cell:
-    mark = attempt_mark(attempt)
-    return Cell(f"{context.glyphs.of(mark)} {mark.word}", mark.role, 2, mark.glyph_role)
-
-
-def _started(attempt: AttemptView, context: RowContext, width: int) -> Cell:
-    at = attempt.started_at or attempt.offered_at
-    return Cell(day_and_time(at, context.zone, now=context.now if width < 19 else 0)[-width:])
 
 
 def _ran(attempt: AttemptView, context: RowContext, width: int) -> Cell:
@@ -118,10 +89,7 @@ def _note(attempt: AttemptView, context: RowContext, width: int) -> Cell:
 
 
 _CELLS: Mapping[str, AttemptCell] = {
-    "number": _number,
     "runner": _runner,
-    "ended": _ended,
-    "started": _started,
     "ran": _ran,
     "exit": _exit,
     "output": _output,

@@ -25,7 +25,7 @@ from tests.console.views import (
     runner_view,
 )
 from traffic_tui.screens.wording import runner_note
-from traffic_tui.state.attempt_columns import ATTEMPT_COLUMNS, attempt_cell
+from traffic_tui.state.attempt_columns import attempt_cell, attempt_mark
 from traffic_tui.state.columns import Column, PlacedColumn, fit_columns
 from traffic_tui.state.event_columns import EVENT_COLUMNS, EVENT_WORDS, event_cell, event_note
 from traffic_tui.state.formats import cells, fit
@@ -238,7 +238,7 @@ def test_attempt_cells() -> None:
         1, "ended", outcome="lost", error=error, ended_at=NOW - 11 * MINUTE, late_writes=1
     )
     context = RowContext(NOW)
-    assert attempt_cell(lost, "ended", context, 12).text == "✗ rebooted"
+    assert attempt_mark(lost).word == "rebooted"
     assert attempt_cell(lost, "ran", context, 7).text == "1m00"
     assert attempt_cell(lost, "exit", context, 5).text == "-"
     assert attempt_cell(lost, "note", context, 30).text == "1 late write refused"
@@ -317,7 +317,7 @@ def test_hostile_names_keep_to_their_cells(name: str, width: int) -> None:
     shown += [queue_cell(queue, one.key, context, 20).text for one in QUEUE_COLUMNS]
     shown += [schedule_cell(made, one.key, context, 20).text for one in SCHEDULE_COLUMNS]
     shown += [event_cell(event, one.key, context, 20).text for one in EVENT_COLUMNS]
-    shown += [attempt_cell(attempt, one.key, context, 20).text for one in ATTEMPT_COLUMNS]
+    shown += [attempt_cell(attempt, key, context, 20).text for key in ("runner", "note")]
     assert all(text.isprintable() for text in shown)
 
 
