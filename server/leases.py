@@ -54,11 +54,12 @@ class LeaseBook:
         return True
 
     def renew_all(self) -> None:
-        """Give everybody a full lease, because it was us who were away."""
+        """Give everybody a full lease, because it was us who were away. Doubts have another
+        reason, and stay."""
         now = self._clock.monotonic()
         for holder in self._renewed:
             self._renewed[holder] = now
-        self._suspects.clear()
+        self._suspects &= self._doubted
 
     def drop(self, holder: int) -> None:
         """The holder ended; its lease is of no interest any more."""

@@ -44,6 +44,20 @@ def test_when_we_were_away_everybody_gets_a_full_lease() -> None:
     assert book.seconds_left(2) == 90
 
 
+def test_a_doubt_outlasts_our_being_away_and_is_told_once() -> None:
+    clock = ManualClock()
+    book = LeaseBook(clock, 90)
+    book.renew(1)
+    assert book.doubt(1)
+    clock.advance(300)
+    book.renew_all()
+    assert book.state(1) == "suspect"
+    clock.advance(46)
+    assert book.new_suspects() == []
+    assert book.renew(1) is True
+    assert book.state(1) == "ok"
+
+
 def test_a_stall_and_a_jump_are_told_apart() -> None:
     clock = ManualClock()
     detector = HiccupDetector(clock, tolerated_seconds=2)
