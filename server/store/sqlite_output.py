@@ -33,9 +33,10 @@ _PUT_CHUNK: Final = Statement(
 )
 _DROP: Final = Statement(
     "DELETE FROM chunks WHERE attempt = ? AND stream = ? AND generation = ?"
-    " AND offset >= ? AND offset + size <= ?",
+    " AND offset >= ? AND offset < ? AND offset + size <= ?",
     rank=2,
 )
+"""The end stands there twice: so nothing that follows it, up to half the cap, is looked at."""
 
 
 def stream_state_of(row: Row) -> StreamState:
@@ -74,8 +75,8 @@ class OutputOps(TxBase):
             self._put_chunk(state.attempt, chunk)
         if drop is not None:
             stream = STREAM_CODE[state.stream]
-            key = ("chunks", state.attempt)
-            self.db.later(_DROP, key, (state.attempt, stream, state.generation, *drop))
+            key, (begin, end) = ("chunks", state.attempt), drop
+            self.db.later(_DROP, key, (state.attempt, stream, state.generation, begin, end, end))
 
     def replace_output(self, state: StreamState, data: bytes, *, at: int) -> None:
         key = ("chunks", state.attempt)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
 
 from server.clock import ManualClock
 from server.store.sqlite import SqliteStore
-from tests.server.store.world import World, claim, insert
+from tests.server.store.world import World, claim, insert, steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from server.store.base import Tx
 
 TYPES = ("a", "b", "c", "d")
@@ -33,25 +30,6 @@ async def waiting(number: int) -> World:
 
     await world.run(fill)
     return world
-
-
-async def steps_of(world: World, operation: Callable[[Tx], object]) -> int:
-    """Steps of SQLite's machine that an operation takes."""
-    store = world.store
-    assert isinstance(store, SqliteStore)
-    db = store._db
-    assert isinstance(db, sqlite3.Connection)
-    steps = 0
-
-    def count() -> int:
-        nonlocal steps
-        steps += 1
-        return 0
-
-    db.set_progress_handler(count, 1)
-    await world.run(operation)
-    db.set_progress_handler(None, 1)
-    return steps
 
 
 @pytest.mark.parametrize("classes", [[1], [4], [1, 2, 3, 4]], ids=["common", "rare", "all four"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.store.base import Chunk, StreamState
+from tests.server.store.world import steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,21 @@ async def test_dropping_removes_chunks_wholly_inside(world: World) -> None:
     await world.run(lambda tx: tx.put_output(gap, [], drop=(1, 6)))
     assert await read(world, 0, 8) == [(0, b"aa"), (6, b"dd")]
     assert await world.run(lambda tx: tx.streams(1)) == [gap]
+
+
+async def test_dropping_looks_at_no_more_than_it_drops(world: World) -> None:
+    """What is kept after the gap may be many thousand pieces, and one comes with each flush."""
+    steps: list[int] = []
+    for number in (10, 3_000):
+        await put(world, *((offset, b"x") for offset in range(number)))
+        gap = state(number, gap=(1, 2))
+
+        def drop(tx: Tx, gap: StreamState = gap) -> None:
+            tx.put_output(gap, [], drop=(1, 2))
+
+        steps.append(await steps_of(world, drop))
+    few, many = steps
+    assert many <= few * 1.2
 
 
 async def test_replacing_starts_a_generation(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,6 +10,7 @@ from server.ids import new_uuid
 from server.model import Attempt, Job, JobDetails, Outcome, Runner, Session
 from server.schedules import Schedule, ScheduledTask
 from server.store.base import Change, Committed, NewAttempt, NewJob
+from server.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -176,3 +178,22 @@ def finish(
             for job, attempt in tx.attempts([one.id for one in attempts]).values()
         ]
     )
+
+
+async def steps_of(world: World, operation: Callable[[Tx], object]) -> int:
+    """Steps of SQLite's machine that an operation takes."""
+    store = world.store
+    assert isinstance(store, SqliteStore)
+    db = store._db
+    assert isinstance(db, sqlite3.Connection)
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    db.set_progress_handler(count, 1)
+    await world.run(operation)
+    db.set_progress_handler(None, 1)
+    return steps
