@@ -35,13 +35,12 @@ from traffic_tui.themes import register as register_themes
 from traffic_tui.timed_terminal import TimedFile, TimedLinuxDriver
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import PurePath
 
     from rich.console import RenderableType
     from textual.driver import Driver
     from textual.screen import Screen
-    from textual.timer import Timer
 
     from server.clock import Clock
     from server.wire.operator import RunnerView
@@ -122,7 +121,8 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self._themes = ThemeShelf()
         self._stats_due = False
         self._stats_at = clock.monotonic()
-        self._clocks: list[Timer] = []
+        self._clocks: list[Callable[[], object]] = []
+        """What stops them."""
         self._hang_up = hang_up
         self._is_demo = is_demo
         super().__init__(ansi_color=native_colours(os.environ))
@@ -147,8 +147,8 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self._own_signals()
         self.run_worker(self.desk.link.run(), group="link", exit_on_error=True)
         self._clocks = [
-            self.set_interval(1 / DRAINS_A_SECOND, self._drain),
-            self.set_interval(1, self._tick),
+            self.run_worker(self._drain_for_ever(), group="drain", exit_on_error=True).cancel,
+            self.set_interval(1, self._tick).stop,
         ]
         if not self.is_headless:
             self.set_timer(SETTLED_SECONDS, collect_seldom)
@@ -166,8 +166,8 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         message: RenderableType | None = None,
     ) -> None:
         """The clocks stop first: screens go one by one, and there is nothing left to paint."""
-        for one in self._clocks:
-            one.stop()
+        for stop in self._clocks:
+            stop()
         super().exit(result, return_code, message)
 
     def _own_signals(self) -> None:
@@ -184,6 +184,12 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
             loop.call_soon_threadsafe(self.exit, "hangup")
 
     # the two clocks ---------------------------------------------------------------------------
+
+    async def _drain_for_ever(self) -> None:
+        """A timer of Textual's costs several times as much as what is done here when idle."""
+        while True:
+            await asyncio.sleep(1 / DRAINS_A_SECOND)
+            self._drain()
 
     def _drain(self) -> None:
         """Ten times a second, fewer on a slow line: what was heard goes to the screens."""

@@ -74,6 +74,7 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
         self._footer = FooterLine(id="footer")
         self._commands = CommandBar(self._suggest, id="commands")
         self._waiting_work: set[Coroutine[object, object, None]] = set()
+        self._told_keys = actions.footer(desk.actions(self.scope), desk.keymap.keys_of)
         for line in (self._header, self._crumb, self._message, self._footer):
             line.glyphs = desk.context.glyphs
 
@@ -149,7 +150,7 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
                 is_right=hint.action.id == "help",
                 is_enabled=not self.desk.held_back(hint.action),
             )
-            for hint in actions.footer(self.desk.actions(self.scope), self.desk.keymap.keys_of)
+            for hint in self._told_keys
         ]
 
     def _hint_words(self, hint: actions.Hint) -> str:

@@ -44,6 +44,11 @@ class CatchUp:
         self.rows: set[int] = set()
         """Rows of which something is not known."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether anything is to be loaded."""
+        return self.is_outdated or bool(self.rows)
+
     def hurry(self) -> None:
         """Load at the next step: the operator just changed something."""
         self.is_outdated, self._not_before, self._is_hurried = True, 0.0, True

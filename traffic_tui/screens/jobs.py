@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from traffic_tui.actions import Scope
     from traffic_tui.link import Heard
     from traffic_tui.screens.desk import Desk
-    from traffic_tui.state.columns import PlacedColumn
     from traffic_tui.state.glyphs import Role
     from traffic_tui.state.order import SortOrder
     from traffic_tui.widgets.filter_bar import FilterProblem
@@ -143,15 +142,12 @@ class JobsScreen(JobListActs):
     def _fetch_notes(self) -> None:
         """Once a second at most: for rows in view, or the cursor's where there is no NOTE."""
         now = self.desk.clock.monotonic()
-        has_column = any(placed.column.key == "note" for placed in self._columns_now())
+        has_column = self.table.shows("note")
         cursor = self.table.cursor_key
         rows = self._in_view() if has_column else [] if cursor is None else [int(cursor)]
         jobs = self._notes.wanted(rows, now) if self.desk.link.state == "live" else []
         if jobs and self.is_current:
             self.load(self._load_notes(jobs, now), group="notes")
-
-    def _columns_now(self) -> Sequence[PlacedColumn]:
-        return self.table.source.columns(self.table.body_width)
 
     async def _load_notes(self, jobs: Sequence[JobView], now: float) -> None:
         await self._notes.fetch(jobs, now)
@@ -184,6 +180,8 @@ class JobsScreen(JobListActs):
 
     def heard(self, heard: Heard) -> None:
         mirror = self.pages.mirror
+        if not (heard or mirror.has_changes or self._catch_up.is_behind):
+            return
         for item in heard.items:
             mirror.apply(item)
         if self._resting.hear(heard.items) and not self.filter_text:

@@ -177,8 +177,13 @@ class Mirror:
         """The stream could not keep up, or was interrupted for too long."""
         self._changes.is_incomplete = True
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether anything changed since the last :meth:`take_changes`."""
+        return bool(self._changes)
+
     def take_changes(self) -> Changes:
-        """What changed since the last call; asked for ten times a second."""
+        """What changed since the last call."""
         changes, self._changes = self._changes, Changes()
         return changes
 

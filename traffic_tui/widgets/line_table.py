@@ -179,6 +179,10 @@ class LineTable(LineView, can_focus=True):
         key = self._keys[index]
         return key, index == self.selection.index, key in self.selection.marks
 
+    def shows(self, column: str) -> bool:
+        """Whether there is room for that column."""
+        return any(placed.column.key == column for placed in self._placed())
+
     def row_changed(self, key: RowKey) -> None:
         """A row looks different now: its line is painted again if it is in view."""
         self._forget(key)

@@ -18,6 +18,7 @@ from traffic_tui.themes import FALLBACK_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Self
 
     from textual.geometry import Region
 
@@ -122,16 +123,38 @@ class RoleWidget(Widget):
         super().__init__(id=id, classes=classes)
         self.glyphs: GlyphSet = DRAWN
         self._style_cache = StyleCache(self)
+        self._last_drawn: tuple[Region, list[Strip]] | None = None
+        """What was drawn last, and of which part, while it holds."""
 
     def role_styles(self) -> RoleStyles:
         return self._style_cache.get()
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The one place where all that is drawn comes by: plain terminals get no ellipsis."""
+        """The one place where all that is drawn comes by: plain terminals get no ellipsis.
+
+        Where one widget changed, Textual asks all on the screen, and to learn that theirs are
+        the lines of before costs it more than to draw the one that is new.
+        """
+        if self._last_drawn is not None and self._last_drawn[0] == crop:
+            return self._last_drawn[1]
         strips = super().render_lines(crop)
-        return [_in_ascii(strip) for strip in strips] if self.glyphs.is_ascii else strips
+        if self.glyphs.is_ascii:
+            strips = [_in_ascii(strip) for strip in strips]
+        self._last_drawn = (crop, strips)
+        return strips
+
+    def refresh(
+        self,
+        *regions: Region,
+        repaint: bool = True,
+        layout: bool = False,
+        recompose: bool = False,
+    ) -> Self:
+        self._last_drawn = None
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def notify_style_update(self) -> None:
+        self._last_drawn = None
         super().notify_style_update()
         if self.is_mounted and not self._style_cache.is_current:
             self.refresh()

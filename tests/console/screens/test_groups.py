@@ -123,6 +123,8 @@ async def test_what_happens_is_counted_and_what_jobs_say_is_not() -> None:
     async with console(world) as seat:
         await seat.press("b")
         await seat.sees("56 jobs in 3 groups")
+        world.clock.advance(10)
+        await seat.settle()  # what was heard while the first ones loaded is loaded as well
         asked = len(world.asked("job_groups"))
         world.clock.advance(10)
         world.send(NoticeView(kind="progress", number=52001, attempt=1))
