@@ -65,6 +65,7 @@ class DiskGuard:
         self._measure = measure
         self._interval_seconds = interval_seconds
         self._problem = ""
+        self._reserve_problem = ""
         self._takes_output = True
         self._task: asyncio.Task[None] | None = None
 
@@ -131,10 +132,18 @@ class DiskGuard:
         self._grant(room)
 
     def _keep_reserve(self, free: int) -> None:
-        if self._reserve.exists():
-            self._spend_reserve(free)
-        elif free > max(self.min_free, NEARLY_FULL_BYTES) + 2 * RESERVE_BYTES:
-            self._make_reserve()
+        """The reserve is worth having, and nothing that must be had: what hinders it is told."""
+        problem = ""
+        try:
+            if self._reserve.exists():
+                self._spend_reserve(free)
+            elif free > max(self.min_free, NEARLY_FULL_BYTES) + 2 * RESERVE_BYTES:
+                self._make_reserve()
+        except OSError as error:
+            problem = f"no reserve can be kept in {self._folder}: {error.strerror}"
+        if problem and problem != self._reserve_problem:
+            logger.warning("%s", problem)
+        self._reserve_problem = problem
 
     def _spend_reserve(self, free: int) -> None:
         if free < NEARLY_FULL_BYTES and self._reserve.exists():
@@ -145,9 +154,10 @@ class DiskGuard:
         try:
             with open(self._reserve, "wb", opener=private_opener) as file:
                 os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
-        except OSError as error:
-            self._reserve.unlink(missing_ok=True)
-            logger.warning("no reserve can be kept in %s: %s", self._folder, error.strerror)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._reserve.unlink()
+            raise
 
 
 def _rounded(size: int) -> str:

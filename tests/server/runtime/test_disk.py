@@ -96,6 +96,17 @@ def test_output_may_not_use_up_what_is_kept_back(
     assert caplog.text.count("console output is taken in again") == 1
 
 
+def test_a_reserve_that_cannot_be_had_or_given_up_hinders_nothing_else(
+    disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk.reserve.mkdir()
+    for free in (10 * GIB, 1, 1):
+        disk.look(free)
+    assert "are free" in disk.words[-1]
+    assert disk.granted[-1] == 0
+    assert caplog.text.count("no reserve can be kept") == 1
+
+
 def test_a_folder_that_cannot_be_measured_changes_nothing(disk: Disk, tmp_path: Path) -> None:
     disk.look(1)
     assert disk.words[-1]
