@@ -114,14 +114,20 @@ class Coordinator(
 
     async def reload(self, settings: Settings) -> None:
         """Take over what can change while running: leases, retry, retention, storage, queues,
-        labels, schedules."""
-        before, self.settings = self.settings.queues, settings
-        self._memory.settings = settings
+        labels, schedules. Where that cannot be stored, all stays as it was."""
+        before, now = self.settings, self.clock.now_ms()
+        self._use(settings)
+        try:
+            await self._apply(lambda tx: self._follow_configuration(tx, before.queues, now))
+        except BaseException:
+            self._use(before)
+            raise
+
+    def _use(self, settings: Settings) -> None:
+        self.settings = self._memory.settings = settings
         seconds = settings.leases.heartbeat_timeout_ms / 1000
         self._memory.session_leases.set_length(seconds)
         self._memory.attempt_leases.set_length(seconds)
-        now = self.clock.now_ms()
-        await self._apply(lambda tx: self._follow_configuration(tx, before, now))
 
     def _follow_configuration(self, tx: Tx, before: Mapping[str, QueueSettings], now: int) -> None:
         admin.follow_configuration(tx, self._memory, COORDINATOR, before, now)

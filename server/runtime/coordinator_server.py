@@ -127,13 +127,14 @@ class CoordinatorServer:
 
         Raises:
             RuntimeProblem: a key cannot be read; nothing was changed.
+            TrafficError: it cannot be stored; nothing but keys was changed.
         """
         merged = merged_settings(self.settings, settings)
         configured, filed = self._given_keys(merged)
         applied, refused = changed_settings(self.settings, settings)
-        self.settings = merged
         self.operator.keyring.set_given(configured=configured, filed=filed)
-        await self.coordinator.reload(self.settings)
+        await self.coordinator.reload(merged)
+        self.settings = merged
         self._guard.min_free = self.settings.storage.min_free
         self._guard.look()
         return applied, refused

@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
+from server.errors import DiskFull
 from server.model import Actor
 from server.runtime import CoordinatorServer
 from server.settings import QueueSettings, Settings
@@ -44,6 +47,26 @@ async def test_a_reload_takes_over_what_the_configuration_says_now(tmp_path: Pat
         gpu = await queue(server, "gpu")
         assert gpu is not None
         assert (gpu.limit, gpu.stall_after_ms) == (3, 5_000)
+
+
+async def test_a_reload_that_cannot_be_stored_is_no_reload_and_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(operation: object) -> None:
+        raise DiskFull("The disk is full: nothing was stored.")
+
+    async with serving(tmp_path, gpu=QueueSettings(limit=2)) as server:
+        wanted = settings(gpu=QueueSettings(limit=3))
+        monkeypatch.setattr(server.coordinator.store, "apply", fails)
+        with pytest.raises(DiskFull):
+            await server.reload(wanted)
+        monkeypatch.undo()
+        assert server.settings.queues == server.coordinator.settings.queues
+        applied, _ = await server.reload(wanted)
+        assert applied
+        gpu = await queue(server, "gpu")
+        assert gpu is not None
+        assert gpu.limit == 3
 
 
 async def test_an_operators_limit_stays_where_the_configuration_says_nothing_else(
