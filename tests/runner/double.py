@@ -25,7 +25,6 @@ from server.wire.native_v2 import (
     SyncAnswer,
     Welcome,
 )
-from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping
@@ -213,7 +212,7 @@ async def serving(app: Any, port: int = 0, **tls: Any) -> AsyncIterator[str]:
     """Serve an ASGI application; the address is given."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", port or free_port()))
+    bound.bind(("127.0.0.1", port))
     config = uvicorn.Config(
         app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, **tls
     )

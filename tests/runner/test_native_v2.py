@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.wire.native_v2 import Pace
+from tests.ports import free_port
 from tests.runner import double
 from tests.runner.double import Double, serving
 from tests.runner.recording import open_descriptors, until
@@ -137,9 +138,9 @@ async def test_restarts_in_the_middle_of_output(tmp_path: Path) -> None:
     coordinator = Double()
     coordinator.submit("talk", {"lines": 60_000}, times=2)
     limits = JournalLimits(spill=4096, attempt=60_000, total=100_000)
-    stack = serving(coordinator)
+    port = free_port()
+    stack = serving(coordinator, port)
     url = await stack.__aenter__()
-    port = int(url.rpartition(":")[2])
     async with runner(url, tmp_path, registry=talker(), limits=limits):
         for round_number in range(3):
             seen = len(coordinator.output["attempt-1", "stdout"])
@@ -374,5 +375,5 @@ async def test_nothing_is_left_behind(coordinator: Double, tmp_path: Path) -> No
         at_work.connector.drain()
         await at_work.task
     assert {task for task in asyncio.all_tasks() - tasks if "uvicorn" not in repr(task)} == set()
-    await until(lambda: open_descriptors() == descriptors)
+    await until(lambda: open_descriptors() <= descriptors)
     assert list((tmp_path / "spool").iterdir()) == []

@@ -358,20 +358,20 @@ def test_the_guard_notices_another_parent() -> None:
 
 
 def test_the_guard_of_a_service_watches_nobody() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     guard = ParentGuard(parent=lambda: 1)
     guard.start()
-    assert threading.active_count() == before
+    assert not set(threading.enumerate()) - before
     guard.stop()
 
 
 def test_the_guard_stops() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     guard = ParentGuard()
     guard.start()
-    assert threading.active_count() == before + 1
+    [watching] = set(threading.enumerate()) - before
     guard.stop()
-    assert threading.active_count() == before
+    assert not watching.is_alive()
 
 
 # in other programs -----------------------------------------------------------------------------

@@ -79,7 +79,7 @@ async def test_nothing_is_left_behind(jobs: Jobs) -> None:
         await until(lambda: jobs.began)
     assert ours.connector._in_flight.is_empty
     assert not ours.supervisor.running
-    await until(lambda: asyncio.all_tasks() == before)
+    await until(lambda: asyncio.all_tasks() <= before)
 
 
 def test_answers_are_json_as_the_real_one_reads_it() -> None:
