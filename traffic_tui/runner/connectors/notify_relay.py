@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 TOPIC = "runpack_notifications"
 POLL_MS = 55_000
+LEAST_POLL_SECONDS = 0.2
+"""From the beginning of one poll to that of the next, whatever answers at once."""
 
 
 class _Message(msgspec.Struct):
@@ -54,11 +56,14 @@ class RelayListener:
     async def run(self) -> None:
         """Listen until cancelled, or until the relay refuses the key."""
         backoff = Backoff(first_seconds=1.0, most_seconds=30.0)
+        loop = asyncio.get_running_loop()
         try:
             while True:
+                next_at = loop.time() + LEAST_POLL_SECONDS
                 try:
                     await self._poll()
                     backoff.reset()
+                    await asyncio.sleep(next_at - loop.time())
                 except Rejected as error:
                     self.is_connected = False
                     if error.status == 401:
