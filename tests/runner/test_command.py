@@ -158,6 +158,21 @@ async def test_kill_does_not_ask(bench: Bench) -> None:
     assert "asked" not in bench.connector.text("stdout")
 
 
+async def test_a_stop_that_comes_while_the_rest_is_cleared_up_leaves_nothing_behind(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = command.CommandRun._wait_for_output
+
+    async def stopped_just_then(self: command.CommandRun, pumps: Any) -> None:
+        await wait(self, pumps)
+        bench.supervisor.stop(bench.supervisor.running[0])
+
+    monkeypatch.setattr(command.CommandRun, "_wait_for_output", stopped_just_then)
+    outcome = await bench.run("sh", "-c", "echo done")
+    assert outcome.status == "success"
+    assert bench.connector.text("stdout") == "done\n"
+
+
 async def test_the_deadline_is_a_timeout(bench: Bench) -> None:
     bench.supervisor.start(order("command", {"argv": ["sleep", "60"]}, timeout_seconds=0.1))
     outcome = await bench.connector.ended()

@@ -8,7 +8,7 @@ import errno
 import os
 import signal
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from traffic_tui.runner import progress_lines
 from traffic_tui.runner.jobs.command_end import Ended, not_started
@@ -178,10 +178,10 @@ class CommandRun:
                 timer.cancel()
             for pump in pumps:
                 pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            await self._wait_whatever(asyncio.gather(*pumps, return_exceptions=True))
             os.close(self._progress_fd)
             account = self._group.close()
-        await self._clear()
+        await self._wait_whatever(asyncio.ensure_future(self._group.clear()))
         return self._outcome(account)
 
     def _time_limit(self) -> list[asyncio.TimerHandle]:
@@ -199,12 +199,11 @@ class CommandRun:
         self._is_over_time = self._is_over_time or not self._group.exited.is_set()
         self._group.signal(number)
 
-    async def _clear(self) -> None:
-        """Take the control group away, also while being stopped: that is over by now."""
-        clearing = asyncio.ensure_future(self._group.clear())
-        while not clearing.done():
+    async def _wait_whatever(self, end: asyncio.Future[Any]) -> None:
+        """Wait for a step of the end, also while being stopped: the rest of it must follow."""
+        while not end.done():
             try:
-                await asyncio.wait([clearing])
+                await asyncio.wait([end])
             except asyncio.CancelledError:
                 self._pass_on_stop()
 
