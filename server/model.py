@@ -133,7 +133,7 @@ class Attempt(NamedTuple):
     """When the runner confirmed it."""
     ended_at: int
     deadline: int
-    """When its timeout strikes; set when it starts."""
+    """When its timeout strikes: counted from the offer, and once it has started, from its start."""
     stop_at: int
     """When the first request to stop was made."""
     stop_grace: int
@@ -190,7 +190,7 @@ class Surroundings(NamedTuple):
     """What was around an attempt's process, and what it used in there."""
 
     isolation: str = ""
-    """The truth of it in the runner's words; empty: there was no process."""
+    """What really was around it, in the runner's words; empty: there was no process."""
     usage: Usage = Usage()
 
 
@@ -214,7 +214,7 @@ class RetryPolicy:
     max_losses: int = 3
     """How many attempts may be lost with their runner before the job fails; 0: the first one."""
     restarts: int = 0
-    """How often a job that failed by that is made anew, as a new job with one restart less."""
+    """How often a job that failed through such losses is made anew, each time with one less."""
 
 
 class JobDetails(NamedTuple):
@@ -291,7 +291,8 @@ class Runner:
     drain_reason: str = ""
     drained_by: str = ""
     endpoint: str = ""
-    """Where it wants to be called, for protocols that call their runners; empty: where all are."""
+    """Where it wants to be called, for protocols that call their runners; empty: where the
+    configuration says."""
     is_forgotten: bool = False
 
 

@@ -50,7 +50,7 @@ class Candidate:
     fault: str = ""
     """Why nothing is brought to it at present, in words; empty: nothing is wrong with it."""
     held_back: str = ""
-    """Why it is given nothing new though slots are free, in words; empty: it is."""
+    """Why it is given nothing new though slots are free, in words; empty: nothing is held back."""
 
     @property
     def free(self) -> int:

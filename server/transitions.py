@@ -83,7 +83,7 @@ class Step(NamedTuple):
 
 
 def _require(job: Job, command: Command, attempt: Attempt | None = None) -> None:
-    """Refuse what the table does not have, and to be told by any but the job's newest attempt."""
+    """Refuse what the table does not allow, and what any attempt but the job's newest says."""
     if job.state not in TABLE[command]:
         word = _WORDS[command]
         raise Refused(f"job {job.id} is {job.state}: it cannot {word}", code=f"is_{job.state}")

@@ -100,12 +100,12 @@ class Coordinator(
             await self.store.close()
 
     @property
-    def accepts_submits_problem(self) -> str:
-        """Why no jobs are taken at present, in words; empty: they are."""
+    def submit_problem(self) -> str:
+        """Why no jobs are taken in at present, in words; empty: nothing is in the way."""
         return self._memory.submit_problem
 
-    @accepts_submits_problem.setter
-    def accepts_submits_problem(self, words: str) -> None:
+    @submit_problem.setter
+    def submit_problem(self, words: str) -> None:
         self._memory.submit_problem = words
 
     def set_output_room(self, size: int) -> None:

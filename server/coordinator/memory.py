@@ -42,7 +42,7 @@ class Presence:
     parked: int = 0
     """How many calls of it wait for work."""
     held_back: str = ""
-    """Why its protocol gives it nothing new though slots are free; empty: it does."""
+    """Why its protocol gives it nothing new though slots are free; empty: nothing is held back."""
     has_news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -67,7 +67,7 @@ class Memory:
         self.session_leases = LeaseBook(clock, settings.leases.heartbeat_timeout_ms / 1000)
         self.attempt_leases = LeaseBook(clock, settings.leases.heartbeat_timeout_ms / 1000)
         self.submit_problem = ""
-        """Why no jobs are taken at present, in words; empty: they are."""
+        """Why no jobs are taken in at present, in words; empty: nothing is in the way."""
         self.output_room = sys.maxsize
         """Bytes of output that there is space for, as of the last look at the disk."""
         self.next_schedule_at = NEVER
@@ -82,7 +82,7 @@ class Memory:
         """By session; see :mod:`server.coordinator.standing`."""
         self.has_announced = False
         """Whether jobs became pending since standing claims were last served. It is asked before
-        the commit, so operations set it themselves; once too often costs a look."""
+        the commit, so operations set it themselves; set for nothing, it costs one look."""
         self.departed: set[int] = set()
         """Runners that have no session because they ended the last one themselves."""
         self._bus = bus
@@ -253,7 +253,7 @@ class Memory:
         )
 
     def held_back(self, runner_id: int) -> str:
-        """Why a runner is given nothing new though slots are free; empty: it is."""
+        """Why a runner is given nothing new though slots are free; empty: nothing is held back."""
         sessions = self._sessions_of.get(runner_id, ())
         return next((words for one in sessions if (words := self.presences[one].held_back)), "")
 

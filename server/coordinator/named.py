@@ -1,7 +1,7 @@
-"""Runners that name the job, not the attempt, in every call, and live by reports for each job.
+"""Runners that name the job, not the attempt, in every call, and prove life job by job.
 
-What they send can only be told apart by who sends it. So a job that was lost is withheld for a
-lease's length from the runner that lost it.
+Old words and new ones about a job differ in nothing but their sender. So a job that was lost is
+withheld for a lease's length from the runner that lost it.
 """
 
 from __future__ import annotations

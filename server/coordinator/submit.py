@@ -165,7 +165,7 @@ def insert(
 
 
 def _cached_until(job: Job, details: JobDetails) -> int:
-    """When a job's cache key ends to answer; a job put off answers from when it is due."""
+    """When a job's cache key stops answering. Of a job put off, counted from when it is due."""
     ttl_ms = details.cache_ttl_ms
     return max(job.created_at, job.run_at) + ttl_ms if ttl_ms else 0
 

@@ -27,8 +27,9 @@ _VARYING: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""What is told alone does not vary. All the rest has a digit, looked for no farther than it
-reaches: else each of many letters in a row would have all that follows it looked at."""
+"""The group ``telling`` tells causes apart and is kept. Every other alternative needs a digit, and
+looks ahead for it no farther than its own length: without that bound a long run of letters would
+take quadratic time."""
 
 
 def cause_of(text: str) -> str:

@@ -89,7 +89,8 @@ class StateTerm:
 
 @dataclass(frozen=True, slots=True)
 class TextTerm:
-    """``queue:gpu``, ``error:"ImportError*"``. The pattern of a ``cause`` is one itself."""
+    """``queue:gpu``, ``error:"ImportError*"``. The pattern of ``cause`` is a cause already, not a
+    text that has one (:func:`server.filters.causes.cause_of`)."""
 
     field: TextField
     patterns: tuple[Pattern, ...]

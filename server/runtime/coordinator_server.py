@@ -278,7 +278,7 @@ class CoordinatorServer:
         self._exits.callback(remove_discovery, self.folder, discovery)
 
     def _set_submit_problem(self, problem: str) -> None:
-        self.coordinator.accepts_submits_problem = problem
+        self.coordinator.submit_problem = problem
 
     def _set_output_room(self, size: int) -> None:
         self.coordinator.set_output_room(size)

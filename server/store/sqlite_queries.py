@@ -143,8 +143,9 @@ def job_search(tests: list[Test], most: int) -> Search:
 def _most_to_sort(total: int, tests: int) -> int:
     """Up to how many jobs are fetched through an index and sorted.
 
-    One test alone that many jobs pass ends the walk early; several may have nothing in common, and
-    then the walk goes all the way, which costs as much as fetching a twenty-fifth.
+    A single test that many jobs pass ends the walk through the list early. Several tests may have
+    no job in common: then the walk goes all the way, which costs as much as fetching a twenty-fifth
+    of the jobs through an index.
     """
     return SPARSE if tests == 1 else max(SPARSE, total // 25)
 

@@ -331,7 +331,7 @@ async def test_no_more_is_taken_when_the_disk_is_full(tmp_path: Path) -> None:
     async with a_world(tmp_path, settings=FREE) as world:
         runner = await Peer(world).register()
         job_id = await runner.taken()
-        world.coordinator.accepts_submits_problem = "the disk is nearly full"
+        world.coordinator.submit_problem = "the disk is nearly full"
         body = {"job_type": "t", "input_params": {}}
         answer = await runner.post("/api/jobs/submit", body, role="submit")
         assert answer.status_code == 507

@@ -261,11 +261,11 @@ async def test_a_clock_that_was_years_ahead_holds_nothing_up(world: World) -> No
 
 async def test_no_room_for_jobs_skips_the_run(world: World) -> None:
     await put(world)
-    world.coordinator.accepts_submits_problem = "the disk is full"
+    world.coordinator.submit_problem = "the disk is full"
     await world.pass_seconds(60)
     assert await jobs(world) == []
     assert [one["why"] for one in await told(world, "schedule_skipped")] == ["storage"]
-    world.coordinator.accepts_submits_problem = ""
+    world.coordinator.submit_problem = ""
     await world.pass_seconds(60)
     assert len(await jobs(world)) == 1
 

@@ -103,7 +103,7 @@ async def test_a_runner_is_told_to_be_drained_once(world: World) -> None:
 async def test_no_disk_no_resubmit(world: World) -> None:
     (job,) = await world.submit("fib")
     await world.coordinator.stop_job(SAM, job.id)
-    world.coordinator.accepts_submits_problem = "the disk is full"
+    world.coordinator.submit_problem = "the disk is full"
     with pytest.raises(DiskFull):
         await world.coordinator.resubmit(SAM, job.id)
 

@@ -100,7 +100,7 @@ async def test_a_submit_with_one_bad_job_keeps_none(world: World) -> None:
 
 
 async def test_below_the_free_space_submits_are_refused_in_words(world: World) -> None:
-    world.coordinator.accepts_submits_problem = "only 3 MiB are left"
+    world.coordinator.submit_problem = "only 3 MiB are left"
     with pytest.raises(DiskFull, match="3 MiB"):
         await world.submit("fib")
 

@@ -311,7 +311,7 @@ async def test_keys_are_made_shown_without_secret_and_revoked(world: World) -> N
 
 async def test_a_full_disk_refuses_jobs_and_nothing_else(world: World) -> None:
     number = await world.submit()
-    world.coordinator.accepts_submits_problem = "only 3 MiB are free: new jobs are refused"
+    world.coordinator.submit_problem = "only 3 MiB are free: new jobs are refused"
     words = await world.bad(507, "POST", "/jobs", {"type": "a"}, role="submit")
     assert "3 MiB" in words
     await world.good("POST", f"/jobs/{number}/stop")
