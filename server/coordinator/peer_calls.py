@@ -59,17 +59,20 @@ class PeerCalls(Calls):
             lambda tx: tx.append("runner_suspect", at=now, runner=runner, reason=reason)
         )
 
-    async def note_ignored(self, runner_id: int, words: str) -> None:
+    async def note_ignored(self, runner_id: int, words: str) -> bool:
         """A runner sent what makes no sense or is not its to say; it was counted and left out.
 
         Told at most every ten seconds for each runner, so that a flood of nonsense fills no table.
+
+        Returns:
+            Whether it was told.
         """
         self._ignored[self._memory.runners[runner_id].protocol] += 1
         self._ignored_of[runner_id] += 1
         now = self.clock.now_ms()
         told_at = self._told_at.get(runner_id)
         if told_at is not None and told_at <= now < told_at + TELL_EVERY_MS:
-            return
+            return False
         self._told_at[runner_id] = now
         data = msgspec.json.encode({"ignored": self._ignored_of[runner_id]})
         actor = self._memory.runners[runner_id].name
@@ -83,6 +86,7 @@ class PeerCalls(Calls):
                 data=data,
             )
         )
+        return True
 
 
 def _expect(tx: Tx, memory: Memory, who: Introduction, now: int) -> Runner:

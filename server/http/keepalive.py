@@ -1,7 +1,10 @@
-"""uvicorn's WebSocket protocol with a keepalive of our own: empty pings, and a clear end.
+"""uvicorn's WebSocket protocol with a keepalive of our own, and bounds on what one peer may cost.
 
 uvicorn's pings carry a payload and only a pong with the same one counts. Peers that answer in
 their own way, and such that are busy sending one huge message, are alive all the same.
+
+Frames may be empty, so neither how many of them come nor of how many a message is made is bounded
+by its length.
 """
 
 from __future__ import annotations
@@ -9,10 +12,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
+
+from server.turns import let_others_read
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
     from websockets.frames import Frame
+
+
+MAX_FRAMES = 10_000
+"""Of one message. The original's programs send one; 64 MiB in frames of 16 KiB are 4,096."""
 
 
 class KeptAliveWebSocket(WebSocketsSansIOProtocol):
@@ -27,6 +37,8 @@ class KeptAliveWebSocket(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
         super().data_received(data)
+        if not self.read_paused:
+            let_others_read(self.transport, len(data), lambda: not self.read_paused)
 
     def start_keepalive(self) -> None:
         self._heard_at = self.loop.time()
@@ -57,6 +69,14 @@ class KeptAliveWebSocket(WebSocketsSansIOProtocol):
 
     def handle_pong(self, event: Frame) -> None:
         """Any data is a sign of life, so nothing is left to do for a pong."""
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) >= MAX_FRAMES:
+            self.frames = []
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {MAX_FRAMES} frames")
+            self.handle_parser_exception()
+            return
+        super().handle_cont(event)
 
     def send_receive_event_to_app(self) -> None:
         """Text that is not UTF-8 is handed on as bytes: whoever listens knows what to think."""

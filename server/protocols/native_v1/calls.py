@@ -10,6 +10,7 @@ from server.coordinator.brought import Speaker
 from server.errors import Refused
 from server.protocols.native_v1 import codec
 from server.protocols.native_v1.places import Place, callback_place
+from server.repeats import Repeats
 from server.traits import NATIVE_V1
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class RunnerCalls:
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
+        self._repeats = Repeats()
 
     async def hello(self, address: str, body: bytes) -> None:
         """A boot, or with the nonce of the boot that is known, a sign of life."""
@@ -73,15 +75,18 @@ class RunnerCalls:
         if said.job is not None:
             await self._update_job(who, said.job)
         elif not lives:
-            logger.info("%s speaks with a nonce nobody there has: no effect", address)
+            self._tell(f"{address} speaks with a nonce nobody there has: no effect")
 
     async def _update_job(self, who: Speaker, job: codec.JobUpdate) -> None:
         heard = await self._coordinator.hear(who, job.job_id, job.outcome)
         if heard not in ("taken", "repeated"):
             kind = job.outcome.kind if job.outcome else "running"
-            logger.info(
-                "%s says %r is %s: no effect, it is %s", who.address, job.job_id[:80], kind, heard
-            )
+            self._tell(f"{who.address} says a job is {kind}: no effect, it is {heard}", job.job_id)
+
+    def _tell(self, words: str, job_id: str = "") -> None:
+        """Once a minute, as whoever is admitted may say so without end."""
+        if self._repeats.is_news(words, self._coordinator.clock.monotonic()):
+            logger.info("%s%s", words, f" ({job_id[:80]!r})" if job_id else "")
 
     def _capacity(self, place: Place, said: codec.Hello) -> int | None:
         """A sign of life that states no capacity does not take back what was stated before."""

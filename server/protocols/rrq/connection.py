@@ -7,6 +7,7 @@ import select
 import socket
 from typing import TYPE_CHECKING, cast
 
+from server.turns import let_others_read
 from server.wire.rrq_frames import FrameCutter, FramingError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Connection(asyncio.Protocol):
         self._on_frame: Callable[[Frame], None] | None = None
         self._on_change: Callable[[], None] | None = None
         self._is_paused = False
+        self._is_unread = False
         self._poll = select.poll()
         self.loss = ""
         """Why the connection ended; empty: it has not."""
@@ -73,11 +75,13 @@ class Connection(asyncio.Protocol):
 
     def read_no_further(self) -> None:
         """Leave what the runner sends unread for now."""
+        self._is_unread = True
         if self.is_open and self._transport is not None:
             self._transport.pause_reading()
 
     def read_on(self) -> None:
         """Read again."""
+        self._is_unread = False
         if self.is_open and self._transport is not None:
             self._transport.resume_reading()
 
@@ -112,6 +116,8 @@ class Connection(asyncio.Protocol):
             return
         for frame in frames:
             self._on_frame(frame)
+        if self._transport is not None and not self._is_unread:
+            let_others_read(self._transport, len(data), lambda: not self._is_unread)
 
     def eof_received(self) -> bool:
         return False

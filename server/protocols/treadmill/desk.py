@@ -186,8 +186,8 @@ class Desk:
 
     async def ignored(self, words: str) -> None:
         """Something was said that makes no sense here; it is told, counted, and left out."""
-        logger.warning("supervisor %s sent %s; it was ignored", self.name, words)
-        await self.persist(lambda: self.coordinator.note_ignored(self.runner.id, words))
+        if await self.persist(lambda: self.coordinator.note_ignored(self.runner.id, words)):
+            logger.warning("supervisor %s sent %s; it was ignored", self.name, words)
 
     # what it is told ---------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from server.protocols.treadmill.desk import Desk
 from server.protocols.treadmill.line import Line
 from server.protocols.treadmill.registry import introduction
 from server.protocols.treadmill.views import supervisor_status
+from server.repeats import Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +38,7 @@ class Switchboard:
         self._desks: dict[str, Desk] = {}
         self._doors: dict[str, asyncio.Lock] = {}
         self._upkeep = Upkeep(self.name)
+        self._repeats = Repeats()
         self._is_stopping = False
 
     async def start(self) -> None:
@@ -66,7 +68,9 @@ class Switchboard:
         """Somebody had no good token for this id; where it is one of ours, that is shown."""
         desk = self._desks.get(supervisor_id)
         if desk is None:
-            logger.warning("somebody at %s would be a supervisor that is not known", address)
+            words = f"somebody at {address} would be a supervisor that is not known"
+            if self._repeats.is_news(words, self._coordinator.clock.monotonic()):
+                logger.warning("%s", words)
         else:
             await desk.ignored(f"no good token, from {address or 'somewhere'}: it was not let in")
 

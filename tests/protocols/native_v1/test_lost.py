@@ -190,6 +190,20 @@ async def test_one_that_lies_about_its_nonce_changes_nothing(tmp_path: Path) -> 
         assert (await world.post("job/update", unknown)).json() == {"ok": True}
 
 
+async def test_words_without_effect_do_not_fill_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with a_world(tmp_path) as world, a_runner(world):
+        caplog.set_level("INFO")
+        for number in range(10):
+            body = {"job_id": str(number), "status": "running", "nonce": "boot-1"}
+            assert (await world.post("job/update", body)).json() == {"ok": True}
+            stale = {"capacity": number, "nonce": "nobody's"}
+            assert (await world.post("runner/capacity/update", stale)).json() == {"ok": True}
+        told = [record for record in caplog.records if "no effect" in record.message]
+        assert len(told) == 2
+
+
 async def test_one_that_only_seemed_gone_gets_work_again_without_a_hello(tmp_path: Path) -> None:
     async with a_world(tmp_path, SOON) as world, a_runner(world) as runner:
         await runner.die()

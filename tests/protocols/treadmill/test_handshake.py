@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from server.http.keepalive import MAX_FRAMES
 from tests.protocols.treadmill.double import DEADLINE_SECONDS, IDLE, token_of
 from tests.protocols.treadmill.world import FIRST, SECOND, a_world
 
@@ -180,13 +181,18 @@ async def test_bad_credentials_are_refused_before_the_upgrade(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_an_unknown_id_is_refused_like_a_wrong_token(tmp_path: Path) -> None:
+async def test_an_unknown_id_is_refused_like_a_wrong_token(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with a_world(tmp_path) as world:
         path = f"/api/v1/supervisors/{SECOND}/connect"
-        raw = await request(world.server.url, *upgrade(), path=path)
-        answered = await raw.head()
-        assert (answered.status, answered.body) == (403, b"")
-        raw.writer.close()
+        for _ in range(3):
+            raw = await request(world.server.url, *upgrade(), path=path)
+            answered = await raw.head()
+            assert (answered.status, answered.body) == (403, b"")
+            raw.writer.close()
+    told = [record for record in caplog.records if "would be a supervisor" in record.message]
+    assert len(told) == 1  # whoever knocks without end does not fill the log
 
 
 async def test_a_wrong_token_is_shown_to_the_operator(tmp_path: Path) -> None:
@@ -249,6 +255,19 @@ async def test_another_subprotocol_is_let_in_and_shown_out(tmp_path: Path) -> No
         while opcode == PING:
             opcode, _ = await raw.frame()
         assert opcode == CLOSE
+        raw.writer.close()
+
+
+async def test_a_message_of_frames_without_end_is_refused(tmp_path: Path) -> None:
+    """Empty ones: however many come, they never add up to a message that is too long."""
+    async with a_world(tmp_path) as world:
+        raw = await request(world.server.url, *upgrade())
+        await raw.head()
+        raw.writer.write(b"\x01\x80\0\0\0\0" + b"\x00\x80\0\0\0\0" * MAX_FRAMES)
+        opcode, payload = await raw.frame()
+        while opcode != CLOSE:
+            opcode, payload = await raw.frame()
+        assert int.from_bytes(payload[:2], "big") == 1009
         raw.writer.close()
 
 

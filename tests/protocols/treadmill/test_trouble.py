@@ -77,6 +77,8 @@ async def test_rubbish_is_counted_and_ends_nothing(
         assert len(events) == 1  # a flood of nonsense fills no table
         assert events[0]["runner"]["name"] == FIRST
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    told = [record for record in caplog.records if "it was ignored" in record.message]
+    assert len(told) == 1  # nor the log
 
 
 async def test_text_that_is_no_utf8_is_rubbish_like_any_other(tmp_path: Path) -> None:

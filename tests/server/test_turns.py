@@ -1,0 +1,121 @@
+"""Who sends without end is read in turns: on uvloop, which alone reads on and on."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from server.http.keepalive import KeptAliveWebSocket
+from server.protocols.rrq.connection import dial
+from server.runtime.http_server import HttpServer
+from server.runtime.loops import new_event_loop
+from server.runtime.open_files import FileRoom
+from server.settings import TlsSettings
+from server.wire.rrq_address import Address
+from server.wire.rrq_frames import frame_bytes
+from tests.protocols.world import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    import pytest
+
+LEAST_WAITING = 1024 * 1024
+"""Bytes that wait in the kernel before the first is read."""
+ONE_BUFFER = 256 * 1024
+SECONDS = 30.0
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+PONG = b"\x8a\xe4" + bytes(104)  # 100 bytes and a mask
+
+
+class Turns:
+    """Counts what is taken in between two turns of the loop."""
+
+    def __init__(self) -> None:
+        self.taken: Counter[int] = Counter()
+        self._turn = 0
+        self._begin()
+
+    def took(self, size: int) -> None:
+        self.taken[self._turn] += size
+
+    async def until(self, size: int) -> None:
+        await eventually(lambda: self.taken.total() >= size, "all of it was taken in")
+
+    def _begin(self) -> None:
+        self._turn += 1
+        asyncio.get_running_loop().call_soon(self._begin)
+
+
+def on_uvloop(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(test())
+
+
+def fill(client: socket.socket, data: bytes) -> int:
+    """Send as much as the kernel keeps while nobody reads, in whole pieces of ``data``."""
+    client.setblocking(False)
+    sent = 0
+    while True:
+        try:
+            sent += client.send(data[sent % len(data) :])
+        except BlockingIOError:
+            assert sent > LEAST_WAITING
+            return sent
+
+
+def test_answers_of_an_rrq_runner() -> None:
+    frame = frame_bytes(b"{}" + b" " * 998)
+
+    async def read() -> None:
+        turns = Turns()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            connection = await dial(Address(*listener.getsockname()), seconds=SECONDS)
+            runner, _ = listener.accept()
+        with runner:
+            connection.attend(lambda frame: turns.took(len(frame)), lambda: None)
+            sent = fill(runner, frame * 100)  # nothing is read before the next turn of the loop
+            await turns.until((sent // len(frame) - 1) * 1000)
+        connection.close("the test is over")
+        assert max(turns.taken.values()) <= ONE_BUFFER
+
+    on_uvloop(read)
+
+
+def test_frames_of_a_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept", "headers": []})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+
+    async def read() -> None:
+        turns = Turns()
+        monkeypatch.setattr(
+            KeptAliveWebSocket, "handle_pong", lambda self, frame: turns.took(len(PONG))
+        )
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = HttpServer(
+            app,
+            [listener],
+            TlsSettings(),
+            room=FileRoom(65_536),
+            on_refused=lambda: None,
+            on_end=lambda error: None,
+        )
+        await server.start()
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        writer.write(UPGRADE)
+        assert b"101" in await reader.readuntil(b"\r\n\r\n")
+        with writer.get_extra_info("socket").dup() as client:
+            sent = fill(client, PONG * 1000)
+            await turns.until(sent // len(PONG) * len(PONG))
+        writer.transport.abort()
+        await server.stop()
+        assert max(turns.taken.values()) <= ONE_BUFFER
+
+    on_uvloop(read)
