@@ -9,6 +9,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
+from textual import events
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.worker import Worker, WorkerState
@@ -17,6 +18,7 @@ from server import traits
 from server.clock import SystemClock
 from server.garbage import collect_seldom
 from server.model import ACTIVE_STATES, WAITING_STATES
+from traffic_tui.attention import LOOKS_A_SECOND, Attention
 from traffic_tui.client.base import ClientError
 from traffic_tui.config import DEFAULT_CONFIG, ConsoleConfig, theme_folder
 from traffic_tui.keymap import build_keymap
@@ -52,7 +54,6 @@ if TYPE_CHECKING:
 
 ASK_SECONDS = 0.5
 """How long a question waits for what it could say more."""
-DRAINS_A_SECOND = 10
 SETTLED_SECONDS = 1.0
 """After so long the first screen stands, and what the console consists of is there to stay."""
 STATS_EVERY_SECONDS = 1.0
@@ -99,7 +100,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
             client=client,
             clock=clock,
             config=config,
-            link=Link(client, clock),
+            link=Link(client, clock, on_news=self._stir),
             context=RowContext(now=clock.now_ms(), glyphs=glyphs, zone=config.zone),
             navigator=self.navigation,
             keymap=keymap,
@@ -112,6 +113,8 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self.navigation.desk = self.desk
         self.desk.context.quiet_limit = self.desk.gaps.limit
         self.desk.context.late_limit = config.late_limit
+        self._attention: Attention | None = None
+        """Set with the event loop."""
         self._pace = FramePace()
         self.unforeseen: list[BaseException | None] = []
         """Errors of the console itself."""
@@ -145,9 +148,10 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
             self.notify(clean(str(error)), title="theme", severity="warning", markup=False)
         self.set_class(self.desk.context.glyphs.is_ascii, "-ascii")
         self._own_signals()
+        self._attention = Attention()
         self.run_worker(self.desk.link.run(), group="link", exit_on_error=True)
         self._clocks = [
-            self.run_worker(self._drain_for_ever(), group="drain", exit_on_error=True).cancel,
+            self.run_worker(self._look(self._attention), group="look", exit_on_error=True).cancel,
             self.set_interval(1, self._tick).stop,
         ]
         if not self.is_headless:
@@ -185,16 +189,25 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
 
     # the two clocks ---------------------------------------------------------------------------
 
-    async def _drain_for_ever(self) -> None:
-        """A timer of Textual's costs several times as much as what is done here when idle."""
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.InputEvent):
+            self._stir()
+        await super().on_event(event)
+
+    def _stir(self) -> None:
+        if self._attention is not None:
+            self._attention.stir()
+
+    async def _look(self, attention: Attention) -> None:
         while True:
-            await asyncio.sleep(1 / DRAINS_A_SECOND)
+            top = self.navigation.top
+            await attention.pause(is_busy=top is not None and top.is_behind)
             self._drain()
 
     def _drain(self) -> None:
-        """Ten times a second, fewer on a slow line: what was heard goes to the screens."""
+        """Up to ten times a second, fewer on a slow line: what was heard goes to the screens."""
         self._measure_pace()
-        if self._drains % (DRAINS_A_SECOND // self._pace.frames_per_second):
+        if self._drains % (LOOKS_A_SECOND // self._pace.frames_per_second):
             return
         heard = self.desk.link.take()
         if heard:

@@ -13,6 +13,8 @@ from traffic_tui.client.base import ClientError, KeepAlive, Resync, Unreachable
 from traffic_tui.state.freshness import Freshness
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from server.clock import Clock
     from server.wire.operator import EventView, NoticeView, StatsView
     from traffic_tui.client.base import Client, StreamItem
@@ -39,8 +41,11 @@ class Heard(NamedTuple):
 class Link:
     """One coordinator, listened to."""
 
-    def __init__(self, client: Client, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, clock: Clock, on_news: Callable[[], None] = lambda: None
+    ) -> None:
         self._client = client
+        self._on_news = on_news
         self._clock = clock
         self._items: list[EventView | NoticeView] = []
         self._is_incomplete = False
@@ -75,6 +80,7 @@ class Link:
         await self.load_stats()
         self.state, self.problem = "live", ""
         self._is_incomplete = True
+        self._on_news()
 
     async def _listen(self) -> None:
         after = self.stats.last_seq if self.stats else None
@@ -95,11 +101,14 @@ class Link:
     def hear(self, item: StreamItem) -> None:
         """Take in one item of the stream."""
         self.freshness.heard(self._clock.monotonic())
+        if isinstance(item, KeepAlive):
+            return
         if isinstance(item, Resync) or len(self._items) >= MAX_ITEMS:
             self._is_incomplete = True
             self._items.clear()
-        elif not isinstance(item, KeepAlive):
+        else:
             self._items.append(item)
+        self._on_news()
 
     def take(self) -> Heard:
         """What was heard since the last call."""

@@ -95,8 +95,13 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
         """What the message line says while nothing happens."""
         return "", "plain"
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is to be loaded, so that it has to be called soon, news or not."""
+        return False
+
     def heard(self, heard: Heard) -> None:
-        """News from the coordinator. Called ten times a second, news or not."""
+        """News from the coordinator, or none. Called ten times a second while anything goes on."""
 
     def tick(self) -> None:
         """A second went by."""

@@ -17,7 +17,7 @@ PAUSE_SHARE = 4.0
 
 
 class CatchUp:
-    """Keeps one list up to date; :meth:`step` is called ten times a second."""
+    """Keeps one list up to date; :meth:`step` is called ten times a second while it is behind."""
 
     def __init__(
         self,
@@ -43,11 +43,6 @@ class CatchUp:
         """Whether the list as a whole is to be loaded anew."""
         self.rows: set[int] = set()
         """Rows of which something is not known."""
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether anything is to be loaded."""
-        return self.is_outdated or bool(self.rows)
 
     def hurry(self) -> None:
         """Load at the next step: the operator just changed something."""

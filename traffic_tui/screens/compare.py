@@ -158,6 +158,10 @@ class CompareScreen(TableScreen):
 
     # loading ----------------------------------------------------------------------------------
 
+    @property
+    def is_behind(self) -> bool:
+        return self._catch_up.is_outdated
+
     def heard(self, heard: Heard) -> None:
         for item in heard.items:
             is_mine = (

@@ -70,6 +70,10 @@ class FleetScreen(ListScreen[View], Generic[View]):
 
     # loading and showing ----------------------------------------------------------------------
 
+    @property
+    def is_behind(self) -> bool:
+        return self._catch_up.is_outdated
+
     def heard(self, heard: Heard) -> None:
         if self.concerns(heard):
             self._catch_up.is_outdated = True

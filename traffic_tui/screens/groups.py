@@ -118,6 +118,10 @@ class GroupsScreen(ListScreen["GroupView"]):
 
     # loading ----------------------------------------------------------------------------------
 
+    @property
+    def is_behind(self) -> bool:
+        return self._catch_up.is_outdated
+
     def heard(self, heard: Heard) -> None:
         if heard.is_incomplete or any(isinstance(item, EventView) for item in heard.items):
             self._catch_up.is_outdated = True

@@ -178,9 +178,13 @@ class JobsScreen(JobListActs):
 
     # news -------------------------------------------------------------------------------------
 
+    @property
+    def is_behind(self) -> bool:
+        return self._catch_up.is_outdated
+
     def heard(self, heard: Heard) -> None:
         mirror = self.pages.mirror
-        if not (heard or mirror.has_changes or self._catch_up.is_behind):
+        if not (heard or mirror.has_changes or self.is_behind or self._catch_up.rows):
             return
         for item in heard.items:
             mirror.apply(item)

@@ -52,6 +52,10 @@ class TailScreen(TakingAlong):
 
     # loading ----------------------------------------------------------------------------------
 
+    @property
+    def is_behind(self) -> bool:
+        return self._is_outdated
+
     def heard(self, heard: Heard) -> None:
         has_output = False
         for item in heard.items:
