@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from server.coordinator.acts import known_job
 from server.coordinator.claim import line_of
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from server.model import Attempt, Job, JobClass, Runner
     from server.placement import Line
     from server.store.base import Tx
+
+_COULD: Final = ("eligible", "schedule")
+"""Verdicts on runners that would take the job, now or once it is due."""
 
 
 def explain(tx: Tx, memory: Memory, job_id: int, now: int) -> Explanation:
@@ -68,16 +71,19 @@ def _verdicts(
         for runner in memory.runners.values()
         if not runner.is_forgotten
     ]
-    verdicts.sort(key=lambda found: (found.kind != "eligible", found.runner.name))
+    verdicts.sort(key=lambda found: (found.kind not in _COULD, found.runner.name))
     return verdicts, line
 
 
 def _final(tx: Tx, memory: Memory, job: Job, found: Verdict, now: int) -> Verdict:
-    if found.kind == "eligible" and is_withheld(tx, memory, job, found.runner, now):
+    """A verdict on the job's class, as one on this very job."""
+    if found.kind != "eligible":
+        return found
+    if is_withheld(tx, memory, job, found.runner, now):
         return found._replace(
             kind="withheld", detail="it lost this job a moment ago; its old words may still come"
         )
-    return found
+    return found._replace(kind="schedule") if job.state == "scheduled" else found
 
 
 def _summary(tx: Tx, memory: Memory, job: Job, verdicts: list[Verdict]) -> str:

@@ -585,6 +585,18 @@ async def test_explain_says_for_every_runner_why_not(world: World) -> None:
     assert explained.summary == "none of 2 runners can take it now"
 
 
+async def test_explain_says_that_a_job_is_not_due_yet(world: World) -> None:
+    (job,) = await world.submit("fib", run_at=world.clock.now_ms() + 60_000)
+    await world.runner("lab-1")
+    await world.runner("lab-0", types=("eval",))
+    explained = await world.coordinator.explain(job.id)
+    assert [(v.runner.name, v.kind, v.detail) for v in explained.verdicts] == [
+        ("lab-1", "schedule", "2 of 2 slots free"),
+        ("lab-0", "type", "does not do fib"),
+    ]
+    assert explained.suggestion == ""
+
+
 async def test_explain_says_that_the_runner_of_a_job_is_silent(world: World) -> None:
     (job,) = await world.submit("fib")
     runner = await world.runner("lab-1")
