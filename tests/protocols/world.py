@@ -144,6 +144,7 @@ def _client(url: str) -> httpx.AsyncClient:
 @asynccontextmanager
 async def _served(app: Dispatch, coordinator: Coordinator) -> AsyncIterator[str]:
     bound = socket.create_server(("127.0.0.1", 0))
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as uvloop does; asyncio: not here
     config = uvicorn.Config(
         app,
         http="httptools",

@@ -212,6 +212,7 @@ async def serving(app: Any, port: int = 0, **tls: Any) -> AsyncIterator[str]:
     """Serve an ASGI application; the address is given."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     bound.bind(("127.0.0.1", port))
     config = uvicorn.Config(
         app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, **tls

@@ -71,3 +71,12 @@ def test_a_taken_port_leaves_nothing_open() -> None:
 def test_urls_are_such_as_people_can_use(host: str, plain: str, reachable: str) -> None:
     assert plain_url("http", host, 1) == plain
     assert reachable_url("http", host, 1) == reachable
+
+
+def test_connections_send_small_pieces_at_once_whatever_loop_serves_them() -> None:
+    [bound] = bind_sockets("127.0.0.1", 0)
+    with bound, socket.create_connection(bound.getsockname()[:2]):
+        bound.setblocking(True)
+        accepted, _ = bound.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
