@@ -87,6 +87,9 @@ class Action:
     takes: str = ""
     """What may follow the word, as in ``:priority NUMBER``; empty: nothing does."""
     danger: Danger = "none"
+    on_row: bool = False
+    """Whether it is about the row under the cursor, or the job that is shown: without one there
+    is nothing it could do."""
     is_mutation: bool = False
     """Whether it changes anything at the coordinator; read-only mode drops those."""
     undo: str = ""
@@ -110,12 +113,52 @@ ACTIONS: tuple[Action, ...] = (
     Action("left", ("left", "h"), "left", "Sideways to the left, in long lines.", _OUTPUTS),
     Action("right", ("right",), "right", "Sideways to the right, in long lines.", _OUTPUTS),
     # opening
-    Action("open", ("enter",), "open", "Open the job under the cursor.", _on("jobs"), footer=1),
-    Action("open", ("enter",), "these jobs", "List the group's jobs.", _on("groups"), footer=1),
+    Action(
+        "open",
+        ("enter",),
+        "open",
+        "Open the job under the cursor.",
+        _on("jobs"),
+        footer=1,
+        on_row=True,
+    ),
+    Action(
+        "open",
+        ("enter",),
+        "these jobs",
+        "List the group's jobs.",
+        _on("groups"),
+        footer=1,
+        on_row=True,
+    ),
     Action("open", ("enter",), "choose", "Do what the cursor is on.", _on("welcome"), footer=1),
-    Action("open", ("enter",), "its jobs", "List the runner's jobs.", _on("runners"), footer=1),
-    Action("open", ("enter",), "its jobs", "List the queue's jobs.", _on("queues"), footer=1),
-    Action("open", ("enter",), "its jobs", "List the schedule's jobs.", _on("schedules"), footer=1),
+    Action(
+        "open",
+        ("enter",),
+        "its jobs",
+        "List the runner's jobs.",
+        _on("runners"),
+        footer=1,
+        on_row=True,
+    ),
+    Action(
+        "open",
+        ("enter",),
+        "its jobs",
+        "List the queue's jobs.",
+        _on("queues"),
+        footer=1,
+        on_row=True,
+    ),
+    Action(
+        "open",
+        ("enter",),
+        "its jobs",
+        "List the schedule's jobs.",
+        _on("schedules"),
+        footer=1,
+        on_row=True,
+    ),
     Action(
         "open",
         ("enter",),
@@ -123,8 +166,18 @@ ACTIONS: tuple[Action, ...] = (
         "Open the job the line is about.",
         _on("events", "late_writes"),
         footer=1,
+        on_row=True,
     ),
-    Action("output", ("l",), "output", "Its output, full screen.", _on("jobs"), "output", footer=2),
+    Action(
+        "output",
+        ("l",),
+        "output",
+        "Its output, full screen.",
+        _on("jobs"),
+        "output",
+        footer=2,
+        on_row=True,
+    ),
     Action("output", ("l",), "full", "Its output, full screen.", _on("job"), "output", footer=7),
     Action(
         "compare",
@@ -146,6 +199,7 @@ ACTIONS: tuple[Action, ...] = (
         _on("groups"),
         "output",
         footer=5,
+        on_row=True,
     ),
     # acting on jobs
     Action(
@@ -159,6 +213,7 @@ ACTIONS: tuple[Action, ...] = (
         is_mutation=True,
         undo="resubmit it",
         footer=3,
+        on_row=True,
     ),
     Action(
         "reassign",
@@ -171,6 +226,7 @@ ACTIONS: tuple[Action, ...] = (
         is_mutation=True,
         undo="reassign it back",
         footer=4,
+        on_row=True,
     ),
     Action(
         "resubmit",
@@ -183,6 +239,7 @@ ACTIONS: tuple[Action, ...] = (
         is_mutation=True,
         undo="stop the new job",
         footer=5,
+        on_row=True,
     ),
     Action(
         "resubmit",
@@ -195,6 +252,7 @@ ACTIONS: tuple[Action, ...] = (
         is_mutation=True,
         undo="stop the new jobs",
         footer=2,
+        on_row=True,
     ),
     Action(
         "edit",
@@ -207,6 +265,7 @@ ACTIONS: tuple[Action, ...] = (
         is_mutation=True,
         undo="stop the new job",
         footer=8,
+        on_row=True,
     ),
     Action(
         "edit",
@@ -219,6 +278,7 @@ ACTIONS: tuple[Action, ...] = (
         is_mutation=True,
         undo="stop the new job",
         footer=8,
+        on_row=True,
     ),
     Action(
         "priority",
@@ -231,6 +291,7 @@ ACTIONS: tuple[Action, ...] = (
         danger="typed",
         is_mutation=True,
         undo="set the old priority",
+        on_row=True,
     ),
     Action(
         "explain",
@@ -240,6 +301,7 @@ ACTIONS: tuple[Action, ...] = (
         _JOBS,
         "why",
         footer=6,
+        on_row=True,
     ),
     Action(
         "explain_group",
@@ -249,6 +311,7 @@ ACTIONS: tuple[Action, ...] = (
         _on("groups"),
         "why",
         footer=6,
+        on_row=True,
     ),
     Action(
         "start_job",
@@ -270,6 +333,7 @@ ACTIONS: tuple[Action, ...] = (
         "List the pieces in which a range is done; of a piece, go to its range.",
         _on("jobs", "job"),
         "pieces",
+        on_row=True,
     ),
     # acting on runners
     Action(
@@ -283,6 +347,7 @@ ACTIONS: tuple[Action, ...] = (
         is_mutation=True,
         undo="the same key ends a drain",
         footer=2,
+        on_row=True,
     ),
     Action(
         "move_jobs",
@@ -294,6 +359,7 @@ ACTIONS: tuple[Action, ...] = (
         is_mutation=True,
         undo="reassign them back",
         footer=3,
+        on_row=True,
     ),
     Action(
         "stop_jobs",
@@ -305,6 +371,7 @@ ACTIONS: tuple[Action, ...] = (
         is_mutation=True,
         undo="resubmit them",
         footer=4,
+        on_row=True,
     ),
     Action(
         "explain_runner",
@@ -314,6 +381,7 @@ ACTIONS: tuple[Action, ...] = (
         _on("runners"),
         "why",
         footer=5,
+        on_row=True,
     ),
     Action(
         "forget",
@@ -325,6 +393,7 @@ ACTIONS: tuple[Action, ...] = (
         danger="confirm",
         is_mutation=True,
         undo="it comes back by itself when it says hello",
+        on_row=True,
     ),
     # acting on queues
     Action(
@@ -337,6 +406,7 @@ ACTIONS: tuple[Action, ...] = (
         is_mutation=True,
         undo="the same key opens it",
         footer=2,
+        on_row=True,
     ),
     Action(
         "limit",
@@ -350,6 +420,7 @@ ACTIONS: tuple[Action, ...] = (
         is_mutation=True,
         undo="set the old limit",
         footer=3,
+        on_row=True,
     ),
     # acting on schedules
     Action(
@@ -362,6 +433,7 @@ ACTIONS: tuple[Action, ...] = (
         is_mutation=True,
         undo="the same key turns it back",
         footer=2,
+        on_row=True,
     ),
     Action(
         "explain_schedule",
@@ -371,6 +443,7 @@ ACTIONS: tuple[Action, ...] = (
         _on("schedules"),
         "when",
         footer=3,
+        on_row=True,
     ),
     # finding, choosing, ordering
     Action("filter", ("/",), "filter", "Filter the list.", _LISTS, "filter", footer=7),
@@ -387,7 +460,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("next_match", ("n",), "next", "To the next match.", _TAILS),
     Action("previous_match", ("N",), "previous", "To the match before.", _TAILS),
     Action(
-        "mark", ("space",), "mark", "Mark the job, or take the mark off.", _on("jobs"), footer=10
+        "mark",
+        ("space",),
+        "mark",
+        "Mark the job, or take the mark off.",
+        _on("jobs"),
+        footer=10,
+        on_row=True,
     ),
     Action(
         "mark_range",
@@ -395,6 +474,7 @@ ACTIONS: tuple[Action, ...] = (
         "mark range",
         "Begin a range of marks; pressed again it ends at the cursor.",
         _on("jobs"),
+        on_row=True,
     ),
     Action(
         "mark_all",
@@ -404,6 +484,7 @@ ACTIONS: tuple[Action, ...] = (
         _on("jobs"),
         "mark-all",
         footer=11,
+        on_row=True,
     ),
     Action(
         "clear_marks", ("\\",), "clear marks", "Take all marks off.", _on("jobs"), "clear-marks"
@@ -499,6 +580,7 @@ ACTIONS: tuple[Action, ...] = (
         _on("groups"),
         "copy",
         footer=3,
+        on_row=True,
     ),
     Action(
         "copy",
@@ -507,6 +589,7 @@ ACTIONS: tuple[Action, ...] = (
         "Copy what the cursor is on.",
         EVERYWHERE - {"groups", "welcome", "help"},
         "copy",
+        on_row=True,
     ),
     # going elsewhere
     Action(

@@ -153,7 +153,7 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
                 hint.key,
                 self._hint_words(hint),
                 is_right=hint.action.id == "help",
-                is_enabled=not self.desk.held_back(hint.action),
+                is_enabled=not self.why_not(hint.action),
             )
             for hint in self._told_keys
         ]
@@ -240,7 +240,7 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
         """Do what an action says, unless it is held back now."""
         if action.is_mutation and self.has_class(TOO_SMALL):
             return  # nothing is drawn: nobody sees what it would be done to
-        reason = self.desk.held_back(action)
+        reason = self.why_not(action)
         if reason:
             self.say(reason, "warn")
             return
@@ -249,6 +249,16 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
             method(argument)
         else:
             method()
+
+    def missing(self) -> str:
+        """What there would have to be for keys about a row or a job; empty: it is there."""
+        return ""
+
+    def why_not(self, action: Action) -> str:
+        """Why an action cannot be done now, in words; empty: it can."""
+        if action.on_row and (missing := self.missing()):
+            return f"{action.words}: {missing}"
+        return self.desk.held_back(action)
 
     def run_command(self, text: str) -> str:
         """Do what was typed after ``:``; what is wrong with it, or nothing."""

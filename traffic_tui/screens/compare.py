@@ -206,13 +206,10 @@ class CompareScreen(TableScreen):
         self._switch(1)
 
     def _switch(self, step: int) -> None:
-        if self.detail is None:
-            return
-        numbers = sorted(one.number for one in self.detail.attempts)[1:]
+        attempts = self.detail.attempts if self.detail is not None else []
+        numbers = sorted(one.number for one in attempts)[1:]
         newer = self._pair_numbers()[1]
-        if newer not in numbers:
-            return
-        place = numbers.index(newer) + step
+        place = numbers.index(newer) + step if newer else -1
         if not 0 <= place < len(numbers):
             self.say("there is no older try" if step < 0 else "there is no newer try")
             return
@@ -247,8 +244,7 @@ class CompareScreen(TableScreen):
 
     def do_output(self) -> None:
         pair = self.pair()
-        if pair is not None:
-            self.desk.navigator.show_output(self.number, pair[1].number)
+        self.desk.navigator.show_output(self.number, pair[1].number if pair is not None else 0)
 
     def do_copy(self) -> None:
         key = self.table.cursor_key

@@ -130,7 +130,7 @@ class ListScreen(TableScreen, Generic[View]):
         self._filter_bar.set_filter(text)
 
     def do_back(self) -> None:
-        """First the marks and the filter go, then the screen."""
+        """First the filter goes, then the screen."""
         if self.filter_text:
             self.set_filter("")
         else:
@@ -165,7 +165,9 @@ class ListScreen(TableScreen, Generic[View]):
         self.use_order(self.orders[names[place]])
 
     def do_reverse(self) -> None:
-        if self.order is not None:
+        if self.order is None:
+            self.say("this list has one order", "plain")
+        else:
             self.use_order(self.order.reversed())
 
     def use_order(self, order: SortOrder[Any]) -> None:

@@ -20,6 +20,9 @@ class TableScreen(TrafficScreen):
     def main_widget(self) -> Widget | None:
         return self.table
 
+    def missing(self) -> str:
+        return "" if self.table.keys else "nothing is listed here"
+
     def do_down(self) -> None:
         self.table.action_move(1)
 

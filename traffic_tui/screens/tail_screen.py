@@ -138,6 +138,9 @@ class TailScreen(TakingAlong):
     def main_widget(self) -> Widget | None:
         return self.view
 
+    def missing(self) -> str:
+        return "" if self.detail is not None else "the job is not loaded yet"
+
     def tick(self) -> None:
         self._tail.tick()
         self._look_why_it_waits()
@@ -203,16 +206,22 @@ class TailScreen(TakingAlong):
         self.view.action_aside(1)
 
     def do_follow(self) -> None:
-        self.view.action_follow()
+        if self.attempt() is None:
+            self.say("no try was made yet")
+        else:
+            self.view.action_follow()
 
     def do_wrap(self) -> None:
         self.view.action_wrap()
+        self.say(f"long lines are {'wrapped' if self.view.is_wrapped else 'cut'}")
 
     def do_times(self) -> None:
         self.view.action_times()
+        self.say(f"times of arrival are {'shown' if self.view.has_times else 'hidden'}")
 
     def do_colours(self) -> None:
         self.view.action_colours()
+        self.say(f"the job's own colours are {'shown' if self.view.has_colours else 'left out'}")
 
     def do_mark_line(self) -> None:
         self.view.action_mark()
