@@ -94,10 +94,13 @@ class Event(NamedTuple):
         return (self.job,) if self.job else ()
 
 
+NoticeKind: TypeAlias = Literal["progress", "output", "runner", "queue"]
+
+
 class Notice(NamedTuple):
     """Something that changed but is no fact to keep: progress, output, a beat. Never resumed."""
 
-    kind: Literal["progress", "output", "runner", "queue"]
+    kind: NoticeKind
     job: int = 0
     attempt: int = 0
     runner: int = 0

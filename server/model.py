@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,50 +27,37 @@ JobState: TypeAlias = Literal[
     "stopped",
     "expired",
 ]
-JOB_STATES: tuple[JobState, ...] = (
-    "scheduled",
-    "pending",
-    "claimed",
-    "in_progress",
-    "stopping",
-    "completed",
-    "failed",
-    "stopped",
-    "expired",
-)
+JOB_STATES: tuple[JobState, ...] = get_args(JobState)
+"""The database knows a state, as other words here, by its place in the list."""
 WAITING_STATES: frozenset[JobState] = frozenset({"scheduled", "pending"})
 ACTIVE_STATES: frozenset[JobState] = frozenset({"claimed", "in_progress", "stopping"})
 FINAL_STATES: frozenset[JobState] = frozenset({"completed", "failed", "stopped", "expired"})
 
 AttemptState: TypeAlias = Literal["offered", "running", "ending", "abandoned", "ended"]
-ATTEMPT_STATES: tuple[AttemptState, ...] = ("offered", "running", "ending", "abandoned", "ended")
+ATTEMPT_STATES: tuple[AttemptState, ...] = get_args(AttemptState)
 """All but the last hold a slot of their runner."""
 
 OutcomeKind: TypeAlias = Literal[
     "success", "error", "timeout", "cancelled", "lost", "refused", "retry"
 ]
-OUTCOME_KINDS: tuple[OutcomeKind, ...] = (
-    "success",
-    "error",
-    "timeout",
-    "cancelled",
-    "lost",
-    "refused",
-    "retry",
-)
+OUTCOME_KINDS: tuple[OutcomeKind, ...] = get_args(OutcomeKind)
 
 Wanted: TypeAlias = Literal["run", "stop", "move"]
 """What the operator wants of a job: that it runs, stops, or goes on somewhere else."""
-WANTED: tuple[Wanted, ...] = ("run", "stop", "move")
+WANTED: tuple[Wanted, ...] = get_args(Wanted)
 
 RangePolicy: TypeAlias = Literal["all", "missing"]
 """Whether to do a whole range, or what no other job over the same has done or is doing."""
 
 Stream: TypeAlias = Literal["stdout", "stderr", "console"]
-STREAMS: tuple[Stream, ...] = ("stdout", "stderr", "console")
+STREAMS: tuple[Stream, ...] = get_args(Stream)
+
+RunnerState: TypeAlias = Literal[
+    "ok", "quiet", "suspect", "faulty", "lost", "draining", "drained", "gone"
+]
 
 Role: TypeAlias = Literal["submit", "runner", "read-only", "operator", "admin"]
-ROLES: tuple[Role, ...] = ("submit", "runner", "read-only", "operator", "admin")
+ROLES: tuple[Role, ...] = get_args(Role)
 
 MAX_REASON = 500
 MAX_NAME = 200

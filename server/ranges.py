@@ -7,7 +7,7 @@ is forgotten; property tests hold them to that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from server.errors import InvalidInput
 
@@ -19,7 +19,7 @@ MAX_CURSOR: Final = 2**63 - 1
 
 SpanKind: TypeAlias = Literal["covered", "elsewhere", "too_old"]
 """Done by a piece of this job, seen to by another job, or older than is asked for."""
-SPAN_KINDS: tuple[SpanKind, ...] = ("covered", "elsewhere", "too_old")
+SPAN_KINDS: tuple[SpanKind, ...] = get_args(SpanKind)
 
 SegmentState: TypeAlias = Literal[
     "covered", "running", "waiting", "missing", "elsewhere", "too_old"

@@ -7,7 +7,7 @@ it, so that they cannot disagree. It knows nothing of Textual.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,20 +26,7 @@ Scope: TypeAlias = Literal[
     "welcome",
     "help",
 ]
-SCOPES: tuple[Scope, ...] = (
-    "jobs",
-    "groups",
-    "job",
-    "compare",
-    "output",
-    "runners",
-    "queues",
-    "schedules",
-    "events",
-    "late_writes",
-    "welcome",
-    "help",
-)
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 SCOPE_WORDS: dict[Scope, str] = {
     "jobs": "Jobs",
     "groups": "Jobs by cause",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from server.coordinator import claim, sessions
 from server.coordinator.calls import Calls
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 
     from server.coordinator.memory import Presence
     from server.coordinator.results import Assigned, Introduction, Said, Told
-    from server.model import Attempt, Outcome, Progress, Runner, Session
+    from server.model import Attempt, Outcome, Progress, Runner, RunnerState, Session
     from server.store.base import Tx
-
-
-RunnerState = Literal["ok", "suspect", "faulty", "lost", "draining", "drained", "gone"]
 
 
 class RunnerCalls(Calls):

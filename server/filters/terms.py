@@ -7,7 +7,7 @@ property test holds that both choose the same jobs.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from server.filters.causes import cause_of
 from server.filters.patterns import Pattern, argument_matches, fold
@@ -23,25 +23,9 @@ NumberField = Literal["number", "priority", "try", "progress", "parent"]
 AgeField = Literal["age", "for", "quiet"]
 Operator = Literal["<", "<=", ">", ">=", "="]
 
-TEXT_FIELDS: Final[tuple[TextField, ...]] = (
-    "id",
-    "type",
-    "queue",
-    "runner",
-    "owner",
-    "origin",
-    "schedule",
-    "error",
-    "cause",
-)
-NUMBER_FIELDS: Final[tuple[NumberField, ...]] = (
-    "number",
-    "priority",
-    "try",
-    "progress",
-    "parent",
-)
-AGE_FIELDS: Final[tuple[AgeField, ...]] = ("age", "for", "quiet")
+TEXT_FIELDS: Final[tuple[TextField, ...]] = get_args(TextField)
+NUMBER_FIELDS: Final[tuple[NumberField, ...]] = get_args(NumberField)
+AGE_FIELDS: Final[tuple[AgeField, ...]] = get_args(AgeField)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,11 @@ from server.wire.operator import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Literal
 
     from server.coordinator.results import Explanation
     from server.events import Event, Notice
     from server.keyring import KeyEntry
-    from server.model import Queue, Runner
+    from server.model import Queue, Runner, RunnerState
     from server.store.base import Flow, LateWrite, QueueWork, RunnerWork
 
 RUNNER_STATES: tuple[RunnerState, ...] = (
@@ -44,9 +43,6 @@ RUNNER_STATES: tuple[RunnerState, ...] = (
 FLOW_BUCKET_MINUTES = 5
 FLOW_BUCKETS = 12
 NO_FLOW = QueueFlow((0,) * FLOW_BUCKETS, (0,) * FLOW_BUCKETS, 0, 0)
-
-if TYPE_CHECKING:
-    RunnerState = Literal["ok", "quiet", "suspect", "faulty", "lost", "draining", "drained", "gone"]
 
 
 class Names(NamedTuple):

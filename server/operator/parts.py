@@ -12,8 +12,7 @@ from server.roles import sees_only_own
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
     from server.keyring import Keyring
-    from server.model import Actor, Job, Runner
-    from server.operator.line_views import RunnerState
+    from server.model import Actor, Job, Runner, RunnerState
     from server.store.base import Reads, RunnerWork
 
 

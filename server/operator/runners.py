@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
     from server.coordinator import Coordinator
     from server.keyring import Keyring
-    from server.model import Actor, Queue, Runner
-    from server.operator.line_views import RunnerState
+    from server.model import Actor, Queue, Runner, RunnerState
     from server.store.base import Reads, RunnerWork
     from server.wire.operator import (
         DrainRequest,

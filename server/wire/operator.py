@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from server.events import NoticeKind
 from server.model import (
     MAX_NAME,
     MAX_PRIORITY,
@@ -16,7 +17,10 @@ from server.model import (
     OutcomeKind,
     RangePolicy,
     Role,
+    RunnerState,
+    Wanted,
 )
+from server.placement import VerdictKind
 from server.ranges import SegmentState
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
@@ -207,7 +211,7 @@ class JobView(View, kw_only=True):
     error: ErrorView | None
     owner: str
     origin: str
-    wanted: Literal["run", "stop", "move"]
+    wanted: Wanted
     schedule: str = ""
     """Name of the schedule that made it; empty: none did."""
 
@@ -429,7 +433,7 @@ class RunnerView(View):
     id: str
     name: str
     protocol: str
-    state: Literal["ok", "quiet", "suspect", "faulty", "lost", "draining", "drained", "gone"]
+    state: RunnerState
     capacity: int
     busy: int
     types: list[str]
@@ -511,20 +515,7 @@ class VerdictView(View):
     """Why one runner will, or will not, take a job."""
 
     runner: RunnerRef
-    verdict: Literal[
-        "eligible",
-        "type",
-        "label",
-        "slot",
-        "limit",
-        "pause",
-        "schedule",
-        "pin",
-        "draining",
-        "disconnected",
-        "faulty",
-        "withheld",
-    ]
+    verdict: VerdictKind
     detail: str
 
 
@@ -617,7 +608,7 @@ class ErrorBody(View):
 class NoticeView(View):
     """A change that is no event: sent to live subscribers without an id, never resumed."""
 
-    kind: Literal["progress", "output", "runner", "queue"]
+    kind: NoticeKind
     number: int = 0
     attempt: int = 0
     runner: str = ""

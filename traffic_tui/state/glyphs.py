@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from server.model import JobState
+    from server.model import JobState, RunnerState
 
 Role: TypeAlias = Literal[
     "plain",
@@ -29,9 +29,6 @@ Role: TypeAlias = Literal[
 STATE_ROLES: tuple[Role, ...] = ("active", "waiting", "good", "warn", "bad", "muted", "place")
 """Roles a theme gives a colour; ``plain`` and ``title`` follow the foreground."""
 
-RunnerState: TypeAlias = Literal[
-    "ok", "quiet", "suspect", "faulty", "lost", "draining", "drained", "gone"
-]
 QueueState: TypeAlias = Literal["open", "paused", "late"]
 ScheduleState: TypeAlias = Literal["on", "paused"]
 

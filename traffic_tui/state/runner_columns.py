@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.columns import EMPTY, UNBOUNDED, WIDE_FROM, Cell, Column
 from traffic_tui.state.formats import age, bar, count, marked_age, share, sparkline
-from traffic_tui.state.glyphs import RUNNER_MARKS, Role, RunnerState
+from traffic_tui.state.glyphs import RUNNER_MARKS, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from server.model import RunnerState
     from server.wire.operator import RunnerView
     from traffic_tui.state.row_context import RowContext
 
