@@ -225,14 +225,23 @@ class CoordinatorServer:
         self._end_with("the coordinator", self.coordinator.stop)
 
     async def _start_http(self, sockets: list[socket.socket], room: FileRoom) -> None:
-        protocols = build_protocols(self.operator, self.settings, self.folder, self._environment)
+        def takes(descriptor: int) -> bool:
+            """Whether a connection that came in with this descriptor may stay."""
+            if room.takes(descriptor):
+                return True
+            app.metrics.count_refused_connection()
+            return False
+
+        protocols = build_protocols(
+            self.operator, self.settings, self.folder, self._environment, takes
+        )
         app = HttpApp(self.operator, protocols.surfaces)
         http = HttpServer(
             app,
             sockets,
             self.settings.server.tls,
-            room=room,
-            on_refused=app.metrics.count_refused_connection,
+            takes=takes,
+            look=room.look,
             on_end=self._fail,
         )
         self._end_with("the HTTP server", http.stop)

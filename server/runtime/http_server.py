@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from server.http.bounded_protocol import HEAD_SECONDS, BoundedHttpProtocol
+from server.http.bounded_protocol import BoundedHttpProtocol
 from server.http.keepalive import KeptAliveWebSocket
 from server.runtime.problems import RuntimeProblem
+from server.tls_door import TlsDoor
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Generator, Sequence
 
-    from server.runtime.open_files import FileRoom
     from server.settings import TlsSettings
 
 GRACE_SECONDS = 1
 """How long requests under way may take once the coordinator stops. Streams are ended before."""
 KEEP_ALIVE_SECONDS = 75
-HANDSHAKE_SECONDS = HEAD_SECONDS
 PING_SECONDS = 2.0
 SILENCE_SECONDS = 10.0
 """A WebSocket from which nothing, not even a pong, came for so long is cut."""
@@ -37,9 +36,12 @@ logger = logging.getLogger(__name__)
 class _Uvicorn(uvicorn.Server):
     """Leaves signals to whoever owns the process, and says when it serves."""
 
-    def __init__(self, config: uvicorn.Config, room: FileRoom) -> None:
+    def __init__(
+        self, config: uvicorn.Config, takes: Callable[[int], bool], look: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._room = room
+        self._takes = takes
+        self._look = look
         self.servers = []
         self.is_serving = asyncio.Event()
         self._is_told_to_end = asyncio.Event()
@@ -51,7 +53,7 @@ class _Uvicorn(uvicorn.Server):
     async def main_loop(self) -> None:
         """Once a second for the date in answers, not ten times to see whether it is to end."""
         while not await self.on_tick(0):
-            self._room.look()
+            self._look()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._is_told_to_end.wait()
@@ -61,16 +63,15 @@ class _Uvicorn(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, but whoever is silent where TLS begins is not waited for four times as long
-        as whoever is silent after that."""
+        """As uvicorn's, but over TLS whom there is no room for does not come to the handshake."""
         loop, config = asyncio.get_running_loop(), self.config
         for bound in sockets or ():
+            if config.ssl is not None:
+                door = TlsDoor(bound, self._new_protocol, config.ssl, self._takes)
+                self.servers.append(door)  # type: ignore[arg-type]  # it can all that is asked
+                continue
             server = await loop.create_server(
-                self._new_protocol,
-                sock=bound,
-                ssl=config.ssl,
-                backlog=config.backlog,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS if config.ssl is not None else None,
+                self._new_protocol, sock=bound, backlog=config.backlog
             )
             self.servers.append(server)
         self.started = True
@@ -86,8 +87,8 @@ class HttpServer:
     """Serves an ASGI application until stopped.
 
     Args:
-        room: how many connections there may be.
-        on_refused: called for each connection that was one too many.
+        takes: whether a connection that came in with this descriptor may stay.
+        look: called once a second.
         on_end: called with what went wrong when it ends without having been asked to.
     """
 
@@ -97,13 +98,13 @@ class HttpServer:
         sockets: Sequence[socket.socket],
         tls: TlsSettings,
         *,
-        room: FileRoom,
-        on_refused: Callable[[], None],
+        takes: Callable[[int], bool],
+        look: Callable[[], None],
         on_end: Callable[[BaseException], None],
     ) -> None:
         self._sockets = list(sockets)
-        protocol = _protocol_within(room, on_refused)
-        self._server = _Uvicorn(_config(app, tls, protocol), room)
+        protocol = _protocol_that_asks(takes)
+        self._server = _Uvicorn(_config(app, tls, protocol), takes, look)
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
@@ -147,20 +148,16 @@ class HttpServer:
         self._on_end(error or RuntimeProblem("the HTTP server ended by itself"))
 
 
-def _protocol_within(room: FileRoom, on_refused: Callable[[], None]) -> type[BoundedHttpProtocol]:
-    """The protocol of connections, of which no more stay than there is room for.
-
-    Over TLS nothing is known of a connection before its handshake is over. So one that is silent
-    there holds a file for :data:`HANDSHAKE_SECONDS`, kept back or not.
-    """
+def _protocol_that_asks(takes: Callable[[int], bool]) -> type[BoundedHttpProtocol]:
+    """The protocol of connections, of which no more stay than there is room for."""
 
     class RoomyHttpProtocol(BoundedHttpProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             connection = transport.get_extra_info("socket")
-            if connection is None or room.takes(connection.fileno()):
+            is_asked_for = self.config.ssl is not None  # before its handshake
+            if connection is None or is_asked_for or takes(connection.fileno()):
                 super().connection_made(transport)
                 return
-            on_refused()
             self.transport = transport
             transport.abort()
 

@@ -18,7 +18,7 @@ from server.protocols.runpack.app import RunpackApp
 from server.runtime.treadmill import build_treadmill
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from server.operator import OperatorApi
@@ -36,13 +36,18 @@ class Protocols(NamedTuple):
 
 
 def build_protocols(
-    api: OperatorApi, settings: Settings, folder: Path | None, environment: Mapping[str, str]
+    api: OperatorApi,
+    settings: Settings,
+    folder: Path | None,
+    environment: Mapping[str, str],
+    takes: Callable[[int], bool],
 ) -> Protocols:
     """The protocols of a configuration.
 
     Args:
         folder: the data folder, for what a protocol has to find again after a crash.
         environment: where tokens are looked up.
+        takes: whether a connection that came in with this descriptor may stay.
     """
     coordinator, keyring = api.coordinator, api.keyring
     surfaces = [
@@ -68,5 +73,6 @@ def build_protocols(
         # gRPC is loaded where it is served.
         from server.protocols.workernator.service import WorkernatorService
 
-        services.append(WorkernatorService(coordinator, settings.protocols.workernator))
+        workernator = settings.protocols.workernator
+        services.append(WorkernatorService(coordinator, workernator, takes))
     return Protocols(surfaces, services)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from server import tls_door
 from server.discovery import find_running
-from server.runtime import CoordinatorThread, http_server
+from server.runtime import CoordinatorThread
+from server.runtime.open_files import FileRoom
 from server.settings import Settings, TlsSettings
 from traffic_tui.client.base import ClientError, Unreachable
 from traffic_tui.client.http import HttpClient
@@ -52,19 +54,37 @@ def secured(folder: Path, certificate: Path, client_ca: str = "") -> Coordinator
     return CoordinatorThread(settings, folder / "data", on_crash=crashes.append)
 
 
+async def is_cut_off(port: int) -> bool:
+    """Whether somebody who connects and is silent is cut off."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read(1) == b""
+    writer.close()
+    return True
+
+
 async def test_whoever_is_silent_where_tls_begins_is_cut_off(
     tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_server, "HANDSHAKE_SECONDS", 0.2)
+    monkeypatch.setattr(tls_door, "HANDSHAKE_SECONDS", 0.2)
     thread = secured(tmp_path, certificate)
     thread.start()
     try:
-        port = int(thread.server.url.rpartition(":")[2])
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        async with asyncio.timeout(20):
-            with contextlib.suppress(ConnectionError):
-                assert await reader.read(1) == b""
-        writer.close()
+        assert await is_cut_off(int(thread.server.url.rpartition(":")[2]))
+    finally:
+        thread.stop()
+
+
+async def test_whom_there_is_no_room_for_does_not_come_to_the_handshake(
+    tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_door, "HANDSHAKE_SECONDS", 1_000)
+    monkeypatch.setattr(FileRoom, "takes", lambda room, descriptor: False)
+    thread = secured(tmp_path, certificate)
+    thread.start()
+    try:
+        assert await is_cut_off(int(thread.server.url.rpartition(":")[2]))
     finally:
         thread.stop()
 

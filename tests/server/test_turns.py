@@ -11,7 +11,6 @@ from server.http.keepalive import KeptAliveWebSocket
 from server.protocols.rrq.connection import dial
 from server.runtime.http_server import HttpServer
 from server.runtime.loops import new_event_loop
-from server.runtime.open_files import FileRoom
 from server.settings import TlsSettings
 from server.wire.rrq_address import Address
 from server.wire.rrq_frames import frame_bytes
@@ -103,8 +102,8 @@ def test_frames_of_a_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
             app,
             [listener],
             TlsSettings(),
-            room=FileRoom(65_536),
-            on_refused=lambda: None,
+            takes=lambda descriptor: True,
+            look=lambda: None,
             on_end=lambda error: None,
         )
         await server.start()

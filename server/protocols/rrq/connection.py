@@ -7,6 +7,7 @@ import select
 import socket
 from typing import TYPE_CHECKING, cast
 
+from server.tcp import keep_alive
 from server.turns import let_others_read
 from server.wire.rrq_frames import FrameCutter, FramingError
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from server.wire.rrq_address import Address
     from server.wire.rrq_frames import Frame
 
-KEEP_ALIVE_SECONDS = 15
-"""After so much silence a peer on another box is asked whether it is still there."""
-KEEP_ALIVE_PROBES = 3
 MAX_EARLY_BYTES = 1024 * 1024
 """Of what comes before anybody attends: a runner that was asked nothing has nothing to say."""
 _HUNG_UP = getattr(select, "POLLRDHUP", 0)  # elsewhere the loop tells, a moment later
@@ -163,11 +161,4 @@ async def dial(address: Address, *, seconds: float) -> Connection:
 def _tune(peer: socket.socket) -> None:
     """Requests leave at once, and a box that went away without a word is noticed."""
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (
-        ("TCP_KEEPIDLE", KEEP_ALIVE_SECONDS),
-        ("TCP_KEEPINTVL", KEEP_ALIVE_SECONDS // 3),
-        ("TCP_KEEPCNT", KEEP_ALIVE_PROBES),
-    ):
-        if hasattr(socket, name):  # named otherwise, or missing, on other systems
-            peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    keep_alive(peer)

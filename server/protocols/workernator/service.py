@@ -21,6 +21,8 @@ from server.protocols.workernator.tls import server_context
 from server.protocols.workernator.watch import JobWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from grpclib.server import Stream
 
     from server.coordinator import Coordinator
@@ -38,12 +40,19 @@ class WorkernatorService:
 
     Args:
         settings: the port, the files, and who may do what.
+        takes: whether a connection that came in with this descriptor may stay.
     """
 
     name = "workernator"
 
-    def __init__(self, coordinator: Coordinator, settings: WorkernatorSettings) -> None:
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        settings: WorkernatorSettings,
+        takes: Callable[[int], bool],
+    ) -> None:
         self._settings = settings
+        self._takes = takes
         self._watch = JobWatch(coordinator.bus)
         self._calls = Calls(coordinator, self._watch)
         self._coordinator = coordinator
@@ -68,7 +77,7 @@ class WorkernatorService:
         listener = _listen(settings)
         self.port = listener.getsockname()[1]
         self._server = ManyStreamsServer(ServerReflection.extend(services))
-        await self._server.start(sock=listener, ssl=context)
+        self._server.listen(listener, context, self._takes)
         self._upkeep.keep("news of jobs", self._watch.run)
         logger.info("Workernator's clients are served on %s:%d", settings.host, self.port)
 

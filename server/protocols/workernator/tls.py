@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 from typing import TYPE_CHECKING
 
 from server.errors import TrafficError
+from server.repeats import Repeats
 
 if TYPE_CHECKING:
     from server.settings import WorkernatorSettings
@@ -19,17 +21,26 @@ KEY_USAGE_ADVICE = (
 logger = logging.getLogger(__name__)
 
 
-class ReportingSSLObject(ssl.SSLObject):
-    """Says why a handshake failed: the event loop alone would drop it without a word."""
+def reporting_ssl_object() -> type[ssl.SSLObject]:
+    """One that says why a handshake failed: the event loop alone would drop it without a word.
 
-    def do_handshake(self) -> None:
-        try:
-            super().do_handshake()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise
-        except ssl.SSLError as error:
-            logger.warning("a client was refused: %s", refusal_words(error))
-            raise
+    Once a minute for each reason: no key is needed to fail.
+    """
+    repeats = Repeats()
+
+    class ReportingSSLObject(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError as error:
+                words = refusal_words(error)
+                if repeats.is_news(words, time.monotonic()):
+                    logger.warning("a client was refused: %s", words)
+                raise
+
+    return ReportingSSLObject
 
 
 def refusal_words(error: ssl.SSLError) -> str:
@@ -53,7 +64,7 @@ def server_context(settings: WorkernatorSettings) -> ssl.SSLContext:
         TrafficError: the files cannot be used, in words.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.sslobject_class = ReportingSSLObject
+    context.sslobject_class = reporting_ssl_object()
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
     context.set_alpn_protocols(["h2"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,13 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 from grpc_tools import protoc
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import ConnectionTerminated, ResponseReceived, TrailersReceived
 
+from server import tls_door
 from server.protocols.workernator.messages import MAX_MESSAGE_BYTES
+from server.runtime.open_files import FileRoom
 from server.runtime.problems import RuntimeProblem
 from server.wire.workernator import final_pb2
 from tests.protocols.workernator.world import FINAL, World, a_world
@@ -67,6 +73,106 @@ async def test_rubbish_ends_its_own_connection_alone(world: World, data: bytes) 
         f"{FINAL}Status", final_pb2.JobStatusRequest(id="x")
     )
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+REQUEST: list[tuple[bytes, bytes]] = [
+    (b":method", b"POST"),
+    (b":scheme", b"https"),
+    (b":path", f"{FINAL}Status".encode()),
+    (b":authority", b"localhost"),
+    (b"content-type", b"application/grpc"),
+    (b"te", b"trailers"),
+    (b"x-name", "Zoë".encode()),
+]
+UNKNOWN_FRAME = b"\0\0\1\x7a\0\0\0\0\0x"
+
+
+async def test_what_is_odd_in_http_2_does_not_end_a_connection(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = H2Connection(H2Configuration(header_encoding=None))
+    client.initiate_connection()
+    preface = client.data_to_send()
+    client.send_headers(1, REQUEST)
+    client.send_data(1, b"\0\0\0\0\0", end_stream=True)
+    reader, writer = await asyncio.open_connection(
+        "localhost", world.port, ssl=client_context(world)
+    )
+    writer.write(preface + UNKNOWN_FRAME + client.data_to_send() + UNKNOWN_FRAME)
+    status = b""
+    async with asyncio.timeout(20):
+        while not status:
+            data = await reader.read(65_536)
+            assert data, "the connection has ended"
+            for event in client.receive_data(data):
+                assert not isinstance(event, ConnectionTerminated)
+                if isinstance(event, ResponseReceived | TrailersReceived):
+                    status = dict(event.headers).get(b"grpc-status", b"")
+    assert int(status) == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    writer.close()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_request_without_a_path_is_not_left_unanswered(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = H2Configuration(header_encoding=None, validate_outbound_headers=False)
+    client = H2Connection(settings)
+    client.initiate_connection()
+    client.send_headers(1, [pair for pair in REQUEST if pair[0] != b":path"], end_stream=True)
+    reader, writer = await asyncio.open_connection(
+        "localhost", world.port, ssl=client_context(world)
+    )
+    writer.write(client.data_to_send())
+    async with asyncio.timeout(20):
+        await reader.read()  # to its end
+    writer.close()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def client_context(world: World) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(world.certificates / "ca.pem"))
+    context.load_cert_chain(world.certificates / "alice.pem", world.certificates / "alice.key")
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+async def test_whoever_is_silent_where_tls_begins_is_cut_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_door, "HANDSHAKE_SECONDS", 0.2)
+    assert await is_cut_off(world.port)
+
+
+async def test_whom_there_is_no_room_for_does_not_come_to_the_handshake(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_door, "HANDSHAKE_SECONDS", 1_000)
+    monkeypatch.setattr(FileRoom, "takes", lambda room, descriptor: False)
+    assert await is_cut_off(world.port)
+
+
+async def is_cut_off(port: int) -> bool:
+    """Whether somebody who connects and is silent is cut off."""
+    reader, writer = await asyncio.open_connection("localhost", port)
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read(1) == b""
+    writer.close()
+    return True
+
+
+async def test_handshakes_that_fail_do_not_fill_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        reader, writer = await asyncio.open_connection("localhost", world.port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+    said = [record for record in caplog.records if "a client was refused" in record.message]
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize(
