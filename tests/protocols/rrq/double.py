@@ -11,9 +11,13 @@ import msgspec
 
 from server.wire.rrq_address import Address
 from tests.ports import free_port
+from tests.protocols.rrq.world import a_world, dialled, settings_with
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.protocols.rrq.world import World
 
 SECONDS = 10.0
 
@@ -113,3 +117,12 @@ async def a_double() -> AsyncIterator[Double]:
         yield double
     finally:
         await double.close()
+
+
+@asynccontextmanager
+async def dialling(folder: Path, **group: Any) -> AsyncIterator[tuple[Double, World]]:
+    """A double, and a coordinator whose group ``py`` dials it."""
+    async with a_double() as runner:
+        settings = settings_with(py=dialled(runner.address, **group))
+        async with a_world(folder, settings) as world:
+            yield runner, world

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from server.settings import LeaseSettings
-from tests.protocols.rrq.double import a_double
+from tests.protocols.rrq.double import a_double, dialling
 from tests.protocols.rrq.world import SAM, a_world, dialled, settings_with
 
 if TYPE_CHECKING:
@@ -71,10 +71,7 @@ async def test_others_are_taken_once_they_are_gone(tmp_path: Path) -> None:
 
 async def test_a_job_beside_one_that_was_given_up_is_not_charged(tmp_path: Path) -> None:
     """What was given up may have been what broke the connection."""
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         silent = await world.one("py#x", timeout_ms=200)
         other = await world.one("py#y")
         sent = {one.payload["job_id"]: one for one in await runner.requests_for(2)}

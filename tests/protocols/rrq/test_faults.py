@@ -12,7 +12,7 @@ from server.coordinator import Coordinator
 from server.errors import Busy, DiskFull
 from server.protocols.rrq import service as rrq_service
 from server.wire.rrq_frames import MAX_FRAME_BYTES
-from tests.protocols.rrq.double import a_double
+from tests.protocols.rrq.double import a_double, dialling
 from tests.protocols.rrq.world import SAM, a_world, dialled, eventually, settings_with
 
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 
 async def test_every_field_is_sent_with_explicit_nulls(tmp_path: Path) -> None:
     """A1.2: version, ids, bare handler, the queue's whole key, a deadline."""
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#greet", params={"to": "ann"}, queue="mail", timeout_ms=60_000)
         sent = await runner.request()
         runner.answer(sent, result={"ok": True})
@@ -54,10 +51,7 @@ async def test_every_field_is_sent_with_explicit_nulls(tmp_path: Path) -> None:
 
 async def test_an_idle_runner_is_given_a_job_by_the_commit_that_brings_it(tmp_path: Path) -> None:
     commits: list[list[str]] = []
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         first = await world.one("py#x")
         runner.answer(await runner.request())
         await world.ended(first)
@@ -72,10 +66,7 @@ async def test_an_idle_runner_is_given_a_job_by_the_commit_that_brings_it(tmp_pa
 
 async def test_traces_and_correlation_go_through_untouched(tmp_path: Path) -> None:
     trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         await world.one("py#x", trace_context=trace, correlation={"order": "7"})
         sent = await runner.request()
     assert sent.payload["context"]["trace_context"] == trace
@@ -83,10 +74,7 @@ async def test_traces_and_correlation_go_through_untouched(tmp_path: Path) -> No
 
 
 async def test_protocol_1_has_args_and_kwargs(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address, protocol="1"))) as world,
-    ):
+    async with dialling(tmp_path, protocol="1") as (runner, world):
         cases: tuple[tuple[Any, list[Any], dict[str, Any]], ...] = (
             ({"a": 1}, [], {"a": 1}),
             ([1, 2], [1, 2], {}),
@@ -103,10 +91,7 @@ async def test_protocol_1_has_args_and_kwargs(tmp_path: Path) -> None:
 
 
 async def test_answers_are_matched_in_any_order(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         jobs = await world.submit(*["py#x"] * 5)
         sent = await runner.requests_for(5)
         for one in reversed(sent):
@@ -117,10 +102,7 @@ async def test_answers_are_matched_in_any_order(tmp_path: Path) -> None:
 
 
 async def test_no_more_than_max_in_flight(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address, max_in_flight=2))) as world,
-    ):
+    async with dialling(tmp_path, max_in_flight=2) as (runner, world):
         jobs = await world.submit(*["py#x"] * 3)
         first, second = await runner.requests_for(2)
         await world.running(jobs[1])
@@ -134,10 +116,7 @@ async def test_no_more_than_max_in_flight(tmp_path: Path) -> None:
 
 
 async def test_an_oversized_answer_fails_its_own_job_and_no_other(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         big, small = await world.submit("py#big", "py#small", max_attempts=5)
         sent = {one.payload["job_id"]: one for one in await runner.requests_for(2)}
         runner.answer(sent[big.uuid], result="x" * (MAX_FRAME_BYTES + 1))
@@ -149,10 +128,7 @@ async def test_an_oversized_answer_fails_its_own_job_and_no_other(tmp_path: Path
 
 
 async def test_an_oversized_request_is_not_sent(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         big = await world.one("py#big", params={"x": "x" * MAX_FRAME_BYTES})
         assert (await world.outcome(big)).type == "request_too_large"
         small = await world.one("py#small")
@@ -161,10 +137,7 @@ async def test_an_oversized_request_is_not_sent(tmp_path: Path) -> None:
 
 
 async def test_an_answer_to_another_job_counts_against_the_request(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         wrong, right = await world.submit("py#x", "py#y")
         sent = {one.payload["job_id"]: one for one in await runner.requests_for(2)}
         runner.answer(sent[wrong.uuid], job_id="somebody-else")
@@ -175,10 +148,7 @@ async def test_an_answer_to_another_job_counts_against_the_request(tmp_path: Pat
 
 
 async def test_an_answer_without_a_request_id_fails_the_only_request(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#x")
         sent = await runner.request()
         runner.answer(sent, request_id=..., job_id=...)
@@ -188,10 +158,7 @@ async def test_an_answer_without_a_request_id_fails_the_only_request(tmp_path: P
 async def test_an_answer_that_could_be_anybodys_costs_the_connection_and_charges_nobody(
     tmp_path: Path,
 ) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         jobs = await world.submit("py#x", "py#y")
         sent = await runner.requests_for(2)
         runner.answer(sent[0], request_id=None, job_id=None)
@@ -204,10 +171,7 @@ async def test_an_answer_that_could_be_anybodys_costs_the_connection_and_charges
 
 
 async def test_an_answer_to_nothing_is_ignored_and_told(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         await world.connected("py/0")
         await eventually(lambda: bool(runner.connections), "it is connected")
         runner.say({"type": "response", "payload": {"status": "success"}}, runner.connections[0])
@@ -221,10 +185,7 @@ async def test_an_answer_to_nothing_is_ignored_and_told(tmp_path: Path) -> None:
 
 
 async def test_a_second_answer_is_a_late_write(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#x")
         sent = await runner.request()
         runner.answer(sent, result=1)
@@ -235,10 +196,7 @@ async def test_a_second_answer_is_a_late_write(tmp_path: Path) -> None:
 
 
 async def test_broken_json_fails_the_request_it_names(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         broken, sound = await world.submit("py#x", "py#y")
         sent = {one.payload["job_id"]: one for one in await runner.requests_for(2)}
         one = sent[broken.uuid]
@@ -253,10 +211,7 @@ async def test_broken_json_fails_the_request_it_names(tmp_path: Path) -> None:
 
 
 async def test_bad_utf_8_and_deep_nesting_are_no_result(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         for result in (b'"\xff"', b"[" * 300 + b"]" * 300, b"[" * 200_000 + b"]" * 200_000):
             job = await world.one("py#x")
             sent = await runner.request()
@@ -269,10 +224,7 @@ async def test_bad_utf_8_and_deep_nesting_are_no_result(tmp_path: Path) -> None:
 
 
 async def test_a_frame_of_no_length_ends_the_connection(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#x")
         sent = await runner.request()
         sent.over.write(struct.pack(">I", 0))
@@ -284,10 +236,7 @@ async def test_a_frame_of_no_length_ends_the_connection(tmp_path: Path) -> None:
 
 
 async def test_another_protocol_is_told_at_once(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         await eventually(lambda: bool(runner.connections), "it is connected")
         runner.connections[0].write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await eventually(
@@ -296,10 +245,7 @@ async def test_another_protocol_is_told_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_runner_that_never_answers_is_timed_out(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address, job_timeout_ms=200))) as world,
-    ):
+    async with dialling(tmp_path, job_timeout_ms=200) as (runner, world):
         job = await world.one("py#x", max_attempts=5)
         sent = await runner.request()
         cancel = await runner.cancel()
@@ -316,10 +262,7 @@ async def test_a_runner_that_never_answers_is_timed_out(tmp_path: Path) -> None:
 
 async def test_others_go_on_beside_one_that_never_answers(tmp_path: Path) -> None:
     """The attempt is given up, the connection kept, and its late answer is put in the ledger."""
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         silent = await world.one("py#x", timeout_ms=200)
         other = await world.one("py#y")
         sent = {one.payload["job_id"]: one for one in await runner.requests_for(2)}
@@ -336,10 +279,7 @@ async def test_others_go_on_beside_one_that_never_answers(tmp_path: Path) -> Non
 
 
 async def test_a_cancel_that_crosses_a_success_is_a_success(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#x")
         sent = await runner.request()
         await world.running(job)
@@ -350,10 +290,7 @@ async def test_a_cancel_that_crosses_a_success_is_a_success(tmp_path: Path) -> N
 
 
 async def test_a_stop_is_told_and_its_answer_taken(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#x")
         sent = await runner.request()
         await world.running(job)
@@ -367,10 +304,7 @@ async def test_a_stop_is_told_and_its_answer_taken(tmp_path: Path) -> None:
 
 
 async def test_an_error_of_type_cancelled_that_nobody_asked_for_is_an_error(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#x")
         sent = await runner.request()
         runner.answer(sent, "error", error={"message": "Job cancelled", "type": "cancelled"})
@@ -382,10 +316,7 @@ async def test_an_error_of_type_cancelled_that_nobody_asked_for_is_an_error(tmp_
 async def test_a_stop_by_force_ends_the_connection_when_nothing_else_is_on_it(
     tmp_path: Path,
 ) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#x")
         await runner.request()
         await world.running(job)
@@ -397,10 +328,7 @@ async def test_a_stop_by_force_ends_the_connection_when_nothing_else_is_on_it(
 
 
 async def test_a_lost_connection_charges_the_only_job_with_a_loss(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#x")
         await world.running(job)
         (await runner.request()).over.close()
@@ -412,10 +340,7 @@ async def test_a_lost_connection_charges_the_only_job_with_a_loss(tmp_path: Path
 
 async def test_what_was_lost_together_comes_back_one_by_one(tmp_path: Path) -> None:
     """Nobody is charged, and the next crash tells who it was."""
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address, max_in_flight=4))) as world,
-    ):
+    async with dialling(tmp_path, max_in_flight=4) as (runner, world):
         jobs = await world.submit(*["py#x"] * 4)
         sent = await runner.requests_for(4)
         sent[0].over.close()
@@ -450,10 +375,7 @@ async def test_a_runner_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> N
 
 
 async def test_refused_as_busy_is_not_tried(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#x")
         runner.answer(
             await runner.request(),
@@ -466,10 +388,7 @@ async def test_refused_as_busy_is_not_tried(tmp_path: Path) -> None:
 
 
 async def test_handlers_are_named_and_need_a_name(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address, types=("*",)))) as world,
-    ):
+    async with dialling(tmp_path, types=("*",)) as (runner, world):
         for kind, handler in (("py#h", "h"), ("#h", "h"), ("plain", "plain"), ("a#b#c", "b#c")):
             await world.one(kind)
             sent = await runner.request()
@@ -529,10 +448,7 @@ async def test_a_connection_found_dead_before_the_request_is_written_charges_nob
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It ends between the commit that hands the job out and the moment it would be sent."""
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         await world.connected("py/0")
         await runner.close()
         exchange = world.coordinator.exchange
@@ -561,10 +477,7 @@ async def test_a_connection_found_dead_before_the_request_is_written_charges_nob
 async def test_a_connection_is_used_again_and_made_anew_when_it_was_closed(
     tmp_path: Path,
 ) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         seen = []
         for _ in range(3):
             job = await world.one("py#x")
@@ -583,10 +496,7 @@ async def test_a_connection_is_used_again_and_made_anew_when_it_was_closed(
 
 
 async def test_what_is_given_up_keeps_its_slot_until_it_is_heard_of(tmp_path: Path) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address, max_in_flight=3))) as world,
-    ):
+    async with dialling(tmp_path, max_in_flight=3) as (runner, world):
         silent, other = await world.submit("py#x", "py#x", timeout_ms=300)
         sent = {one.payload["job_id"]: one for one in await runner.requests_for(2)}
         long = await world.one("py#long", timeout_ms=60_000)
@@ -605,10 +515,7 @@ async def test_what_is_given_up_keeps_its_slot_until_it_is_heard_of(tmp_path: Pa
 async def test_what_the_store_does_not_take_is_said_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#x")
         sent = await runner.request()
         await world.running(job)
@@ -629,10 +536,7 @@ async def test_what_the_store_does_not_take_is_said_again(
 
 async def test_many_large_answers_are_taken_one_after_the_other(tmp_path: Path) -> None:
     large = "x" * (15 * 1024 * 1024)
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         jobs = await world.submit(*["py#x"] * 5)
         for sent in await runner.requests_for(5):
             runner.answer(sent, result=large)

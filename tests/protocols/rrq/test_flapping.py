@@ -11,7 +11,7 @@ from server.protocols.rrq.connection import dial
 from server.protocols.rrq.pauses import Pauses
 from server.wire.rrq_address import Address
 from server.wire.rrq_frames import frame_bytes
-from tests.protocols.rrq.double import Double, a_double
+from tests.protocols.rrq.double import Double, a_double, dialling
 from tests.protocols.rrq.world import a_world, dialled, eventually, settings_with
 
 if TYPE_CHECKING:
@@ -72,10 +72,7 @@ async def test_a_tunnel_to_nowhere_costs_its_jobs_one_loss_at_most(tmp_path: Pat
 
 async def test_a_job_that_breaks_every_connection_is_charged_and_ends(tmp_path: Path) -> None:
     """Connections hold with nothing on them: then it is the job."""
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#x")
         for _ in range(4):
             (await runner.request()).over.close()
@@ -88,10 +85,7 @@ async def test_a_trial_is_over_with_the_first_answer_and_bounded(
 ) -> None:
     monkeypatch.setattr(external, "TRIAL_FACTOR", 1e9)
     monkeypatch.setattr(external, "LONGEST_TRIAL_SECONDS", 0.2)
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         job = await world.one("py#x")
         (await runner.request()).over.close()
         runner.answer(await runner.request())
@@ -171,10 +165,7 @@ async def test_a_runner_that_answers_is_dialled_at_once_when_it_comes_back(
     monkeypatch.setattr(external, "LONGEST_BREAK_SECONDS", 1e9)
     resets: list[None] = []
     monkeypatch.setattr(Pauses, "reset", lambda _: resets.append(None))
-    async with (
-        a_double() as runner,
-        a_world(tmp_path, settings_with(py=dialled(runner.address))) as world,
-    ):
+    async with dialling(tmp_path) as (runner, world):
         await eventually(lambda: bool(runner.connections), "it is connected")
         job = await world.one("py#x")
         runner.answer(await runner.request())
