@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests.cli.conftest import end, lonely_environment, spawn, until
+from tests.runner.recording import is_alive
 from traffic_tui.cli import demo_world
 from traffic_tui.cli.demo_jobs import DemoRunner
 from traffic_tui.cli.failures import (
@@ -167,12 +168,8 @@ def agents_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 
 def still_alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that run. An orphan that ended may wait for the system's init to take note."""
-    return [
-        process
-        for process in processes
-        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    ]
+    """Those that run."""
+    return [process for process in processes if is_alive(process.pid)]
 
 
 def test_the_headless_demo_runs_jobs_and_leaves_nothing(tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from traffic_tui.runner.seam import StartOrder
 
@@ -33,6 +36,24 @@ async def until_true(condition: Callable[[], Awaitable[object]], seconds: float 
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110  (the condition lies outside)
             await asyncio.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs. One that ended may wait for its parent, or init, to take note."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def children_with(word: str, pid: int) -> list[psutil.Process]:
+    """Child processes of one that have a word in their command; what ends meanwhile has not."""
+    found = []
+    for child in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.Error):
+            if any(word in part for part in child.cmdline()):
+                found.append(child)
+    return found
 
 
 def open_descriptors() -> int:

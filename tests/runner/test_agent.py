@@ -10,7 +10,7 @@ import pytest
 
 from tests.runner.agents import agent
 from tests.runner.double import Double, serving
-from tests.runner.recording import until
+from tests.runner.recording import is_alive, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -77,7 +77,7 @@ async def test_a_third_signal_kills_and_leaves_no_process(
             running.signal()
             await running.says(words)
         assert await running.ends() == 1
-        await until(lambda: not any(child.is_running() for child in family))
+        await until(lambda: not any(is_alive(child.pid) for child in family))
 
 
 async def test_kill_9_leaves_no_process_and_the_next_agent_tidies_up(
@@ -89,7 +89,7 @@ async def test_kill_9_leaves_no_process_and_the_next_agent_tidies_up(
         family = psutil.Process(running.process.pid).children(recursive=True)
         assert [child for child in family if child.cmdline()[:2] == STUBBORN["argv"][:2]]
         running.signal(signal.SIGKILL)
-        await until(lambda: not any(child.is_running() for child in family))
+        await until(lambda: not any(is_alive(child.pid) for child in family))
     assert len(left_in(tmp_path)) == 1
     with agent(tmp_path, coordinator.url, key="the-key") as running:
         await running.says("serving")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from tests.runner.recording import RecordingConnector, open_descriptors, order, until
+from tests.runner.recording import RecordingConnector, is_alive, open_descriptors, order, until
 from tests.runner.sandboxes import opened_sandbox, processes_in
 from traffic_tui.runner import JobError, Supervisor
 from traffic_tui.runner.jobs import built_in, command
@@ -68,13 +68,6 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
         sandbox.close()
     assert open_descriptors() <= descriptors
     assert not set(psutil.Process().children(recursive=True)) - children
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 async def test_streams_are_separate_and_exit_codes_are_told(bench: Bench) -> None:

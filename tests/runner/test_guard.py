@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.runner.recording import until
+from tests.runner.recording import children_with, is_alive, until
 from traffic_tui.runner.processes import Launch, ProcessGroups
 
 if TYPE_CHECKING:
@@ -38,10 +38,6 @@ asyncio.run(main())
 """
 
 
-def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-
-
 @pytest.fixture
 def parent() -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
@@ -60,22 +56,19 @@ async def test_a_killed_agent_leaves_no_process(
     assert parent.stdout is not None
     pids = [int(word) for word in parent.stdout.readline().split()]
     assert len(pids) == 3
-    assert not any(gone(pid) for pid in pids)
+    assert all(is_alive(pid) for pid in pids)
     guards = [child.pid for child in psutil.Process(parent.pid).children()]
     parent.send_signal(number)
-    await until(lambda: all(gone(pid) for pid in [*pids, *guards]))
+    await until(lambda: not any(is_alive(pid) for pid in [*pids, *guards]))
 
 
 async def test_a_guard_that_was_killed_is_replaced_and_knows_the_groups() -> None:
+    before = set(children_with("guard_process", os.getpid()))
     groups = ProcessGroups()
     first = groups.start(Launch(["sleep", "300"], dict(os.environ)))
-    guard = next(
-        child
-        for child in psutil.Process().children()
-        if any("guard_process" in word for word in child.cmdline())
-    )
+    [guard] = set(children_with("guard_process", os.getpid())) - before
     guard.kill()
-    await until(lambda: guard.status() == psutil.STATUS_ZOMBIE)
+    await until(lambda: not is_alive(guard.pid))
     second = groups.start(Launch(["sleep", "300"], dict(os.environ)))
     groups.close()  # as at the end of the agent: what is left is killed by the guard
     await until(lambda: first.exited.is_set() and second.exited.is_set())

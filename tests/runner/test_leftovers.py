@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.runner.recording import until
+from tests.runner.recording import children_with, is_alive, until
 from tests.runner.sandboxes import opened_sandbox
 from traffic_tui.runner.guard_process import end_group_tree
 from traffic_tui.runner.sandbox.cgroups.agent_groups import remove_empty
@@ -103,11 +103,11 @@ def parent(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Parent]:
 
 async def test_kill_9_leaves_neither_processes_nor_groups(parent: Parent) -> None:
     assert len(parent.alive()) >= 2
-    family = psutil.Process(parent.process.pid).children(recursive=True)
+    family = [child.pid for child in psutil.Process(parent.process.pid).children(recursive=True)]
     parent.process.send_signal(signal.SIGKILL)
     await until(lambda: not any(group.exists() for group in parent.groups))
     assert parent.alive() == set()
-    await until(lambda: not any(child.is_running() for child in family))
+    await until(lambda: not any(is_alive(pid) for pid in family))
 
 
 async def test_without_its_guard_the_next_agent_ends_what_is_left(
@@ -115,11 +115,7 @@ async def test_without_its_guard_the_next_agent_ends_what_is_left(
 ) -> None:
     alive = parent.alive()
     assert len(alive) >= 2
-    guards = [
-        child
-        for child in psutil.Process(parent.process.pid).children()
-        if any("guard_process" in word for word in child.cmdline())
-    ]
+    guards = children_with("guard_process", parent.process.pid)
     for process in (*guards, psutil.Process(parent.process.pid)):
         process.kill()
     parent.process.wait()
@@ -127,7 +123,7 @@ async def test_without_its_guard_the_next_agent_ends_what_is_left(
     sandbox = Sandbox(SandboxOptions("off"), tmp_path)
     sandbox.open()
     assert not any(group.exists() for group in parent.groups)
-    await until(lambda: not any(psutil.pid_exists(pid) for pid in alive))
+    await until(lambda: not any(is_alive(pid) for pid in alive))
     assert [entry.name for entry in (tmp_path / "groups").iterdir()] == [
         Path(sandbox.group_paths[0]).name
     ]

@@ -283,7 +283,7 @@ async def test_children_of_a_runner_end_with_it(tmp_path: Path) -> None:
         os.kill(runner_pids(world, "py/0")[0], signal.SIGKILL)
         await eventually(lambda: not is_alive(child), "the group is ended with its leader")
         other = await world.result(await world.one("py#child"))
-    assert not is_alive(other)
+    await eventually(lambda: not is_alive(other), "it is ended with the coordinator")
 
 
 async def test_nothing_is_left_when_the_coordinator_stops(tmp_path: Path) -> None:
