@@ -176,7 +176,13 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
         self.app.notify(clean(words, 600), severity="error", timeout=10, markup=False)
 
     async def ask(self, dialog: DialogScreen[T]) -> T | None:
-        """Show a dialog and wait for its answer; None: it was left."""
+        """Show a dialog and wait for its answer; None: it was left.
+
+        Where the operator went on while it was made, or is asked something already, nobody would
+        know what it is about: it is left for them.
+        """
+        if self.app.screen is not self:
+            return None
         return await self.app.push_screen_wait(dialog)
 
     def act(self, work: Coroutine[object, object, None]) -> None:

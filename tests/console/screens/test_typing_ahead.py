@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING
+
 from tests.console.screens.seeing import console, lab
+
+if TYPE_CHECKING:
+    import pytest
+
+    from server.wire.operator import ExplainView
 
 
 async def test_a_command_is_typed_not_done_letter_by_letter() -> None:
@@ -31,3 +39,34 @@ async def test_a_reason_is_typed_and_answers_nothing() -> None:
         await seat.press("y")
         [(_, number, request)] = await seat.asks("stop")
         assert (number, request.reason, request.now) == (52118, "ok, my key", False)
+
+
+async def test_keys_pressed_while_a_question_is_on_its_way_ask_no_second_one() -> None:
+    async with console(lab()) as seat:
+        await seat.press("j", "j")
+        await seat.burst("rsse")
+        await seat.dialog("job 52118")
+        await seat.press("escape")
+        await seat.settle()
+        assert len(seat.app.screen_stack) == 1
+
+
+async def test_a_question_does_not_follow_to_another_screen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = lab()
+    may_answer, answer = asyncio.Event(), world.explain
+
+    async def slow(job: str) -> ExplainView:
+        await may_answer.wait()
+        return await answer(job)
+
+    monkeypatch.setattr(world, "explain", slow)
+    async with console(world) as seat:
+        await seat.press("j", "j")
+        await seat.burst("a:runners\n")
+        await seat.sees("by problem", "lab-07")
+        may_answer.set()
+        await seat.asks("queues")
+        await seat.settle()
+        assert seat.app.screen is seat.app.navigation.top
