@@ -200,6 +200,16 @@ class OutputPane(LineView, can_focus=True):
         return self._rows.only_text
 
     @property
+    def is_folded(self) -> bool:
+        """Whether long lines are folded now; those of a text are shown one a row."""
+        return self.is_wrapped and not self.only_text
+
+    @property
+    def _aside_cells(self) -> int:
+        """How far lines are moved to the left; folded ones are seen whole."""
+        return 0 if self.is_folded else self._aside
+
+    @property
     def _text_width(self) -> int:
         times = TIME_CELLS if self.has_times else 0
         return max(2, self.body_width - GUTTER - times)
@@ -300,9 +310,10 @@ class OutputPane(LineView, can_focus=True):
                 self._strips.clear()
             self._strips[line_id, part] = strip
         prefix = self._prefix_cells
-        shown = strip.crop(prefix + self._aside, prefix + self._aside + width - prefix)
+        aside = self._aside_cells
+        shown = strip.crop(prefix + aside, prefix + aside + width - prefix)
         joined = self._with_selection(Strip.join([strip.crop(0, prefix), shown]), line_id)
-        shift = self._aside - prefix + part * self._text_width
+        shift = aside - prefix + part * self._text_width
         return joined.extend_cell_length(width, styles.base).apply_offsets(shift, line_id)
 
     def _empty_strip(self, width: int, styles: RoleStyles) -> Strip | None:
@@ -344,7 +355,7 @@ class OutputPane(LineView, can_focus=True):
         span = None if selection is None else selection.get_span(line_id)
         if span is None:
             return strip
-        shift = self._prefix_cells - self._aside
+        shift = self._prefix_cells - self._aside_cells
         start = max(self._prefix_cells, span[0] + shift)
         end = strip.cell_length if span[1] == -1 else min(strip.cell_length, span[1] + shift)
         if end <= start:

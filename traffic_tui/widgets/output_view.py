@@ -57,13 +57,19 @@ class OutputView(OutputPane, can_focus=True):
     # going to a place -----------------------------------------------------------------------
 
     def search(self, text: str) -> None:
-        """Highlight a text and go to its next match, seen from the first line in view."""
+        """Highlight a text and go to its next match, seen from the first line in view.
+
+        At the end nothing comes after that: there it is the last match.
+        """
         self.search_text = text
         self._hit_id = None
         self.drop_strips()
         self.refresh()
         if text:
-            self._seek(self._top_line()[0], is_backwards=False)
+            top_id = self._top_line()[0]
+            is_at_end = self.output.is_following
+            is_before = is_at_end and self.output.find(text, top_id, is_backwards=False) is None
+            self._seek(top_id, is_backwards=is_before)
 
     def go_to_offset(self, offset: int, stream: str = "") -> None:
         """Show the line that holds a byte, fetching it if need be."""
@@ -149,7 +155,7 @@ class OutputView(OutputPane, can_focus=True):
 
     def action_aside(self, steps: int) -> None:
         aside = max(0, self._aside + steps * _SIDE_STEP)
-        if aside != self._aside and not self.is_wrapped:
+        if aside != self._aside and not self.is_folded:
             self._aside = aside
             self.refresh()
 

@@ -261,6 +261,26 @@ async def test_folding_keeps_the_line_at_the_top() -> None:
         assert stage.body()[0].startswith("  020 xx")
 
 
+async def test_folded_lines_are_seen_whole_however_far_aside_they_were_before() -> None:
+    view = OutputView()
+    stage = OutputStage(view, b"first letters, and the rest of a line that is long\n" * 3)
+    async with stage.run_test(size=(30, 8)) as pilot:
+        stage.open()
+        view.action_aside(1)
+        await settle(pilot)
+        assert stage.body()[0].startswith("  tters")
+        view.action_wrap()
+        await settle(pilot)
+        assert stage.body()[0].startswith("  first")
+        view.show_only("rest")
+        view.action_aside(-1)
+        await settle(pilot)
+        assert stage.body()[0].startswith("  first"), "these are not folded: keys move them"
+        view.action_aside(2)
+        await settle(pilot)
+        assert stage.body()[0].startswith("  nd the rest")
+
+
 async def test_sideways_stays_while_following() -> None:
     view = OutputView()
     stage = OutputStage(view, b"0123456789" * 20 + b"\n")
@@ -302,6 +322,27 @@ async def test_times_marks_and_colours() -> None:
 
 def _style_of(stage: Stage, y: int, text: str) -> Any:
     return next(segment.style for segment in stage.strips()[y] if text in segment.text)
+
+
+async def test_a_search_from_the_end_finds_the_last_match() -> None:
+    view = OutputView()
+    stage = OutputStage(view, numbered(0, 100))
+    async with stage.run_test(size=(60, 11)) as pilot:
+        stage.open()
+        view.search("line 00001")
+        await settle(pilot)
+        line = view.current_line()
+        assert line is not None and line.text() == "line 000019"
+        view.action_last()
+        view.search("line 000095")
+        line = view.current_line()
+        assert line is not None and line.text() == "line 000095", "it is in view"
+        view.action_last()
+        view.search("nowhere")
+        await settle(pilot)
+        beyond = stage.said[-1]
+        assert isinstance(beyond, OutputView.SearchBeyond)
+        assert beyond.is_backwards
 
 
 async def test_a_search_walks_the_matches_and_then_asks_beyond() -> None:
