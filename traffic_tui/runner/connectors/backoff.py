@@ -29,5 +29,10 @@ class Backoff:
         self.failures += 1
         return bound * (0.5 + self._dice() / 2)
 
+    @property
+    def is_worth_telling(self) -> bool:
+        """Whether to tell of the trouble again: a log full of the same is of no use."""
+        return self.failures in (0, 10) or self.failures % 100 == 99
+
     def reset(self) -> None:
         self.failures = 0

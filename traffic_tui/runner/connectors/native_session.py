@@ -244,7 +244,7 @@ class NativeSession:
 
     def _trouble(self, backoff: Backoff, words: str, error: Rejected | None = None) -> float:
         """Tell of trouble, rarely: a log full of the same is of no use. How long to wait."""
-        if backoff.failures in (0, 10) or backoff.failures % 100 == 99:
+        if backoff.is_worth_telling:
             log.warning("%s; trying again", plain(words))
         seconds = backoff.next_seconds()
         return seconds if error is None or error.retry_after is None else error.retry_after

@@ -15,6 +15,7 @@ from traffic_tui.runner.connectors.companions import beside
 from traffic_tui.runner.connectors.ledger import Budget, Ledger
 from traffic_tui.runner.connectors.link import UNREADABLE, Rejected, Unreachable
 from traffic_tui.runner.connectors.native_session import NativeSession, Unreadable
+from traffic_tui.runner.connectors.patience import Patience
 from traffic_tui.runner.connectors.reports import unreadable_report
 from traffic_tui.runner.errors import JobError, NeverReached
 from traffic_tui.runner.request import ExecutionContext
@@ -64,7 +65,7 @@ class NativeV2Connector:
         self._is_isolating = False
         self._brought_something = False
         self._synced_at = 0.0
-        self._give_up: asyncio.Timeout | None = None
+        self._patience = Patience()
 
     @property
     def is_told(self) -> bool:
@@ -75,12 +76,9 @@ class NativeV2Connector:
     async def run(self, supervisor: Supervisor) -> None:
         """Serve until drained. Raises RunnerError when the coordinator refuses this runner."""
         try:
-            async with asyncio.timeout(None) as self._give_up:
+            async with self._patience.bounding("the coordinator"):
                 await self._serve(supervisor)
-        except TimeoutError:
-            log.warning("the coordinator was not told how everything ended: it is not reachable")
         finally:
-            self._give_up = None
             await self._session.close()
 
     def drain(self) -> None:
@@ -90,8 +88,7 @@ class NativeV2Connector:
 
     def stop(self, within_seconds: float) -> None:
         self.drain()
-        if self._give_up is not None:
-            self._give_up.reschedule(asyncio.get_running_loop().time() + within_seconds)
+        self._patience.end_within(within_seconds)
 
     def update_job_state(self, request_id: str, update: JobUpdate) -> None:
         self._ledger.update(request_id, update)

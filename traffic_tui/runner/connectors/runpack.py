@@ -11,6 +11,7 @@ from traffic_tui.runner.connectors.backoff import Backoff
 from traffic_tui.runner.connectors.companions import beside
 from traffic_tui.runner.connectors.link import Link, Rejected, Unreachable
 from traffic_tui.runner.connectors.notify_relay import RelayListener
+from traffic_tui.runner.connectors.patience import Patience
 from traffic_tui.runner.connectors.runpack_calls import (
     RegistrationFile,
     RunpackCalls,
@@ -68,7 +69,7 @@ class RunpackConnector:
         self._is_draining = False
         self._poll_now = asyncio.Event()
         self._report_now = asyncio.Event()
-        self._give_up: asyncio.Timeout | None = None
+        self._patience = Patience()
         self._relay = (
             None if notify_relay is None else RelayListener(notify_relay, self._poll_now.set)
         )
@@ -82,13 +83,10 @@ class RunpackConnector:
     async def run(self, supervisor: Supervisor) -> None:
         """Serve until drained. Raises RunnerError when the worker refuses this runner."""
         try:
-            async with asyncio.timeout(None) as self._give_up:
+            async with self._patience.bounding("the worker"):
                 await self._introduce()
                 await self._serve(supervisor)
-        except TimeoutError:
-            log.warning("the worker was not told how everything ended: it is not reachable")
         finally:
-            self._give_up = None
             await self._link.close()
 
     def drain(self) -> None:
@@ -98,8 +96,7 @@ class RunpackConnector:
 
     def stop(self, within_seconds: float) -> None:
         self.drain()
-        if self._give_up is not None:
-            self._give_up.reschedule(asyncio.get_running_loop().time() + within_seconds)
+        self._patience.end_within(within_seconds)
 
     def update_job_state(self, request_id: str, update: JobUpdate) -> None:
         self._jobs.update(request_id, update)
@@ -306,5 +303,5 @@ class RunpackConnector:
                 await reason.wait()
 
     def _tell_trouble(self, backoff: Backoff, words: str) -> None:
-        if backoff.failures in (0, 10) or backoff.failures % 100 == 99:
+        if backoff.is_worth_telling:
             log.warning("%s; trying again", words)

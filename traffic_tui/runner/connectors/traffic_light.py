@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from traffic_tui.runner.connectors.backoff import Backoff
 from traffic_tui.runner.connectors.companions import beside
 from traffic_tui.runner.connectors.link import Link, Rejected, Unreachable, is_loopback
+from traffic_tui.runner.connectors.patience import Patience
 from traffic_tui.runner.connectors.traffic_light_callers import Callers
 from traffic_tui.runner.connectors.traffic_light_calls import TrafficLightCalls
 from traffic_tui.runner.connectors.traffic_light_jobs import Outbox, brought
@@ -80,7 +81,7 @@ class TrafficLightConnector:
         """Whether it was told, or cannot be told, to bring nothing more."""
         self._news = asyncio.Event()
         self._drained = asyncio.Event()
-        self._give_up: asyncio.Timeout | None = None
+        self._patience = Patience()
 
     @property
     def is_told(self) -> bool:
@@ -92,17 +93,14 @@ class TrafficLightConnector:
         """Serve until drained. Raises RunnerError when the coordinator refuses this runner."""
         self._supervisor = supervisor
         try:
-            async with asyncio.timeout(None) as self._give_up:
+            async with self._patience.bounding("the coordinator"):
                 self.port = await self._listener.open()
                 self._tell_place()
                 async with beside(self._introduce_and_beat(supervisor)):
                     await self._report(supervisor)
-            if not self._is_known:
-                raise NeverReached(f"{self._link.url} was never reached")
-        except TimeoutError:
-            log.warning("the coordinator was not told how everything ended: it is not reachable")
+                if not self._is_known:
+                    raise NeverReached(f"{self._link.url} was never reached")
         finally:
-            self._give_up = None
             await self._listener.close()
             await self._link.close()
 
@@ -113,8 +111,7 @@ class TrafficLightConnector:
 
     def stop(self, within_seconds: float) -> None:
         self.drain()
-        if self._give_up is not None:
-            self._give_up.reschedule(asyncio.get_running_loop().time() + within_seconds)
+        self._patience.end_within(within_seconds)
 
     def update_job_state(self, request_id: str, update: JobUpdate) -> None:
         if update.outcome is not None:
@@ -279,5 +276,5 @@ class TrafficLightConnector:
             log.warning("%s can be reached from this box only; the coordinator is elsewhere", place)
 
     def _tell_trouble(self, backoff: Backoff, words: str) -> None:
-        if backoff.failures in (0, 10) or backoff.failures % 100 == 99:
+        if backoff.is_worth_telling:
             log.warning("%s; trying again", words)

@@ -22,6 +22,7 @@ from server.wire.treadmill import (
     read_by_supervisor,
 )
 from traffic_tui.runner.connectors.companions import beside
+from traffic_tui.runner.connectors.patience import Patience
 from traffic_tui.runner.connectors.treadmill_handshake import NotConnected, opened, place_of
 from traffic_tui.runner.connectors.treadmill_jobs import declaration, progress_words, reported
 from traffic_tui.runner.connectors.treadmill_line import Line, Lost
@@ -74,7 +75,7 @@ class TreadmillConnector:
         self._was_connected = False
         self._is_draining = False
         self._changed = asyncio.Event()
-        self._give_up: asyncio.Timeout | None = None
+        self._patience = Patience()
         self._trouble = ""
         self._failures = 0
 
@@ -88,16 +89,13 @@ class TreadmillConnector:
         """Serve until drained, whatever the switchboard does meanwhile."""
         self._supervisor = supervisor
         try:
-            async with asyncio.timeout(None) as self._give_up:
+            async with self._patience.bounding("the switchboard"):
                 while not self._is_over():
                     await self._serve_once()
                     await self._pause()
-            if not self._was_connected:
-                raise NeverReached(f"{self._place.url} was never reached")
-        except TimeoutError:
-            log.warning("the switchboard was not told how everything ended: it is not reachable")
+                if not self._was_connected:
+                    raise NeverReached(f"{self._place.url} was never reached")
         finally:
-            self._give_up = None
             self._pace.close()
 
     def drain(self) -> None:
@@ -106,8 +104,7 @@ class TreadmillConnector:
 
     def stop(self, within_seconds: float) -> None:
         self.drain()
-        if self._give_up is not None:
-            self._give_up.reschedule(asyncio.get_running_loop().time() + within_seconds)
+        self._patience.end_within(within_seconds)
 
     def update_job_state(self, request_id: str, update: JobUpdate) -> None:
         if update.outcome is not None:
