@@ -9,6 +9,7 @@ from server.http.gate import Gate
 from server.protocols.native_v1.app import PREFIX as NATIVE_V1_PREFIX
 from server.protocols.native_v1.app import NativeV1App
 from server.protocols.native_v1.service import NativeV1Service
+from server.protocols.native_v1.switched_off import SwitchedOffNativeV1
 from server.protocols.native_v2.app import PREFIX as NATIVE_V2_PREFIX
 from server.protocols.native_v2.app import NativeV2App
 from server.protocols.rrq.service import RrqService
@@ -65,6 +66,8 @@ def build_protocols(
         native_v1 = NativeV1App(coordinator)
         surfaces.append(Surface("native-v1", native_v1, prefixes=(NATIVE_V1_PREFIX,)))
         services.append(NativeV1Service(coordinator))
+    else:
+        services.append(SwitchedOffNativeV1(coordinator))
     if settings.protocols.treadmill.enabled:
         treadmill = build_treadmill(coordinator, settings.protocols.treadmill, environment)
         surfaces.append(treadmill.surface)

@@ -253,6 +253,19 @@ async def test_a_restart_of_the_coordinator_in_the_middle(tmp_path: Path) -> Non
             await again.becomes(second, "completed")
 
 
+async def test_what_runs_when_the_protocol_is_switched_off_waits_for_somebody_else(
+    tmp_path: Path,
+) -> None:
+    async with a_world(tmp_path) as world, a_runner(world) as runner:
+        [job] = await world.submit()
+        await runner.job()
+        await world.becomes(job, "in_progress")
+        await world.server.stop()
+        async with a_world(tmp_path, settings_of(enabled=False)) as again:
+            await again.becomes(job, "pending")
+            assert again.runner_state(runner.identity) == "lost"
+
+
 async def test_a_restart_while_a_webhook_is_under_way(tmp_path: Path) -> None:
     async with a_world(tmp_path) as world, a_runner(world, capacity=1) as runner:
         runner.answer = never
