@@ -1,4 +1,4 @@
-"""What the console knows of the coordinator's jobs, runners and queues.
+"""What the console knows of the coordinator's jobs.
 
 It is fed with pages (whole rows) and with the event stream (what became of them) and notes which
 rows changed. Nothing here costs more than the rows an event names.
@@ -15,15 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from server.model import JobState
-    from server.wire.operator import (
-        JobsView,
-        JobView,
-        QueuesView,
-        QueueView,
-        RunnersView,
-        RunnerView,
-        StatsView,
-    )
+    from server.wire.operator import JobsView, JobView
 
 STATE_AFTER: Mapping[str, JobState] = {
     "submitted": "pending",
@@ -57,13 +49,8 @@ class Changes:
     """Deleted jobs."""
     output: set[int] = field(default_factory=set)
     """Jobs with more output than before."""
-    runners: set[str] = field(default_factory=set)
-    """Ids of runners that changed."""
-    queues: set[str] = field(default_factory=set)
     is_reloaded: bool = False
     """A whole list was replaced."""
-    is_incomplete: bool = False
-    """The stream lost something: load everything anew."""
 
     def __bool__(self) -> bool:
         return bool(
@@ -72,21 +59,15 @@ class Changes:
             or self.arrived
             or self.gone
             or self.output
-            or self.runners
-            or self.queues
             or self.is_reloaded
-            or self.is_incomplete
         )
 
 
 class Mirror:
-    """Jobs by number, runners by id, queues by name; see the module's words."""
+    """Jobs by number; see the module's words."""
 
     def __init__(self) -> None:
         self.jobs: dict[int, JobView] = {}
-        self.runners: dict[str, RunnerView] = {}
-        self.queues: dict[str, QueueView] = {}
-        self.stats: StatsView | None = None
         self.count = 0
         """How many jobs match the filter, listed here or not."""
         self.count_is_exact = True
@@ -134,24 +115,6 @@ class Mirror:
             if self.jobs.pop(number, None) is not None:
                 self._changes.gone.add(number)
 
-    def load_runners(self, view: RunnersView) -> None:
-        fresh = {runner.id: runner for runner in view.runners}
-        self._changes.runners |= _differing(self.runners, fresh)
-        self.runners = fresh
-
-    def put_runner(self, runner: RunnerView) -> None:
-        self.runners[runner.id] = runner
-        self._changes.runners.add(runner.id)
-
-    def load_queues(self, view: QueuesView) -> None:
-        fresh = {queue.name: queue for queue in view.queues}
-        self._changes.queues |= _differing(self.queues, fresh)
-        self.queues = fresh
-
-    def put_queue(self, queue: QueueView) -> None:
-        self.queues[queue.name] = queue
-        self._changes.queues.add(queue.name)
-
     def set_note(self, number: int, note: str) -> None:
         """The line under NOTE; an empty one takes it away."""
         if self.notes.get(number, "") == note:
@@ -173,10 +136,6 @@ class Mirror:
             self.last_seq = item.seq
             self._apply_event(item)
 
-    def lost_something(self) -> None:
-        """The stream could not keep up, or was interrupted for too long."""
-        self._changes.is_incomplete = True
-
     @property
     def has_changes(self) -> bool:
         """Whether anything changed since the last :meth:`take_changes`."""
@@ -189,8 +148,6 @@ class Mirror:
 
     def _apply_notice(self, notice: NoticeView) -> None:
         if notice.kind in ("runner", "queue"):
-            if notice.runner:
-                self._changes.runners.add(notice.runner)
             return
         if notice.kind == "output":
             self._changes.output.add(notice.number)
@@ -198,10 +155,6 @@ class Mirror:
             self._changes.outdated.add(notice.number)
 
     def _apply_event(self, event: EventView) -> None:
-        if event.runner is not None:
-            self._changes.runners.add(event.runner.id)
-        if event.queue:
-            self._changes.queues.add(event.queue)
         for number in self._numbers(event):
             self._apply_to_job(number, event)
 
@@ -241,8 +194,3 @@ class Mirror:
             job.quiet_since = max(job.quiet_since, event.at)
         if event.attempt and (job.attempt is None or job.attempt.number != event.attempt):
             job.attempt = AttemptRef(id="", number=event.attempt)
-
-
-def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> set[str]:
-    """Keys that came, went, or have another value."""
-    return {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}

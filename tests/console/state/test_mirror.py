@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.wire.operator import JobsView, NoticeView, QueuesView, RunnerRef, RunnersView
-from tests.console.views import NOW, event_view, job_view, queue_view, runner_view
+from server.wire.operator import JobsView, NoticeView, RunnerRef
+from tests.console.views import NOW, event_view, job_view
 from traffic_tui.state.mirror import Mirror
 
 
@@ -47,7 +47,6 @@ def test_an_event_shows_at_once_and_asks_for_the_row(mirror: Mirror, kind: str, 
     changes = mirror.take_changes()
     assert mirror.jobs[2].state == state
     assert changes.jobs == changes.outdated == {2}
-    assert changes.runners == {"r9"}
     assert mirror.last_seq == 7
     if state != "pending":
         assert mirror.jobs[2].times.since == NOW + 5
@@ -72,7 +71,6 @@ def test_one_event_may_concern_many_jobs(mirror: Mirror) -> None:
     mirror.apply(event_view(1, "submitted", jobs=[4, 5, 6], queue="gpu"))
     changes = mirror.take_changes()
     assert changes.arrived == {4, 5, 6}
-    assert changes.queues == {"gpu"}
     mirror.put_jobs([job_view(4)])
     assert mirror.take_changes().jobs == {4}
 
@@ -104,7 +102,6 @@ def test_notices_ask_for_rows_but_change_none(mirror: Mirror) -> None:
     changes = mirror.take_changes()
     assert changes.outdated == {2}
     assert changes.output == {99}
-    assert changes.runners == {"r7"}
     assert not changes.jobs
 
 
@@ -115,19 +112,3 @@ def test_notes_are_changes_of_listed_rows_only(mirror: Mirror) -> None:
     assert mirror.take_changes().jobs == {1}
     mirror.set_note(1, "")
     assert 1 not in mirror.notes
-
-
-def test_lists_of_runners_and_queues_tell_what_differs(mirror: Mirror) -> None:
-    mirror.load_runners(RunnersView(runners=[runner_view("a"), runner_view("b")]))
-    assert mirror.take_changes().runners == {"id-a", "id-b"}
-    mirror.load_runners(RunnersView(runners=[runner_view("a"), runner_view("c")]))
-    assert mirror.take_changes().runners == {"id-b", "id-c"}
-    mirror.load_queues(QueuesView(queues=[queue_view("gpu")]))
-    mirror.put_queue(queue_view("gpu", waiting=1))
-    assert mirror.take_changes().queues == {"gpu"}
-
-
-def test_what_was_lost_is_told_once(mirror: Mirror) -> None:
-    mirror.lost_something()
-    assert mirror.take_changes().is_incomplete
-    assert not mirror.take_changes()
