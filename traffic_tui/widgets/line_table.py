@@ -213,12 +213,14 @@ class LineTable(LineView, can_focus=True):
         self.refresh()
 
     def tick(self) -> None:
-        """Time went on: paint the cells of ages in view that read differently now."""
+        """Time went on: paint the cells of ages in view that read differently now, and rows of
+        which it is not known what they show: styles were looked at since."""
         aging = [placed for placed in self._placed() if placed.column.ages]
         for index in self.visible_range():
             key = self._keys[index]
             old = self._ages.get(key)
             if old is None:
+                self.refresh_index(index)
                 continue
             for placed, text in zip(aging, old, strict=True):
                 if self.source.cell(key, placed).text != text:

@@ -211,6 +211,21 @@ async def test_a_tick_paints_only_ages_that_read_differently() -> None:
         assert stage.line(1).endswith("6s")
 
 
+async def test_ages_go_on_where_rules_of_style_were_looked_at_and_nothing_was_painted() -> None:
+    source = Jobs(job_view(1002, quiet_since=0), job_view(1001, quiet_since=0))
+    table = LineTable(source)
+    stage = Stage(table)
+    async with stage.run_test(size=(80, 21)) as pilot:
+        table.set_order([1002, 1001])
+        await settle(pilot)
+        table.notify_style_update()
+        await settle(pilot)
+        source.context.now += 30 * MINUTE
+        table.tick()
+        await settle(pilot)
+        assert [stage.line(y).split()[-1] for y in (1, 2)] == ["42m", "42m"]
+
+
 async def test_keys_move_the_cursor() -> None:
     source, table = many(100)
     stage = Stage(table)
