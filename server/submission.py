@@ -14,10 +14,12 @@ from server.model import JobSpec, RetryPolicy
 from server.payloads import check_payload
 from server.ranges import checked as checked_range
 from server.rrq_routing import routed_type
+from server.wire.operator import SubmittedView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from server.coordinator.results import Submitted
     from server.ranges import Range
     from server.settings import Settings
     from server.wire.operator import RetryRequest, SubmitRequest
@@ -50,6 +52,20 @@ def job_specs(requests: Sequence[SubmitRequest], settings: Settings) -> list[Job
     if ranges > MAX_RANGES:
         raise TooLarge(f"{ranges} ranges in one list, at most {MAX_RANGES} are accepted")
     return [_job_spec(request, settings, index) for index, request in enumerate(requests)]
+
+
+def submitted_views(submitted: Sequence[Submitted]) -> list[SubmittedView]:
+    """What whoever submitted jobs is told, in the order of the request."""
+    return [
+        SubmittedView(
+            id=one.job.uuid,
+            number=one.job.id,
+            state=one.job.state,
+            cached=one.is_cached,
+            note=one.note,
+        )
+        for one in submitted
+    ]
 
 
 def idempotency_key(text: str | None) -> str:

@@ -18,8 +18,8 @@ from server.operator.parts import OperatorParts, exactly_one
 from server.payloads import check_payload
 from server.roles import sees_only_own
 from server.store.base import GroupQuery, JobQuery
-from server.submission import job_specs, milliseconds
-from server.wire.operator import JobDetailView, JobsView, OneJobView, SubmittedView
+from server.submission import job_specs, milliseconds, submitted_views
+from server.wire.operator import JobDetailView, JobsView, OneJobView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ResubmitRequest,
         StopRequest,
         SubmitRequest,
+        SubmittedView,
     )
 
 MAX_PAGE = 1_000
@@ -52,16 +53,7 @@ class JobCalls(OperatorParts):
         if not specs:
             return []
         submitted = await self.coordinator.submit(actor, specs, idempotency_key=idempotency_key)
-        return [
-            SubmittedView(
-                id=one.job.uuid,
-                number=one.job.id,
-                state=one.job.state,
-                cached=one.is_cached,
-                note=one.note,
-            )
-            for one in submitted
-        ]
+        return submitted_views(submitted)
 
     async def jobs(
         self,

@@ -24,10 +24,10 @@ from server.ids import new_secret, secret_digest
 from server.protocols.native_v2 import codec
 from server.protocols.native_v2.syncs import SyncLines
 from server.protocols.parked import while_connected
-from server.submission import idempotency_key, job_specs
+from server.submission import idempotency_key, job_specs, submitted_views
 from server.traits import NATIVE_V2
 from server.wire.native_v2 import Hello, SubmitBatch, Sync, Welcome
-from server.wire.operator import MAX_SUBMIT_BODY
+from server.wire.operator import MAX_SUBMIT_BODY, SubmittedListView
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -137,7 +137,7 @@ class NativeV2App:
             job_specs(batch.jobs, self._coordinator.settings),
             idempotency_key=idempotency_key(header(scope, b"idempotency-key")),
         )
-        await send_json(send, 201, _encoder.encode(codec.submitted_list(submitted)))
+        await send_json(send, 201, _encoder.encode(SubmittedListView(submitted_views(submitted))))
 
     def _session(self, runner: str, uuid: str, secret: str) -> Session:
         """The open session of that runner with that secret.

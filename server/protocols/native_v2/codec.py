@@ -21,12 +21,9 @@ from server.wire.native_v2 import (
     StopOrder,
     SyncAnswer,
 )
-from server.wire.operator import SubmittedListView, SubmittedView
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from server.coordinator.results import Assigned, Submitted, Told
+    from server.coordinator.results import Assigned, Told
     from server.settings import Settings
     from server.wire.native_v2 import Hello, OutputChunk, ProgressReport, Sync
 
@@ -99,22 +96,6 @@ def sync_answer(told: Told, current_pace: Pace) -> SyncAnswer:
         output=[NextOffset(*wanted) for wanted in told.next_offsets],
         refused=[Refusal(*refusal) for refusal in told.refused],
         pace=current_pace,
-    )
-
-
-def submitted_list(submitted: Sequence[Submitted]) -> SubmittedListView:
-    """What whoever submitted jobs is told, in the order of the request."""
-    return SubmittedListView(
-        jobs=[
-            SubmittedView(
-                id=one.job.uuid,
-                number=one.job.id,
-                state=one.job.state,
-                cached=one.is_cached,
-                note=one.note,
-            )
-            for one in submitted
-        ]
     )
 
 
