@@ -137,8 +137,8 @@ class Desk:
         link = self.link
         if link.state == "lost" and not is_loaded:
             return (
-                f"Not connected to {clean(self.client.url)}: {clean(link.problem)}; "
-                f"next try in {link.seconds_to_next_try()}s."
+                f"Not connected to {clean(self.client.url)}, "
+                f"next try in {link.seconds_to_next_try()}s: {clean(link.problem)}."
             )
         if not is_loaded:
             return "Loading."

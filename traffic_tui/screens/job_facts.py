@@ -54,7 +54,7 @@ Line = list[Span]
 def job_state_span(job: JobFullView, context: RowContext) -> Span:
     """How the job stands, for the crumb: ``▸ running for 12m40``."""
     mark = JOB_MARKS[job.state]
-    since = duration(context.now - job.times.since)
+    since = f"{duration(context.now - job.times.since)}{'?' if context.is_stale else ''}"
     ago = f"{since} ago" if job.state in FINAL_STATES else f"for {since}"
     tries = f", try {job.attempts}" if job.attempts > 1 else ""
     return Span(f"{context.glyphs.of(mark)} {mark.word} {ago}{tries}", mark.role)
@@ -146,7 +146,7 @@ def _runner_spans(detail: JobDetailView, context: RowContext) -> list[Span]:
         spans.append(Span(f"   lease {job.lease}{left}", "plain" if job.lease == "ok" else "warn"))
     if job.quiet_since:
         is_late = is_silent(job, context)
-        mark = "!" if is_late else ""
+        mark = "!" if is_late else "?" if context.is_stale else ""
         quiet = f"   quiet {age(context.now - job.quiet_since)}{mark}"
         spans.append(Span(quiet, "bad" if is_late else "plain"))
     return spans

@@ -58,6 +58,14 @@ async def test_silence_is_told_and_holds_actions_back() -> None:
         await seat.dialog("Stop job")
 
 
+async def test_silence_makes_what_a_job_does_doubtful() -> None:
+    async with console(lab()) as seat:
+        await seat.press("j", "j", "enter")
+        await seat.sees("running for 12m40\n", "quiet 4s\n")
+        seat.world.clock.advance(14)
+        await seat.sees("running for 12m54?", "quiet 18s?")
+
+
 async def test_a_lost_coordinator_is_told_and_taken_up_again() -> None:
     async with console(lab()) as seat:
         seat.world.cut()
@@ -81,7 +89,7 @@ async def test_a_coordinator_that_was_never_there_is_named() -> None:
         from tests.console.screens.seeing import Seat
 
         seat = Seat(app, app_world, pilot)
-        await seat.sees("Not connected to http://127.0.0.1:8700", "next try in")
+        await seat.sees("Not connected to http://127.0.0.1:8700, next try in", "s: nobody answers")
         app_world.is_reachable = True
         await seat.sees("Nothing is connected to it yet")
 
