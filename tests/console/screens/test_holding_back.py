@@ -62,6 +62,7 @@ async def test_silence_makes_what_a_job_does_doubtful() -> None:
     async with console(lab()) as seat:
         await seat.press("j", "j", "enter")
         await seat.sees("running for 12m40\n", "quiet 4s\n")
+        seat.world.is_reachable = False
         seat.world.clock.advance(14)
         await seat.sees("running for 12m54?", "quiet 18s?")
 
