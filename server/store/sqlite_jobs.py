@@ -29,7 +29,7 @@ from server.store.sqlite_base import FEW, TxBase
 from server.store.writer import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from server.model import JobDetails
     from server.store.base import NewJob
@@ -105,14 +105,12 @@ class JobOps(TxBase):
     """The part of a transaction that concerns jobs."""
 
     def insert_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
-        first = number = self.memory.take_ids("job", len(jobs))
+        first = self.memory.take_ids("job", len(jobs))
         if len(jobs) < FEW and not any(new.may_exist for new in jobs):
             return [self._insert_job(number, new) for number, new in enumerate(jobs, first)]
         try:
-            for _, alike in groupby(jobs, _but_for_id_and_params):
-                run = list(alike)
-                self._insert_jobs_alike(number, run)
-                number += len(run)
+            self._insert_hot_rows(first, jobs)
+            self._insert_details(first, jobs)
         except sqlite3.IntegrityError as error:
             raise Refused("A job with this id exists already.", code="exists") from error
         return [Job(number, *new.job[1:]) for number, new in enumerate(jobs, first)]
@@ -139,16 +137,41 @@ class JobOps(TxBase):
         else:
             self.db.later(_INSERT_DETAIL, key, (*row, *carried, detail.params, number))
 
-    def _insert_jobs_alike(self, first: int, jobs: Sequence[NewJob]) -> None:
-        """Insert jobs that differ in nothing but id and parameters."""
-        job, detail = jobs[0].job, jobs[0].details
+    def _insert_hot_rows(self, first: int, jobs: Sequence[NewJob]) -> None:
+        runs = _runs(jobs, _but_for_id)
+        for run in runs:
+            self._count_arrivals(run[0].job, len(run))
+        if _are_short(runs, jobs):
+            each = enumerate(jobs, first)
+            rows = [(*self._hot_row(new), new.job.uuid, number) for number, new in each]
+            self.db.executemany(_INSERT_JOB.sql, rows)
+            return
+        for run in runs:
+            uuids = json_texts([new.job.uuid for new in run])
+            self.db.execute(_INSERT_JOBS, (*self._hot_row(run[0]), first, uuids))
+            first += len(run)
+
+    def _hot_row(self, new: NewJob) -> Row:
+        detail = new.details
         submitter = self._submitter(detail.owner, detail.origin, detail.namespace)
-        row = _job_row(job, self.facet(job.cls, submitter))
-        self.db.execute(_INSERT_JOBS, (*row, first, json_texts([one.job.uuid for one in jobs])))
-        params = json_texts([str(one.details.params, "utf-8") for one in jobs])
-        row = (*_detail_row(detail, submitter), *_carried(detail))
-        self.db.execute(_INSERT_DETAILS, (*row, first, params))
-        self._count_arrivals(job, len(jobs))
+        return _job_row(new.job, self.facet(new.job.cls, submitter))
+
+    def _insert_details(self, first: int, jobs: Sequence[NewJob]) -> None:
+        runs = _runs(jobs, _but_for_params)
+        if _are_short(runs, jobs):
+            each = enumerate(jobs, first)
+            rows = [(*self._cold_row(new), new.details.params, number) for number, new in each]
+            self.db.executemany(_INSERT_DETAIL.sql, rows)
+            return
+        for run in runs:
+            params = json_texts([str(new.details.params, "utf-8") for new in run])
+            self.db.execute(_INSERT_DETAILS, (*self._cold_row(run[0]), first, params))
+            first += len(run)
+
+    def _cold_row(self, new: NewJob) -> Row:
+        detail = new.details
+        submitter = self._submitter(detail.owner, detail.origin, detail.namespace)
+        return (*_detail_row(detail, submitter), *_carried(detail))
 
     def _count_arrivals(self, job: Job, number: int) -> None:
         """Count jobs that are like this one but for ids."""
@@ -246,8 +269,24 @@ class JobOps(TxBase):
         self.memory.put(self.memory.first_at, what, self.db.look(sql).fetchone()[0])
 
 
-def _but_for_id_and_params(new: NewJob) -> tuple[Row, Row]:
-    return new.job[2:], new.details[1:]
+def _runs(jobs: Sequence[NewJob], kind: Callable[[NewJob], Row]) -> list[list[NewJob]]:
+    """The jobs in their order, those of one kind that follow each other together."""
+    return [list(run) for _, run in groupby(jobs, kind)]
+
+
+def _are_short(runs: Sequence[Sequence[NewJob]], jobs: Sequence[NewJob]) -> bool:
+    """Whether a statement for each run costs more than a row for each job, as where jobs of
+    several types or queues take turns."""
+    return len(jobs) < FEW * len(runs)
+
+
+def _but_for_id(new: NewJob) -> Row:
+    """What of a job's row is not its own alone, and who submitted it."""
+    return (*new.job[2:], *new.details[1:4])
+
+
+def _but_for_params(new: NewJob) -> Row:
+    return new.details[1:]
 
 
 def _job_row(job: Job, facet: int) -> Row:

@@ -133,6 +133,24 @@ async def test_together_is_the_same_as_each_by_itself(
     await each.store.close()
 
 
+@pytest.mark.parametrize("length", [1, 4], ids=["one of a kind", "runs of a kind"])
+async def test_a_batch_is_stored_as_its_jobs_by_themselves(length: int) -> None:
+    def batch(tx: Tx, now: int) -> list[NewJob]:
+        kinds = [new for new in mixed_jobs(tx, now) for _ in range(length)]
+        return [
+            new._replace(job=new.job._replace(uuid=f"job-{number}"))
+            for number, new in enumerate(kinds)
+        ]
+
+    together, each = await a_world(), await a_world()
+    await together.run(lambda tx: tx.insert_jobs(batch(tx, together.now)))
+    for new in await each.run(lambda tx: batch(tx, each.now)):
+        await each.run(lambda tx, new=new: tx.insert_jobs([new]))  # type: ignore[misc]
+    assert stored(together) == stored(each)
+    await together.store.close()
+    await each.store.close()
+
+
 async def test_mixed_jobs_come_back_as_they_were(world: World) -> None:
     new = await world.run(lambda tx: mixed_jobs(tx, world.now))
     jobs = await world.run(lambda tx: tx.insert_jobs(new))

@@ -115,6 +115,7 @@ async def test_events_of_narrower_pages_are_found(tmp_path: Path) -> None:
     steps = schema.MIGRATIONS[: schema.MIGRATIONS.index(schema.WIDER_PAGES)]
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         migrations.migrate(db, None, steps)
+        db.execute("BEGIN")  # a commit for each row takes a minute on a busy disk
         db.execute("INSERT INTO event_kinds VALUES (1, 'claimed')")
         for seq in range(1, MANY):
             row = (seq, seq, seq % 7)
@@ -124,6 +125,7 @@ async def test_events_of_narrower_pages_are_found(tmp_path: Path) -> None:
                 row,
             )
             db.execute("INSERT OR IGNORE INTO event_pages VALUES (1,?,?)", (seq % 7, seq // 256))
+        db.execute("COMMIT")
     store = SqliteStore(path, clock=ManualClock())
     await store.open()
     try:
@@ -140,6 +142,7 @@ async def test_events_told_before_there_were_pages_are_found(tmp_path: Path) -> 
     steps = schema.MIGRATIONS[: schema.MIGRATIONS.index(schema.EVENT_PAGES)]
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         migrations.migrate(db, None, steps)
+        db.execute("BEGIN")  # a commit for each row takes a minute on a busy disk
         db.execute("INSERT INTO event_kinds VALUES (1, 'claimed')")
         for seq in range(1, MANY):
             row = (seq, seq, 100 if seq % 2 else 5_000, seq % 3, f"key-{seq % 4}")
@@ -149,6 +152,7 @@ async def test_events_told_before_there_were_pages_are_found(tmp_path: Path) -> 
                 row,
             )
             db.execute("INSERT INTO event_blocks VALUES (?,?)", (row[2] // 64, seq))
+        db.execute("COMMIT")
     clock = ManualClock()
     world = World(SqliteStore(path, clock=clock), clock)
     await world.store.open()
