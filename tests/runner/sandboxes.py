@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from traffic_tui.runner.errors import RunnerError
 from traffic_tui.runner.sandbox.sandbox import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ def opened_sandbox(
     """A sandbox with rooms. Skips the test where this box does not permit them."""
     given = {} if limits is None else {"command": limits}
     sandbox = Sandbox(SandboxOptions(limits=given, **options), folder)
-    sandbox.open()
+    try:
+        sandbox.open()
+    except RunnerError as error:
+        pytest.skip(str(error))
     if not sandbox.is_roomy:
         sandbox.close()
         pytest.skip(f"no namespaces here: {sandbox.why_not}")

@@ -63,10 +63,14 @@ async def test_a_killed_agent_leaves_no_process(
 
 
 async def test_a_guard_that_was_killed_is_replaced_and_knows_the_groups() -> None:
-    before = set(children_with("guard_process", os.getpid()))
+    def guards() -> set[psutil.Process]:
+        return set(children_with("guard_process", os.getpid()))
+
+    before = guards()
     groups = ProcessGroups()
     first = groups.start(Launch(["sleep", "300"], dict(os.environ)))
-    [guard] = set(children_with("guard_process", os.getpid())) - before
+    await until(lambda: guards() - before)  # a process has no words yet as soon as it is started
+    [guard] = guards() - before
     guard.kill()
     await until(lambda: not is_alive(guard.pid))
     second = groups.start(Launch(["sleep", "300"], dict(os.environ)))
