@@ -183,6 +183,7 @@ class JobTimes(View):
     started: int
     ended: int
     deadline: int
+    """When it expires if it has not started; 0: never."""
 
 
 class JobView(View, kw_only=True):

@@ -38,8 +38,11 @@ def _of_range(explained: ExplainView) -> list[str]:
 def _waiting(explained: ExplainView, job: JobFullView, context: RowContext) -> list[str]:
     lines = [clean(explained.summary)]
     if job.state == "scheduled":
-        return [*lines, f"due at {_at(job.times.due, context)}"]
-    return [*lines, *_advice(explained)]
+        lines.append(f"due at {_at(job.times.due, context)}")
+    if job.times.deadline:
+        deadline = _at(job.times.deadline, context)
+        lines.append(f"expires at {deadline}, unless it has started by then")
+    return lines if job.state == "scheduled" else [*lines, *_advice(explained)]
 
 
 def _advice(explained: ExplainView) -> list[str]:
@@ -66,8 +69,9 @@ def _running(job: JobFullView, context: RowContext) -> list[str]:
     if job.quiet_since:
         lines.append(f"last word  {_since(job.quiet_since, context)}")
     lines.append(f"lease      {lease_words(job)}")
-    if job.times.deadline:
-        lines.append(f"must end   by {_at(job.times.deadline, context)}")
+    if job.times.started and job.timeout_seconds:
+        end = job.times.started + round(job.timeout_seconds * 1000)
+        lines.append(f"must end   by {_at(end, context)}")
     wanted = {"stop": "somebody asked it to stop", "move": "it is to move elsewhere"}
     if job.wanted in wanted:
         lines.append(f"wanted     {wanted[job.wanted]}")
