@@ -77,7 +77,8 @@ async def _answer_range(api: OperatorApi, source: Source, asked: ByteRange) -> R
         return Reply(416, headers, b"")
     limit = source.size if asked.last is None else asked.last + 1 - first
     part = await api.output_part(source, first, limit)
-    if not part.data:  # what was asked for lies in what was left out
+    is_left_out = asked.last is not None and part.offset > asked.last
+    if is_left_out or not part.data:
         return Reply(416, [*_headers(part), _content_range(f"*/{part.size}")], b"")
     last = part.offset + len(part.data) - 1
     place = _content_range(f"{part.offset}-{last}/{part.size}")

@@ -612,7 +612,8 @@ class JobDetail(NamedTuple):
 
 
 class OutputSlice(NamedTuple):
-    """Part of an attempt's output: whole chunks cut to the asked range."""
+    """Part of an attempt's output: chunks cut to the asked range, or, where nothing of that is
+    kept, to as many bytes from the next kept one on."""
 
     chunks: list[Chunk]
     state: StreamState | None

@@ -30,15 +30,21 @@ def stream_state(db: sqlite3.Connection, attempt_id: int, stream: Stream) -> Str
 def read_output(
     db: sqlite3.Connection, attempt_id: int, stream: Stream, offset: int, limit: int
 ) -> OutputSlice:
-    """What is kept of the newest generation in [offset, offset + limit)."""
+    """What is kept of the newest generation in [offset, offset + limit).
+
+    Where nothing of that is kept, as much from the next byte on that is: whoever reads on from
+    where a part ended comes over what the cap left out, however large that is.
+    """
     state = stream_state(db, attempt_id, stream)
-    if state is None:
-        return OutputSlice([], None)
+    if state is None or limit <= 0:
+        return OutputSlice([], state)
     end = offset + limit
     chunks: list[Chunk] = []
     for begin, at, data in _forward(db, state, offset):
         if begin >= end:
-            break
+            if chunks:
+                break
+            end = begin + limit
         cut = data[max(0, offset - begin) : end - begin]
         if cut:
             chunks.append(Chunk(stream, state.generation, max(begin, offset), at, cut))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,8 +11,8 @@ from server.clock import ManualClock
 from server.http.openapi import operation_id
 from server.http.operator_routes import ROUTES
 from server.model import Outcome
-from server.settings import QueueSettings, Settings
-from tests.server.http.world import World, served, until
+from server.settings import QueueSettings, Settings, StorageSettings
+from tests.server.http.world import SETTINGS, World, served, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -211,6 +212,32 @@ async def test_output_by_offset_and_range(world: World) -> None:
     assert (await world.call("GET", path)).headers["x-output-complete"] == "true"
     assert (await world.call("GET", path, params={"attempt": "1"})).content == b"0123456789"
     await world.bad(404, "GET", path, params={"attempt": "2"})
+
+
+async def test_output_goes_on_behind_what_the_cap_left_out() -> None:
+    """Asked for part by part, however small the parts are, it ends with its end."""
+    settings = replace(SETTINGS, storage=StorageSettings(max_output=1_000))
+    async with served(settings=settings) as world:
+        runner = await world.runner()
+        number = await world.submit()
+        [assigned] = await runner.take()
+        written = b"".join(b"%03d " % index * 25 for index in range(100))
+        for start in range(0, len(written), 100):
+            await runner.print(assigned, written[start : start + 100], start)
+        await runner.finish(assigned)
+        path = f"/jobs/{number}/output"
+        offset, parts = 0, []
+        while offset < len(written):
+            params = {"offset": str(offset), "limit": "300"}
+            part = await world.call("GET", path, params=params)
+            assert part.content
+            begin = int(part.headers["x-output-offset"])
+            parts.append((begin, part.content))
+            offset = begin + len(part.content)
+        assert all(written[at : at + len(data)] == data for at, data in parts)
+        assert [at for at, _ in parts] == [0, 300, 9_500, 9_800]
+        left_out = await world.call("GET", path, headers={"Range": "bytes=600-900"})
+        assert left_out.status_code == 416
 
 
 async def test_text_in_output_is_found_both_ways(world: World) -> None:

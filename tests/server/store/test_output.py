@@ -69,6 +69,17 @@ async def test_dropping_removes_chunks_wholly_inside(world: World) -> None:
     assert await world.run(lambda tx: tx.streams(1)) == [gap]
 
 
+async def test_reading_goes_on_behind_what_was_left_out(world: World) -> None:
+    """However little is asked for at once: else whoever reads part by part never gets there."""
+    await put(world, (0, b"head"), (9_000, b"ta"), (9_002, b"il"), gap=(4, 9_000))
+    assert await read(world, 2, 100) == [(2, b"ad")]
+    assert await read(world, 4, 100) == [(9_000, b"ta"), (9_002, b"il")]
+    assert await read(world, 4, 3) == [(9_000, b"ta"), (9_002, b"i")]
+    assert await read(world, 5_000, 1) == [(9_000, b"t")]
+    assert await read(world, 4, 0) == []
+    assert await read(world, 9_004, 100) == []
+
+
 async def test_dropping_looks_at_no_more_than_it_drops(world: World) -> None:
     """What is kept after the gap may be many thousand pieces, and one comes with each flush."""
     steps: list[int] = []
