@@ -108,7 +108,7 @@ async def test_after_kill_nine_the_ports_are_free_and_the_job_is_done(
 ) -> None:
     runners = await service.runners()
     assert len(runners) == 2
-    job = await service.submit("py#sleep", seconds=1)
+    job = await service.submit("py#sleep", seconds=3)
     await service.until_state(job, "in_progress")
     if guard_too:
         [guard] = service.children("guard_process.py")
