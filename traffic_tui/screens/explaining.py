@@ -8,7 +8,7 @@ from server.model import ACTIVE_STATES, FINAL_STATES
 from traffic_tui.screens.wording import state_words, verdict_words
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.formats import day_and_time, duration
-from traffic_tui.state.job_columns import error_words
+from traffic_tui.state.job_columns import error_words, try_number
 
 if TYPE_CHECKING:
     from server.wire.operator import ExplainView, JobDetailView, JobFullView
@@ -62,8 +62,8 @@ def _advice(explained: ExplainView) -> list[str]:
 
 
 def _running(job: JobFullView, context: RowContext) -> list[str]:
-    tries = f"{job.tries} of {job.max_attempts}" if job.max_attempts else str(job.tries)
-    lines = [state_words(job, context.now), "", f"try        {tries}"]
+    number = f"{try_number(job)} of {job.max_attempts}"
+    lines = [state_words(job, context.now), "", f"try        {number}"]
     if job.times.started:
         lines.append(f"began      {_since(job.times.started, context)}")
     if job.quiet_since:

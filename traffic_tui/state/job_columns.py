@@ -76,6 +76,11 @@ def error_words(error: ErrorView, limit: int = 400) -> str:
     return clean(error.message if kind == "error" else f"{kind}: {error.message}", limit)
 
 
+def try_number(job: JobView) -> int:
+    """Which try it is at: lost and moved attempts are none, so they do not count here."""
+    return job.tries + (job.state in ACTIVE_STATES)
+
+
 def made_by(job: JobView) -> str:
     """Who sent it; a schedule says more than the name of whoever set it up."""
     return clean(f"schedule {job.schedule}" if job.schedule else job.owner)
@@ -123,11 +128,7 @@ def _runner(job: JobView, context: RowContext, width: int) -> Cell:
 
 
 def _try(job: JobView, context: RowContext, width: int) -> Cell:
-    """Which try it is at: lost and moved attempts are none, so they do not count here."""
-    if not job.attempts:
-        return EMPTY
-    number = job.tries + (job.state in ACTIVE_STATES)
-    return Cell(f"{number}/{job.max_attempts}")
+    return Cell(f"{try_number(job)}/{job.max_attempts}") if job.attempts else EMPTY
 
 
 def _progress(job: JobView, context: RowContext, width: int) -> Cell:

@@ -29,6 +29,10 @@ def times(*, started: int = 0, deadline: int = 0) -> JobTimes:
     return JobTimes(created=NOW, since=NOW, due=NOW, started=started, ended=0, deadline=deadline)
 
 
+def test_the_try_that_runs_counts_as_in_the_list() -> None:
+    assert "try        1 of 3" in lines(job(7, tries=0, max_attempts=3))
+
+
 def test_a_running_job_must_end_when_its_timeout_is_over() -> None:
     running = job(7, times=times(started=NOW - 5 * MINUTE), timeout_seconds=1800.0)
     assert f"must end   by {at(NOW + 25 * MINUTE)}" in lines(running)
