@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 WIDE_FROM = 120
 PIECES_SECONDS = 2.0
 """How often the pieces of a range are looked at while it goes on."""
+LEASE_SECONDS = 10.0
+"""How often the lease of a job is looked at while it goes on."""
 
 
 class JobScreen(TailScreen):
@@ -35,7 +37,7 @@ class JobScreen(TailScreen):
         super().__init__(desk, number, about=str(number))
         self._facts = FactsBlock(id="facts")
         self._facts.glyphs = desk.context.glyphs
-        self._pieces_due = 0.0
+        self._look_due = 0.0
 
     def body(self) -> Iterable[Widget]:
         yield self._facts
@@ -52,23 +54,25 @@ class JobScreen(TailScreen):
         )
 
     def detail_loaded(self) -> None:
+        is_range = self.detail is not None and self.detail.job.coverage is not None
+        pause = PIECES_SECONDS if is_range else LEASE_SECONDS
+        self._look_due = self.desk.clock.monotonic() + pause
         self._show_facts()
 
     def tick(self) -> None:
-        self._look_at_pieces()
+        self._look_when_due()
         self._show_facts()
         super().tick()
 
     def on_resize(self, event: events.Resize) -> None:
         self._show_facts()
 
-    def _look_at_pieces(self) -> None:
-        """That a piece was taken by a runner is told of the piece alone, so it is asked for."""
-        if self.detail is None or self.detail.job.coverage is None or not self.is_current:
+    def _look_when_due(self) -> None:
+        """That a piece was taken by a runner is told of the piece alone, and that a lease was
+        renewed, or was not, is not told at all: they are asked for."""
+        if self.detail is None or not self.is_current:
             return
-        now = self.desk.clock.monotonic()
-        if self.detail.job.state in ACTIVE_STATES and now >= self._pieces_due:
-            self._pieces_due = now + PIECES_SECONDS
+        if self.detail.job.state in ACTIVE_STATES and self.desk.clock.monotonic() >= self._look_due:
             self.look_again()
 
     def _show_facts(self) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from server.wire.operator import JobRefView, LineageView, ProgressView, RunnerRef
 from tests.console.screens.seeing import console, lab
-from tests.console.screens.world import NOW, event, listed
+from tests.console.screens.world import NOW, event, job, listed
 from traffic_tui.cli.job_tables import JOB_COLUMNS
 from traffic_tui.cli.tables import Look
+from traffic_tui.client.base import KeepAlive
 from traffic_tui.screens.job_facts import event_line
 from traffic_tui.state.glyphs import DRAWN
 from traffic_tui.state.row_context import RowContext
@@ -21,6 +22,24 @@ async def test_a_job_is_by_the_schedule_that_made_it() -> None:
         await seat.press("enter")
         await seat.sees("by schedule nightly-[red]")
         assert "configuration" not in seat.text
+
+
+async def test_a_lease_that_is_not_renewed_runs_down_although_no_event_tells() -> None:
+    world = lab()
+    async with console(world) as seat:
+        await seat.press("j", "j", "enter")
+        await seat.sees("lease ok, 41s left")
+        await seat.settle()
+        before = len(world.asked("job"))
+        world.all_jobs[52118] = job(52118, lease_seconds=9.0)
+        world.clock.advance(2)
+        await seat.settle()
+        assert len(world.asked("job")) == before, "not every second"
+        for _ in range(3):  # in steps, or the coordinator would seem silent
+            world.clock.advance(3)
+            world.send(KeepAlive())
+            await seat.settle()
+        await seat.sees("lease ok, 9s left")
 
 
 async def test_one_made_from_a_job_of_a_schedule_is_by_whoever_did_that() -> None:
