@@ -7,6 +7,8 @@ import signal
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.end_to_end.service import Service
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ async def until(service: Service, path: str, is_so: Callable[[Any], bool], what:
         raise AssertionError(f"never: {what}") from None
 
 
+@pytest.mark.timeout(180)
 async def test_kill_nine_repeats_no_due_time_and_loses_no_job(tmp_path: Path) -> None:
     service = Service(tmp_path, more_configuration=EVERY_SECOND)
     await service.start()

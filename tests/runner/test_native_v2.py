@@ -96,10 +96,10 @@ async def test_a_lost_answer_costs_nothing(coordinator: Double, tmp_path: Path) 
 async def test_an_end_comes_with_or_after_all_its_output(
     coordinator: Double, tmp_path: Path
 ) -> None:
-    coordinator.submit("talk", {"lines": 300_000})
+    coordinator.submit("talk", {"lines": 100_000})
     async with runner(coordinator.url, tmp_path, registry=talker()):
         await until(lambda: coordinator.reports)
-    assert coordinator.output["attempt-1", "stdout"] == lines(300_000)
+    assert coordinator.output["attempt-1", "stdout"] == lines(100_000)
     assert max(len(chunk.data) for sync in coordinator.syncs for chunk in sync.output) <= 4096
 
 

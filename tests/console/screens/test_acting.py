@@ -15,6 +15,7 @@ from server.wire.operator import (
 )
 from tests.console.screens.seeing import console, lab
 from tests.console.screens.world import NOW, attempt, job, runner
+from traffic_tui.widgets.dialog import ChoiceDialog
 
 if TYPE_CHECKING:
     from tests.console.screens.world import World
@@ -79,10 +80,17 @@ async def test_nothing_is_done_on_a_screen_that_is_too_small_to_be_drawn() -> No
         await seat.dialog("Stop job 52118")
 
 
-async def test_keys_on_their_way_when_a_dialog_opens_are_no_answers() -> None:
+async def test_keys_on_their_way_when_a_dialog_opens_are_no_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    defaults = ChoiceDialog.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "late_keys_seconds", 60.0)  # all that come now are late
     async with console(on_running()) as seat:
-        await seat.press("s", "y", "y", "k")
-        await seat.dialog("Stop job 52118")
+        await seat.press("s")
+        await seat.sees("Stop job 52118")
+        await seat.press("y", "y", "k", "enter", "escape")
+        await seat.sees("Stop job 52118")
         assert seat.world.asked("stop") == []
 
 

@@ -6,6 +6,8 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.protocols.native_v1.runner import Runner, a_runner, status
 from tests.protocols.native_v1.world import a_world, settings_of, until
 
@@ -47,6 +49,7 @@ class Worker:
         self.done += 1
 
 
+@pytest.mark.timeout(180)
 async def test_two_hundred_runners_share_six_hundred_jobs(tmp_path: Path) -> None:
     async with a_world(tmp_path, PATIENT) as world, AsyncExitStack() as stack:
         workers: list[Worker] = []
@@ -59,7 +62,7 @@ async def test_two_hundred_runners_share_six_hundred_jobs(tmp_path: Path) -> Non
         hellos = [worker.hello() for worker in workers]
         assert {answer.status_code for answer in await asyncio.gather(*hellos)} == {200}
         await world.submit(*[(number, number) for number in range(JOBS)])
-        await until(lambda: all_done(world, workers), "all are done", seconds=50)
+        await until(lambda: all_done(world, workers), "all are done", seconds=120)
         assert not any(worker.was_overfull for worker in workers)
         assert sum(worker.done > 0 for worker in workers) == RUNNERS
         assert await world.late_writes() == []

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 DOCUMENT = document(ROUTES, "test")
 SETTINGS = Settings(queues={"default": QueueSettings(), "gpu": QueueSettings(limit=5)})
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 30.0
 
 
 class _Uvicorn(uvicorn.Server):
