@@ -7,8 +7,8 @@ opened on these data, on a pseudo terminal of 160 by 50; the first paint is coun
 takes the terminal until jobs are listed, and shown beside the time since its process began. 1,000
 runners say hello. Then a filter is typed, key by key; the time counts from each key until the
 terminal shows the text so far, and from the last key of each word until it shows how many jobs the
-filter leaves, less the pause in typing that the console waits for. Resident memory is that of the whole process, console and coordinator, after all
-this.
+filter leaves, less the pause in typing that the console waits for. Resident memory is that of the
+whole process, console and coordinator, after all this.
 
 Budgets: first paint under 400 ms; each key under 100 ms; memory under 150 MB.
 """
