@@ -50,13 +50,24 @@ class Outcomes:
             parts.append(f"refused: {len(self.refused)} ({self._refusals()})")
         if self.not_reached:
             parts.append(f"not reached: {self.not_reached}")
-        parts.extend(sorted(set(self.warnings)))
-        return ", ".join(parts)
+        return "; ".join([", ".join(parts), *self._warned()])
 
     def _refusals(self) -> str:
-        told = [f"{number} {words}" for number, words in self.refused[:MAX_TOLD]]
-        more = len(self.refused) - MAX_TOLD
-        return "; ".join([*told, f"and {more} more"] if more > 0 else told)
+        return "; ".join(_first([f"{number} {words}" for number, words in self.refused]))
+
+    def _warned(self) -> list[str]:
+        """Each warning once, and which jobs it is about."""
+        numbers: dict[str, list[str]] = {}
+        for answer in self.done:
+            if answer.warning:
+                numbers.setdefault(answer.warning, []).append(str(answer.job.number))
+        return [f"{', '.join(_first(about))}: {words}" for words, about in numbers.items()]
+
+
+def _first(told: list[str]) -> list[str]:
+    """As many as are told by name, and how many more there are."""
+    more = len(told) - MAX_TOLD
+    return [*told[:MAX_TOLD], f"and {more} more"] if more > 0 else told
 
 
 async def act_on_each(

@@ -123,7 +123,7 @@ async def test_a_refusal_is_told_in_the_coordinators_words() -> None:
 
 async def test_a_warning_is_told() -> None:
     world = on_running()
-    world.warning = "the work may run on"
+    world.warnings = {52118: "the work may run on"}
     async with console(world) as seat:
         await seat.press("s")
         await seat.dialog("Stop job")
@@ -222,6 +222,16 @@ async def test_marked_jobs_are_acted_on_together_and_each_outcome_is_told() -> N
         await seat.press("y")
         await seat.asks("stop", 1)
         await seat.sees("stop asked for: 1", "refused: 1", "52118 not now")
+
+
+async def test_a_warning_about_some_of_many_jobs_names_them() -> None:
+    world = lab()
+    world.warnings = {52127: "the work may run on"}
+    async with console(world, (160, 50)) as seat:
+        await seat.press("j", "space", "space", "s")
+        await seat.dialog("Stop 2 jobs?")
+        await seat.press("y")
+        await seat.sees("stop asked for: 2; 52127: the work may run on")
 
 
 async def test_many_jobs_want_their_number_typed() -> None:

@@ -291,7 +291,8 @@ class World:
         self.suggestion = ""
         self.refusals: dict[int, str] = {}
         """Job number to the words with which everything about it is refused."""
-        self.warning = ""
+        self.warnings: dict[int, str] = {}
+        """Job number to what a stop of it is answered with besides."""
         self.url = "http://127.0.0.1:8700"
         self.is_embedded = True
         self.is_read_only = False
@@ -501,7 +502,9 @@ class World:
 
     async def stop(self, job: str, request: Any) -> OneJobView:
         self._called("stop", self._job(job).number, request)
-        return OneJobView(job=listed(self._job(job)), warning=self.warning)
+        return OneJobView(
+            job=listed(self._job(job)), warning=self.warnings.get(self._job(job).number, "")
+        )
 
     async def resubmit(self, job: str, request: Any) -> OneJobView:
         old = self._job(job)
