@@ -8,6 +8,7 @@ from server.model import RetryPolicy
 from server.protocols.rrq.ladder import Pace
 from tests.protocols.rrq.double import a_double
 from tests.protocols.rrq.world import (
+    QUICK,
     SAM,
     a_world,
     dialled,
@@ -48,7 +49,7 @@ async def test_a_blocked_process_is_ended_and_the_job_tried_on_a_fresh_one(tmp_p
 
 
 async def test_an_answer_that_comes_in_time_after_all_counts(tmp_path: Path) -> None:
-    settings = settings_with(py=real_group(response_timeout_ms=300, max_in_flight=2))
+    settings = settings_with(py=real_group(response_timeout_ms=30_000, max_in_flight=2))
     async with a_world(tmp_path, settings) as world:
         assert await world.result(await world.one("py#sleep", params={"seconds": 0.01})) == "slept"
 
@@ -57,7 +58,9 @@ async def test_answers_to_the_cancel_mean_what_they_say(tmp_path: Path) -> None:
     async with (
         a_double() as runner,
         a_world(
-            tmp_path, settings_with(py=dialled(runner.address, response_timeout_ms=100))
+            tmp_path,
+            settings_with(py=dialled(runner.address, response_timeout_ms=100)),
+            pace=Pace(),
         ) as world,
     ):
         answers = (
@@ -100,7 +103,9 @@ async def test_one_that_does_not_end_is_given_up_and_tried_again_beside_others(
     async with (
         a_double() as runner,
         a_world(
-            tmp_path, settings_with(py=dialled(runner.address, response_timeout_ms=1_000))
+            tmp_path,
+            settings_with(py=dialled(runner.address, response_timeout_ms=2_000)),
+            pace=QUICK._replace(answer=1.0),  # the other comes in that time, and is not late itself
         ) as world,
     ):
         silent = await world.one("py#x", max_attempts=2, retry=AT_ONCE)
@@ -122,7 +127,9 @@ async def test_a_stop_is_a_stop(tmp_path: Path) -> None:
     async with (
         a_double() as runner,
         a_world(
-            tmp_path, settings_with(py=dialled(runner.address, response_timeout_ms=100))
+            tmp_path,
+            settings_with(py=dialled(runner.address, response_timeout_ms=100)),
+            pace=Pace(),
         ) as world,
     ):
         job = await world.one("py#x", max_attempts=3)
