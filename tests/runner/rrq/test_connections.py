@@ -134,6 +134,7 @@ async def test_an_orchestrator_that_reads_slowly_costs_bounded_memory(
     async with peer(ours.port) as slow:
         slow.writer.transport.pause_reading()  # type: ignore[attr-defined]
         sent = {slow.request("value")["request_id"] for _ in range(40)}
+        await until(lambda: ours.connector._connections)
         [connection] = ours.connector._connections
         await until(lambda: ours.connector.is_told and not ours.supervisor.running)
         assert connection._transport.get_write_buffer_size() < 9 * 1024 * 1024
