@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from server.wire.operator import ErrorView, EventView, JobDetailView, LineageView, UsageView
+from server.wire.operator import (
+    ErrorView,
+    EventView,
+    JobDetailView,
+    JobView,
+    LineageView,
+    ProgressView,
+    RunnerRef,
+    UsageView,
+)
 from tests.console.screens.seeing import lab
-from tests.console.screens.world import attempt
+from tests.console.screens.world import attempt, job
 from traffic_tui.cli.fleet_tables import event_spans
-from traffic_tui.cli.job_tables import job_facts
+from traffic_tui.cli.job_tables import JOB_COLUMNS, changed_words, job_facts
 from traffic_tui.cli.tables import Column, Fact, Look, lay_out, sheet, span
 from traffic_tui.state.formats import cells
 from traffic_tui.state.glyphs import ASCII, JOB_MARKS, Span
@@ -121,3 +130,39 @@ def test_the_line_of_an_event_says_from_what_to_what() -> None:
     )  # fmt: skip
     [line] = texts([event_spans(limited, Look())])
     assert line.endswith("queue_limited      queue gpu  from 3 to none  by sam  heat")
+
+
+LAB = RunnerRef(id="id-lab-07", name="lab-07")
+
+
+def test_a_job_that_waits_again_is_nowhere_and_begins_anew() -> None:
+    begun: dict[str, Any] = {
+        "runner": LAB,
+        "attempts": 1,
+        "progress": ProgressView(61, 100),
+        "phase": "booting",
+    }
+    waiting, running = job(7, "pending", **begun), job(8, **begun)
+    rows: list[JobView] = [waiting, running]
+    look = Look(now_ms=waiting.times.since)
+    heading, first, second = texts(lay_out(JOB_COLUMNS, rows, look, None))
+    assert "RUNNER" in heading
+    assert "lab-07" not in first
+    assert "61" not in first
+    assert "lab-07" in second
+    assert "61" in second
+    assert "lab-07" not in changed_words(waiting)
+    assert "lab-07" in changed_words(running)
+    detail = JobDetailView(
+        job=waiting,
+        attempts=[],
+        events=[],
+        lineage=LineageView(resubmitted_from=None, resubmitted_as=[]),
+    )
+    assert not {"runner", "done", "phase"} & {fact.name for fact in job_facts(detail, look)}
+
+
+def test_lost_and_moved_attempts_are_no_tries() -> None:
+    columns = [column for column in JOB_COLUMNS if column.title in ("JOB", "TRY")]
+    rows: list[JobView] = [job(7, attempts=4, tries=0), job(8, "failed", attempts=5, tries=3)]
+    assert texts(lay_out(columns, rows, Look(), None)) == ["JOB  TRY", "  7  1/3", "  8  3/3"]

@@ -59,6 +59,8 @@ def job_note(job: JobView, context: RowContext) -> str:
         return clean(known, 400)
     if job.error is not None and job.state in ("failed", "expired", "stopped"):
         return error_words(job.error)
+    if job.state == "pending":  # what it said last is of a try that is over
+        return error_words(job.error) if job.error is not None else ""
     if job.state == "scheduled":
         why = f": {clean(job.error.message, 300)}" if job.error is not None else ""
         when = "again" if job.attempts else "due"
