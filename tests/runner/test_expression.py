@@ -70,13 +70,13 @@ def test_values(text: str, values: dict[str, float], value: float) -> None:
     ],
 )
 def test_what_cannot_be_evaluated_is_told_quickly(text: str, words: str) -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     if words:
         with pytest.raises(ValueError, match=words):
             evaluate(text, {})
     else:
         assert evaluate(text, {}) == -1
-    assert time.monotonic() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 @given(st.text(alphabet="0123456789.xyeE+-*/%^() \n_'[]{}:;,=<>\\\x00é", max_size=60))
