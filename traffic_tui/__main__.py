@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from traffic_tui.cli.main import main
+from traffic_tui.cli.entry import main
 
 if __name__ == "__main__":
     main()

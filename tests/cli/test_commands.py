@@ -243,8 +243,16 @@ def test_keys(traffic: Traffic, tmp_path: Path) -> None:
     assert traffic("jobs", "submit", "x", *with_key).code == EXIT_FAILED
     assert "ci" in traffic("keys", "list").out
     assert made.out.strip() not in traffic("keys", "list", "--json").out
-    assert traffic("keys", "revoke", "ci").code == EXIT_DONE
+    assert traffic("keys", "revoke", "ci", "--reason", "box sold").code == EXIT_DONE
     assert traffic("jobs", "list", *with_key).code == EXIT_FAILED
+    (revoked,) = traffic("events", "kind:key_revoked", "--json").out.splitlines()
+    assert json.loads(revoked)["reason"] == "box sold"
+
+
+def test_no_key_is_made_whose_secret_nobody_would_see(traffic: Traffic) -> None:
+    said = traffic("keys", "create", "--name", "ci", "--role", "submit", "-o", "name")
+    assert (said.code, said.out) == (EXIT_USAGE, "")
+    assert "ci" not in traffic("keys", "list", "-o", "name").out.split()
 
 
 def test_jobs_run_and_are_waited_for(world: World, traffic: Traffic) -> None:

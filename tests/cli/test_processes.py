@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -97,6 +98,13 @@ def test_interrupting_is_quiet_and_130(world: World, traffic: Callable[..., Said
         assert (process.returncode, err) == (EXIT_INTERRUPTED, b"")
 
 
+def test_an_interrupt_while_it_is_imported_is_quiet_too(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    path = f"{tmp_path}:{lonely_environment(tmp_path)['PYTHONPATH']}"
+    interrupted = shell("$T --help", tmp_path, PYTHONPATH=path)
+    assert (interrupted.returncode, interrupted.stderr) == (EXIT_INTERRUPTED, b"")
+
+
 def has_connected(process: subprocess.Popen[bytes]) -> bool:
     return bool(psutil.Process(process.pid).net_connections("tcp"))
 
@@ -131,6 +139,22 @@ def test_letters_that_the_locale_lacks_do_no_harm(tmp_path: Path) -> None:
     for_scripts = shell("$T config check d\u00fcd --json", tmp_path, **narrow)
     assert json.loads(for_scripts.stdout)["file"] == "d\u00fcd"
     assert (for_people.stderr, for_scripts.stderr) == (b"", b"")
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["jobs", "stop", "--help"]])
+def test_a_broken_pipe_is_told_of_help_as_well(arguments: list[str], tmp_path: Path) -> None:
+    nobody_reads, pipe = os.pipe()
+    os.close(nobody_reads)
+    ended = subprocess.run(
+        [sys.executable, "-m", "traffic_tui", *arguments],
+        env=lonely_environment(tmp_path),
+        stdout=pipe,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=30,
+    )
+    os.close(pipe)
+    assert (ended.returncode, ended.stderr) == (EXIT_BROKEN_PIPE, b"")
 
 
 def test_a_broken_pipe_is_quiet(world: World) -> None:

@@ -260,7 +260,8 @@ async def test_keys_are_made_listed_and_revoked(world: World) -> None:
     listed = {key.name: key for key in (await world.client.keys()).keys}
     assert (listed["alice"].role, listed["alice"].source) == ("operator", "store")
     assert listed["admin"].source == "file"
-    await world.client.revoke_key("alice")
+    await world.client.revoke_key("alice", reason="she left")
+    assert (await world.client.events(limit=1)).events[0].reason == "she left"
     listed = {key.name: key for key in (await world.client.keys()).keys}
     assert listed["alice"].revoked_at > 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from traffic_tui.cli import completion
+from traffic_tui.cli.asking import interruptible
 from traffic_tui.cli.command import Call, talking
 from traffic_tui.cli.failures import EXIT_FAILED, CommandFailed, WrongUsage
 from traffic_tui.cli.jobs_read import JobsArgument, job_ids
@@ -203,7 +204,13 @@ def confirm(verb: str, ids: list[str], *, is_agreed: bool) -> None:
     """Ask before acting on several jobs, if there is a person to ask."""
     if is_agreed or len(ids) < 2 or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    if not typer.confirm(f"{verb} {len(ids)} jobs?", err=True):
+    try:
+        with interruptible():
+            is_wanted = typer.confirm(f"{verb} {len(ids)} jobs?", err=True)
+    except typer.Abort:
+        typer.echo(err=True)  # the question is left without an answer, and its line without an end
+        raise
+    if not is_wanted:
         raise CommandFailed("nothing was done")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from traffic_tui.cli import completion
+from traffic_tui.cli.asking import stdin_text
 from traffic_tui.cli.command import Call, talking
 from traffic_tui.cli.failures import WrongUsage
 
@@ -43,7 +44,7 @@ def job_ids(given: list[str]) -> list[str]:
     """The jobs meant, each once, with those from stdin where ``-`` stands."""
     ids: list[str] = []
     for each in given:
-        ids += sys.stdin.read().split() if each == "-" else [each]
+        ids += stdin_text().split() if each == "-" else [each]
     if not ids:
         raise WrongUsage("no job was named")
     return list(dict.fromkeys(ids))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from traffic_tui.cli import completion
+from traffic_tui.cli.asking import stdin_text
 from traffic_tui.cli.failures import CommandFailed, WrongUsage
 from traffic_tui.cli.submission import Order, ParamsFileOption, ParamsOption, submitting
 from traffic_tui.cli.typed import cursor_of, json_of
@@ -71,9 +71,9 @@ def params_of(params: str | None, params_file: str | None) -> bytes:
 
 
 def _read(name: str) -> str:
+    if name == "-":
+        return stdin_text()
     try:
-        if name == "-":
-            return sys.stdin.buffer.read().decode()
         return Path(name).read_text("utf-8")
     except UnicodeDecodeError as problem:
         raise CommandFailed(f"{name}: not UTF-8, byte {problem.start} is wrong") from problem

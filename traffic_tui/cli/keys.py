@@ -8,6 +8,7 @@ import typer
 
 from server.model import Role  # noqa: TC001 (Typer reads annotations)
 from traffic_tui.cli.command import Call, group, talking
+from traffic_tui.cli.failures import WrongUsage
 from traffic_tui.cli.options import ReasonOption  # noqa: TC001 (Typer reads annotations)
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ async def create(
     reason: ReasonOption = "",
 ) -> None:
     """Make a key. Its secret is printed once, here, and kept nowhere."""
+    if call.printer.format == "name":
+        raise WrongUsage("with -o name nobody would ever see the secret; leave it out, or -o json")
     from server.clock import SystemClock
     from server.wire.operator import KeyRequest
     from traffic_tui.cli.typed import moment_of
@@ -47,8 +50,6 @@ def print_created(call: Call, created: CreatedKeyView) -> None:
     """The secret alone on stdout, so that it can go straight into a file."""
     if call.printer.is_json:
         call.printer.document(created)
-    elif call.printer.format == "name":
-        call.printer.names([created.key.name])
     else:
         call.printer.say(f"key {created.key.name} ({created.key.role}); it is shown only now")
         call.printer.line(created.secret)
@@ -67,9 +68,10 @@ async def list_keys(call: Call) -> None:
 async def revoke(
     call: Call,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which key.")],
+    reason: ReasonOption = "",
 ) -> None:
     """Take a key away: it is refused from now on."""
-    await call.client.revoke_key(name)
+    await call.client.revoke_key(name, reason=reason)
     if call.printer.is_json:
         call.printer.document({"revoked": name})
     elif call.printer.format == "name":

@@ -154,6 +154,10 @@ def _invoke(arguments: Sequence[str]) -> int:
         return error.exit_code
     except typer.Abort:  # Ctrl+C or end of input at a question
         return EXIT_INTERRUPTED
+    except SystemExit as ended:  # how Typer ends where nobody reads what it says itself, as help
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        return EXIT_BROKEN_PIPE
     return result if isinstance(result, int) else EXIT_DONE
 
 
@@ -206,6 +210,6 @@ def _make_output_possible() -> None:
 
 
 def main() -> None:
-    """Entry point of the installed program."""
+    """Run the program with the arguments it was started with."""
     _make_output_possible()
     sys.exit(run(sys.argv[1:]))

@@ -30,7 +30,8 @@ Where data is printed, `-o table|wide|json|name` says how, and `--json` means `-
 what the operator API answers, unchanged; streams give a line of JSON each. Tables are coloured on
 a terminal (unless `NO_COLOR` is set) and plain in a pipe.
 
-Durations are seconds or words such as `90s`, `10m`, `1h30m`.
+Durations are seconds or words such as `90s`, `10m`, `1h30m`. Every command takes `--debug`, which
+shows where an error came from.
 """
 SHARED = ("url", "key_file", "ca", "data_dir", "output", "as_json", "debug", "help")
 """Options that the head of the page explains once."""

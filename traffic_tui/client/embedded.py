@@ -15,7 +15,7 @@ from server.operator import KeepAlive as FeedKeepAlive
 from server.operator import Resync as FeedResync
 from server.roles import require
 from server.runtime import CoordinatorGone, CoordinatorThread, RuntimeProblem
-from server.wire.operator import PriorityRequest
+from server.wire.operator import PriorityRequest, ReasonRequest
 from traffic_tui.client.base import KeepAlive, OutputPart, Resync, Unreachable
 from traffic_tui.client.embedded_fleet import EmbeddedFleet
 from traffic_tui.client.embedded_schedules import EmbeddedSchedules
@@ -305,8 +305,9 @@ class EmbeddedClient(EmbeddedFleet, EmbeddedSchedules):
         body = checked_request(request)
         return await self._call("keys", lambda api: api.create_key(self._actor, body))
 
-    async def revoke_key(self, name: str) -> None:
-        await self._call("keys", lambda api: api.revoke_key(self._actor, name))
+    async def revoke_key(self, name: str, *, reason: str = "") -> None:
+        body = checked_request(ReasonRequest(reason=reason))
+        await self._call("keys", lambda api: api.revoke_key(self._actor, name, body))
 
     # underneath ------------------------------------------------------------------------------
 

@@ -297,8 +297,9 @@ class HttpClient(HttpSchedules):
     async def create_key(self, request: KeyRequest) -> CreatedKeyView:
         return await self._transport.call("POST", "/keys", CreatedKeyView, body=request)
 
-    async def revoke_key(self, name: str) -> None:
-        await self._transport.send("DELETE", f"/keys/{path_part(name)}")
+    async def revoke_key(self, name: str, *, reason: str = "") -> None:
+        params = {"reason": reason or None}
+        await self._transport.send("DELETE", f"/keys/{path_part(name)}", params=params)
 
 
 def _times(header: str) -> tuple[tuple[int, int], ...]:
