@@ -20,6 +20,13 @@ HOUR: Final = 60
 """Minutes."""
 RANKS: Final = 50
 """Priorities of a class that are looked at for its oldest job, from the highest down."""
+FRONT: Final = 16
+"""Jobs of each that are looked at: one that came back stands before those that always waited."""
+_FRONT_OF_NEXT_RANK: Final = (
+    "SELECT rank, min(since) FROM (SELECT rank, since FROM jobs WHERE state = 1 AND cls = ?1"
+    " AND rank = (SELECT min(rank) FROM jobs WHERE state = 1 AND cls = ?1 AND rank > ?2)"
+    " ORDER BY id LIMIT ?3)"
+)
 _LIVE: Final = (
     "SELECT a.runner, count(*), max(max(a.started_at, coalesce(p.heard_at, 0), coalesce("
     "(SELECT max(updated_at) FROM streams WHERE attempt = a.id), 0), a.offered_at))"
@@ -107,19 +114,14 @@ def _oldest_pending(db: sqlite3.Connection, classes: list[int]) -> int:
 
 
 def _oldest_of_class(db: sqlite3.Connection, cls: int) -> int:
-    """``since`` of a class's oldest pending job: the first of each priority is looked at."""
+    """``since`` of a class's oldest pending job: those at the front of the line are looked at."""
     oldest = 0
-    rank: int | None = None
+    rank = -(2**62)
     for _ in range(RANKS):
-        row = db.execute(
-            "SELECT rank, since FROM jobs WHERE state = 1 AND cls = ? AND rank > ?"
-            " ORDER BY rank, id LIMIT 1",
-            (cls, -(2**62) if rank is None else rank),
-        ).fetchone()
-        if row is None:
+        rank, since = db.execute(_FRONT_OF_NEXT_RANK, (cls, rank, FRONT)).fetchone()
+        if rank is None:
             break
-        rank = row[0]
-        oldest = min(oldest or row[1], row[1])
+        oldest = min(oldest or since, since)
     return oldest
 
 

@@ -10,7 +10,7 @@ import pytest
 from server.errors import InvalidInput
 from server.filters import parse_filter
 from server.model import Outcome, Progress
-from server.store.base import EventQuery, JobOrder, JobQuery, StreamState
+from server.store.base import Change, EventQuery, JobOrder, JobQuery, StreamState
 from tests.server.store.world import a_schedule, details
 
 if TYPE_CHECKING:
@@ -270,6 +270,14 @@ async def test_the_oldest_pending_job_may_have_any_priority(world: World) -> Non
     world.clock.advance(9)
     await world.submit(1, rank=-5)
     await world.submit(1, rank=5, type="other")
+    assert (await world.store.reads.queue_work(world.now))["default"].oldest_pending_at == oldest
+
+
+async def test_a_job_that_came_back_does_not_hide_how_long_others_wait(world: World) -> None:
+    first, _ = await world.submit(2)
+    oldest = world.now
+    world.clock.advance(9)
+    await world.run(lambda tx: tx.save([Change(first, first._replace(since=world.now))]))
     assert (await world.store.reads.queue_work(world.now))["default"].oldest_pending_at == oldest
 
 
