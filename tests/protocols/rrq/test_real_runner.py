@@ -338,8 +338,8 @@ async def test_a_job_is_reassigned_to_the_other_process(tmp_path: Path) -> None:
 
 
 async def test_no_descriptor_and_no_task_is_left(tmp_path: Path) -> None:
-    descriptors, tasks = psutil.Process().num_fds(), len(asyncio.all_tasks())
     settings = settings_with(py=real_group(pool_size=2))
+    descriptors, tasks = psutil.Process().num_fds(), len(asyncio.all_tasks())
     async with a_world(tmp_path, settings) as world:
         await world.connected("py/0", "py/1")
         os.kill(runner_pids(world, "py/0")[0], signal.SIGKILL)

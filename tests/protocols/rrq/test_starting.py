@@ -100,7 +100,8 @@ async def test_a_late_listener_is_waited_for(tmp_path: Path) -> None:
 
 
 async def test_one_that_does_not_start_holds_up_no_other(tmp_path: Path) -> None:
-    settings = settings_with(bad=a_group(cmd=("/no/such/runner",)), py=a_group())
+    anywhere = a_group(tcp_socket=Address("127.0.0.1", 0))
+    settings = settings_with(bad=a_group(cmd=("/no/such/runner",)), py=anywhere)
     async with a_world(tmp_path, settings) as world:
         assert await world.result(await world.one("py#noop")) is None
         found = await world.look(await world.one("bad#noop"))

@@ -21,6 +21,7 @@ from server.settings import ProtocolSettings, RrqGroupSettings, RrqSettings, Set
 from server.store.base import EventQuery
 from server.store.sqlite import SqliteStore
 from server.wire.rrq_address import Address
+from tests.ports import first_of_free_ports
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -34,15 +35,16 @@ ROOT = Path(__file__).parents[3]
 SECONDS = 45.0
 QUICK = Pace(deadline_grace=0.1, answer=0.3, kill=0.2)
 SAM = Actor("sam", "operator", "operator-api")
-ANYWHERE = Address("127.0.0.1", 0)
 
 
 def real_group(**changes: Any) -> RrqGroupSettings:
-    """A pool of the rrq package's own runner, started by its own command."""
+    """A pool of the rrq package's own runner, started by its own command, on ports of its own:
+    any free one may be somebody else's before the runner listens there."""
+    first = first_of_free_ports(2 * changes.get("pool_size", 1))  # and those it may turn to
     command = Path(sys.executable).with_name("rrq-runner")
     group = RrqGroupSettings(
         cmd=(str(command), "--settings", "tests.protocols.rrq.handlers.settings"),
-        tcp_socket=ANYWHERE,
+        tcp_socket=Address("127.0.0.1", first),
         cwd=str(ROOT),
         env={"PYTHONPATH": str(ROOT)},
         stop_grace_ms=1_000,
