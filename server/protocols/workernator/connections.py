@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from asyncio import AbstractServer, BaseTransport, Transport
     from collections.abc import Callable
 
+    from grpclib.config import Configuration
+    from grpclib.server import Handler
+
 MAX_STREAMS = 2_000
 """On one connection. h2 allows 100 where nothing is said, and a Go client waits for ever beyond."""
 H2_CONFIGURATION = H2Configuration(
@@ -35,9 +38,20 @@ H2_CONFIGURATION = H2Configuration(
 
 
 class ManyStreamsProtocol(H2Protocol):
-    """Tells the client how many streams it may open, and does without frames it does not know."""
+    """Tells the client how many streams it may open, and does without frames it does not know.
+
+    Args:
+        keep: called with its handler once there is a connection to handle.
+    """
+
+    def __init__(
+        self, handler: Handler, configuration: Configuration, keep: Callable[[Handler], None]
+    ) -> None:
+        super().__init__(handler, configuration, H2_CONFIGURATION)
+        self._keep = lambda: keep(handler)
 
     def connection_made(self, transport: BaseTransport) -> None:
+        self._keep()
         super().connection_made(transport)
         peer = transport.get_extra_info("socket")
         if peer is not None:
@@ -66,7 +80,9 @@ class ManyStreamsServer(Server):
 
     def _protocol_factory(self) -> H2Protocol:
         made = super()._protocol_factory()
-        return ManyStreamsProtocol(made.handler, made.config, H2_CONFIGURATION)
+        handler = cast("Handler", made.handler)
+        self._handlers.discard(handler)  # it would stay for good where the handshake fails
+        return ManyStreamsProtocol(handler, made.config, self._handlers.add)
 
 
 def _pass_over(event: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 from grpc_tools import protoc
+from grpclib.server import Handler
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, ResponseReceived, TrailersReceived
@@ -162,9 +164,10 @@ async def is_cut_off(port: int) -> bool:
     return True
 
 
-async def test_handshakes_that_fail_do_not_fill_the_log(
+async def test_handshakes_that_fail_fill_neither_the_log_nor_the_memory(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
+    before = handlers()
     for _ in range(5):
         reader, writer = await asyncio.open_connection("localhost", world.port)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
@@ -173,6 +176,13 @@ async def test_handshakes_that_fail_do_not_fill_the_log(
         writer.close()
     said = [record for record in caplog.records if "a client was refused" in record.message]
     assert len(said) == 1
+    assert handlers() == before
+
+
+def handlers() -> int:
+    """Handlers of connections there are."""
+    gc.collect()
+    return sum(isinstance(one, Handler) for one in gc.get_objects())
 
 
 @pytest.mark.parametrize(
