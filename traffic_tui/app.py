@@ -148,6 +148,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
             self.notify(clean(str(error)), title="theme", severity="warning", markup=False)
         self.set_class(self.desk.context.glyphs.is_ascii, "-ascii")
         self._own_signals()
+        self.app_resume_signal.subscribe(self, lambda _: self.repaint())
         self._attention = Attention()
         self.run_worker(self.desk.link.run(), group="link", exit_on_error=True)
         self._clocks = [

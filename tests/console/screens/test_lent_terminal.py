@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from textual.app import App
+from textual.driver import Driver
 
 from tests.console.screens.seeing import console, lab
 from traffic_tui.lent_terminal import run_in_front
@@ -81,3 +82,14 @@ async def test_an_editor_that_cannot_be_used_is_told(
         await seat.dialog("good JSON")
         await seat.press("ctrl+e")
         await seat.sees(words[:30])
+
+
+async def test_a_console_that_was_stopped_is_painted_whole_when_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A shell has written over it meanwhile, and Textual paints what changes."""
+    async with console(lab()) as seat:
+        painted: list[bool] = []
+        monkeypatch.setattr(seat.app, "repaint", lambda: painted.append(True))
+        seat.app.post_message(Driver.SignalResume())
+        await seat.until(lambda: painted, "it was never painted")
