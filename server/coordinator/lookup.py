@@ -32,7 +32,7 @@ def resolve(tx: Tx, text: str) -> Job:
     if wanted.isascii() and wanted.isdigit():
         raise NotFound(f"there is no job {text[:40]}")
     raise InvalidInput(
-        f"{text[:40]!r} is no job: give its number, its UUID, "
+        f"{text.strip()[:40]!r} is no job: give its number, its UUID, "
         f"or at least {MIN_PREFIX} characters of the UUID's beginning"
     )
 
@@ -50,7 +50,8 @@ def _by_uuid(tx: Tx, uuid: str) -> Job:
 def _by_prefix(tx: Tx, prefix: str) -> Job:
     jobs = tx.jobs_by_prefix(prefix, 2)
     if not jobs:
-        raise NotFound(f"there is no job whose UUID begins with {prefix}")
+        words = "" if prefix.isdigit() else "whose UUID begins with "  # who types digits means it
+        raise NotFound(f"there is no job {words}{prefix}")
     if len(jobs) > 1:
         raise Refused(
             f"{prefix} fits several jobs; give more characters, or the number", code="ambiguous"

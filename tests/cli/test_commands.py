@@ -53,6 +53,8 @@ def test_a_job_that_nobody_knows_is_exit_1_in_one_line(traffic: Traffic) -> None
     assert said.code == EXIT_FAILED
     assert "999" in said.err
     assert said.err.count("\n") == 1
+    assert traffic("jobs", "status", "999999").err == "traffic-tui: there is no job 999999\n"
+    assert traffic("jobs", "status", "").err.startswith("traffic-tui: '' is no job: give its")
 
 
 def test_a_wrong_key_is_exit_1(world: World, traffic: Traffic, tmp_path: Path) -> None:
@@ -113,6 +115,13 @@ def test_the_same_idempotency_key_gives_the_same_job(traffic: Traffic) -> None:
     again = traffic("jobs", "submit", "paint", "--idempotency-key", "k1")
     assert again.out.split()[-4:] == ["was", "there", "already"][-4:] or first in again.out
     assert number(traffic("jobs", "list", "-o", "name")) == first
+
+
+def test_a_key_that_a_script_forgot_to_set_is_refused(traffic: Traffic) -> None:
+    for option in ("--idempotency-key", "--cache-key", "--unique-key"):
+        said = traffic("jobs", "submit", "paint", option, "")
+        assert (said.code, option in said.err) == (EXIT_USAGE, True)
+    assert traffic("jobs", "list", "-o", "name").out == ""
 
 
 def test_a_job_put_off_that_there_is_once_and_that_carries_something(traffic: Traffic) -> None:

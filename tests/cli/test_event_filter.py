@@ -29,6 +29,11 @@ def event(**changed: object) -> EventView:
         ("kind:failed", True),
         ("kind:fail*", True),
         ("kind:stopped", False),
+        ("kind:stopped,failed", True),
+        ("!kind:stopped,failed", False),
+        ("kind:stopped,claimed", False),
+        ("job:11,12", True),
+        ('queue:"a,b",gpu', True),
         ("job:12", True),
         ("job:1", False),
         (f"job:{UUID}", True),
@@ -60,6 +65,8 @@ def test_names_with_spaces_stand_in_quotes() -> None:
         ('queue:"my queue', "the quote is not closed"),
         ("kind:complted", "did you mean completed?"),
         ("kind:xyz*", "no such kind of event"),
+        ("kind:failed,complted", "did you mean completed?"),
+        ("kind:,", "nothing stands behind the colon"),
         ('runner:""', "nothing stands behind the colon"),
     ],
 )
@@ -78,6 +85,7 @@ def test_one_plain_value_can_be_looked_up_by_the_coordinator() -> None:
     wanted = parse_event_filter(["job:12", "runner:lab*", "!actor:sam"])
     assert wanted.exact("job") == "12"
     assert wanted.exact("runner") is None
+    assert parse_event_filter(["job:12,13"]).exact("job") is None
     assert wanted.exact("actor") is None
 
 

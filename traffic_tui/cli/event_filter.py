@@ -20,13 +20,16 @@ KINDS = get_args(EventKind)
 
 _WORD = re.compile(r'(?:"[^"]*"|[^\s"])+')
 """What stands in quotes keeps its spaces, as in the filter of jobs."""
+_VALUE = re.compile(r'(?:"[^"]*"|[^,"])+')
+"""One of several values with commas between them."""
 
 
 class Term(NamedTuple):
     """One condition; an empty key stands for a word anywhere."""
 
     key: str
-    pattern: str
+    patterns: tuple[str, ...]
+    """One of them has to fit."""
     is_inverted: bool
 
 
@@ -41,8 +44,10 @@ class EventFilter(NamedTuple):
     def exact(self, key: str) -> str | None:
         """The one value asked for, where the coordinator can look it up by itself."""
         for term in self.terms:
-            if term.key == key and not term.is_inverted and "*" not in term.pattern:
-                return term.pattern
+            if term.key == key and not term.is_inverted and len(term.patterns) == 1:
+                [pattern] = term.patterns
+                if "*" not in pattern:
+                    return pattern
         return None
 
 
@@ -63,15 +68,16 @@ def _term(word: str) -> Term:
     text = word.removeprefix("!")
     key, colon, pattern = text.partition(":")
     if not colon or '"' in key:
-        return Term("", text.replace('"', "").lower(), is_inverted)
+        return Term("", (text.replace('"', "").lower(),), is_inverted)
     if key not in KEYS:
         raise BadValue(f"{word!r}: there is no {key!r} to filter by; there are {', '.join(KEYS)}")
-    pattern = pattern.replace('"', "")
-    if not pattern:
+    patterns = tuple(value.replace('"', "") for value in _VALUE.findall(pattern))
+    if not all(patterns) or not patterns:
         raise BadValue(f"{word!r}: nothing stands behind the colon")
-    if key == "kind" and not any(fnmatchcase(kind, pattern) for kind in KINDS):
-        raise BadValue(f"{word!r}: there is no such kind of event{_nearest(pattern)}")
-    return Term(key, pattern, is_inverted)
+    for one in patterns if key == "kind" else ():
+        if not any(fnmatchcase(kind, one) for kind in KINDS):
+            raise BadValue(f"{word!r}: there is no such kind of event{_nearest(one)}")
+    return Term(key, patterns, is_inverted)
 
 
 def _nearest(pattern: str) -> str:
@@ -80,11 +86,15 @@ def _nearest(pattern: str) -> str:
 
 
 def _holds(term: Term, event: EventView) -> bool:
-    if term.key == "job":
-        return _is_about_job(term.pattern, event)
-    if not term.key:
-        return any(term.pattern in value.lower() for value in _words_of(event))
-    return fnmatchcase(_value(term.key, event), term.pattern)
+    return any(_fits(term.key, pattern, event) for pattern in term.patterns)
+
+
+def _fits(key: str, pattern: str, event: EventView) -> bool:
+    if key == "job":
+        return _is_about_job(pattern, event)
+    if not key:
+        return any(pattern in value.lower() for value in _words_of(event))
+    return fnmatchcase(_value(key, event), pattern)
 
 
 def _is_about_job(pattern: str, event: EventView) -> bool:

@@ -10,6 +10,7 @@ import typer
 
 from traffic_tui.cli import completion
 from traffic_tui.cli.command import Call, parameters_of, talking
+from traffic_tui.cli.failures import WrongUsage
 from traffic_tui.cli.options import ReasonOption
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ class SubmitOptions:
     run_at: str
     timeout: str
     max_attempts: int | None
-    cache_key: str
-    unique_key: str
+    cache_key: str | None
+    unique_key: str | None
     unique_for: str
     trace_parent: str
     correlation: list[str]
-    idempotency_key: str
+    idempotency_key: str | None
     reason: str
     wait: bool
     follow: bool
@@ -82,10 +83,11 @@ MaxAttemptsOption: TypeAlias = Annotated[
     int | None, typer.Option("--max-attempts", metavar="N", help="Tries in all.", min=1, max=1000)
 ]
 CacheKeyOption: TypeAlias = Annotated[
-    str, typer.Option("--cache-key", metavar="KEY", help="Take the job this key has, if any.")
+    str | None,
+    typer.Option("--cache-key", metavar="KEY", help="Take the job this key has, if any."),
 ]
 UniqueKeyOption: TypeAlias = Annotated[
-    str,
+    str | None,
     typer.Option("--unique-key", metavar="KEY", help="As --cache-key, but it ends by itself."),
 ]
 UniqueForOption: TypeAlias = Annotated[
@@ -104,7 +106,7 @@ CorrelationOption: TypeAlias = Annotated[
     typer.Option("--correlation", metavar="NAME=VALUE", help="Goes to the runner with the job."),
 ]
 IdempotencyOption: TypeAlias = Annotated[
-    str,
+    str | None,
     typer.Option("--idempotency-key", metavar="KEY", help="Safe to repeat: the same job comes."),
 ]
 WaitOption: TypeAlias = Annotated[
@@ -121,12 +123,12 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "run_at": (RunAtOption, ""),
     "timeout": (TimeoutOption, ""),
     "max_attempts": (MaxAttemptsOption, None),
-    "cache_key": (CacheKeyOption, ""),
-    "unique_key": (UniqueKeyOption, ""),
+    "cache_key": (CacheKeyOption, None),
+    "unique_key": (UniqueKeyOption, None),
     "unique_for": (UniqueForOption, ""),
     "trace_parent": (TraceParentOption, ""),
     "correlation": (CorrelationOption, []),
-    "idempotency_key": (IdempotencyOption, ""),
+    "idempotency_key": (IdempotencyOption, None),
     "reason": (ReasonOption, ""),
     "wait": (WaitOption, False),
     "follow": (FollowOption, False),
@@ -178,8 +180,8 @@ def submit_request(order: Order, options: SubmitOptions, now_ms: int) -> SubmitR
         "priority": options.priority,
         "requires": pairs_of(options.require, "--require"),
         "max_attempts": options.max_attempts,
-        "cache_key": options.cache_key or None,
-        "unique_key": options.unique_key or None,
+        "cache_key": options.cache_key,
+        "unique_key": options.unique_key,
         "range": order.range,
         "range_policy": order.range_policy,
         "reason": options.reason,
@@ -196,6 +198,22 @@ def submit_request(order: Order, options: SubmitOptions, now_ms: int) -> SubmitR
     return SubmitRequest(**fields)
 
 
+def refuse_empty_keys(options: SubmitOptions) -> None:
+    """An empty key is a variable that a script forgot to set: without it, jobs would be doubled.
+
+    Raises:
+        WrongUsage: one of the keys was given, and is empty.
+    """
+    keys = {
+        "--idempotency-key": options.idempotency_key,
+        "--cache-key": options.cache_key,
+        "--unique-key": options.unique_key,
+    }
+    for name, key in keys.items():
+        if key == "":
+            raise WrongUsage(f"{name} is empty; leave it out where none is meant")
+
+
 async def submit_order(call: Call, order: Order, options: SubmitOptions) -> None:
     """Submit, and stay with the job where that was asked for."""
     from server.clock import SystemClock
@@ -205,8 +223,10 @@ async def submit_order(call: Call, order: Order, options: SubmitOptions) -> None
 
         await workernator.start(call, order, options)
         return
+    refuse_empty_keys(options)
     request = submit_request(order, options, SystemClock().now_ms())
-    [submitted] = await call.client.submit([request], idempotency_key=options.idempotency_key)
+    key = options.idempotency_key or ""
+    [submitted] = await call.client.submit([request], idempotency_key=key)
     if options.follow or options.wait:
         await _stay_with(call, submitted, options)
     else:
