@@ -48,10 +48,11 @@ class ManyStreamsProtocol(H2Protocol):
         self, handler: Handler, configuration: Configuration, keep: Callable[[Handler], None]
     ) -> None:
         super().__init__(handler, configuration, H2_CONFIGURATION)
-        self._keep = lambda: keep(handler)
+        self._grpc_handler = handler
+        self._keep = keep
 
     def connection_made(self, transport: BaseTransport) -> None:
-        self._keep()
+        self._keep(self._grpc_handler)
         super().connection_made(transport)
         peer = transport.get_extra_info("socket")
         if peer is not None:

@@ -28,6 +28,7 @@ from traffic_tui.runner.connectors.treadmill_handshake import (
     checked_url,
     keepalive_of,
 )
+from traffic_tui.runner.connectors.treadmill_socket import PingedConnection
 from traffic_tui.runner.errors import RunnerError
 
 if TYPE_CHECKING:
@@ -203,6 +204,25 @@ async def test_nobody_there_and_then_somebody(
         async with serving(Switchboard(), port) as after:
             await after.connected()
             assert await after.ask() == {"type": "idle"}
+
+
+async def test_a_connection_that_ends_at_once_is_tried_again(
+    switchboard: Switchboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = 0
+    made = PingedConnection.connection_made
+
+    def cut_twice(connection: PingedConnection, transport: asyncio.BaseTransport) -> None:
+        nonlocal cut
+        made(connection, transport)
+        if cut < 2:
+            cut += 1
+            connection.transport.abort()
+
+    monkeypatch.setattr(PingedConnection, "connection_made", cut_twice)
+    async with supervisor(switchboard.url, tmp_path, Registry()):
+        await switchboard.connected()
+    assert cut == 2
 
 
 @pytest.mark.parametrize(

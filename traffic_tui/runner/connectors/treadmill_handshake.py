@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
 from server.wire.treadmill import CONFIG_HEADER, MAX_MESSAGE, SUBPROTOCOL, TOKEN_BYTES
@@ -183,6 +183,8 @@ async def _connected(place: Place) -> PingedConnection:
         raise NotConnected(_STATUSES.get(status, f"it answered with status {status}")) from None
     except InvalidHandshake as error:
         raise NotConnected(f"this is no Treadmill switchboard: {plain(error)}") from None
+    except ConnectionClosed:  # before the request was written
+        raise NotConnected("the connection ended as soon as it was there") from None
     except TimeoutError:
         raise NotConnected(f"it did not answer within {OPEN_SECONDS:g} s") from None
     except OSError as error:
