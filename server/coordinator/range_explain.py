@@ -30,15 +30,19 @@ def range_summary(tx: Tx, job: Job, counts: dict[JobState, int]) -> str:
     if kept is None:
         return f"it has ended: {job.state}"
     wanted = kept.range.units - kept.left_out
-    done = f"{kept.covered / wanted:.0%} covered" if wanted else "nothing to do"
+    done = f"{100 * kept.covered // wanted}% covered" if wanted else "nothing to do"
     if not kept.is_open:
         return f"it has ended: {job.state}, {done}" + (f"; {kept.problem}" if kept.problem else "")
     return "; ".join([done, *_in_work(counts), *_troubles(tx, job, kept)])
 
 
+def _pieces(number: int) -> str:
+    return "1 piece" if number == 1 else f"{number} pieces"
+
+
 def _in_work(counts: dict[JobState, int]) -> list[str]:
     running = sum(counts[state] for state in ACTIVE_STATES)
-    parts = [f"{running} pieces running"] if running else []
+    parts = [f"{_pieces(running)} running"] if running else []
     parts += [f"{counts['pending']} waiting for a runner"] if counts["pending"] else []
     parts += [f"{counts['scheduled']} put off until later"] if counts["scheduled"] else []
     return parts
@@ -55,5 +59,6 @@ def _troubles(tx: Tx, job: Job, kept: KeptRange) -> list[str]:
     gaps = [gap for gap in gaps_of(tx, kept) if gap.low <= kept.cut]
     if kept.spent and gaps:
         cut_off = [gap._replace(high=min(gap.high, kept.cut)) for gap in gaps]
-        parts.append(f"{kept.spent} pieces were spent, missing is {in_words(cut_off)}")
+        were = "was" if kept.spent == 1 else "were"
+        parts.append(f"{_pieces(kept.spent)} {were} spent, missing is {in_words(cut_off)}")
     return parts

@@ -101,7 +101,7 @@ def _scaled(number: float, units: Sequence[tuple[str, int]], step: int) -> str:
     """``number`` in the unit that leaves one to three digits before the point."""
     for position, (unit, factor) in enumerate(units):
         value = number / factor
-        if abs(value) < step or position == len(units) - 1:
+        if round(abs(value)) < step or position == len(units) - 1:
             digits = 1 if abs(value) < 9.95 else 0
             return f"{value:,.{digits}f}{unit}"
     raise AssertionError("there is always a last unit")
@@ -111,7 +111,10 @@ def share(part: float, whole: float) -> str:
     """A percentage without decimals, never 100% before all is done; ``-`` of nothing."""
     if whole <= 0:
         return "-"
-    return f"{math.floor(max(0.0, min(1.0, part / whole)) * 100)}%"
+    if part >= whole:
+        return "100%"
+    nearly = 1e-9  # 0.29 * 100 is 28.999999999999996
+    return f"{min(99, math.floor(max(0.0, part / whole) * 100 + nearly))}%"
 
 
 def fraction_done(progress: ProgressView | None) -> float | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from server.model import JOB_STATES
 from traffic_tui.state.formats import fraction_done
 from traffic_tui.state.job_columns import made_by
+from traffic_tui.state.queue_columns import all_waiting
 from traffic_tui.state.runner_columns import PROBLEM_ORDER
 
 if TYPE_CHECKING:
@@ -102,7 +103,9 @@ QUEUE_ORDERS: Mapping[str, SortOrder[QueueView]] = {
     order.name: order
     for order in (
         _order("name", "QUEUE", lambda one: one.name),
-        _order("waiting", "WAITING", lambda one: (one.waiting, one.name), moving=True, down=True),
+        _order(
+            "waiting", "WAITING", lambda one: (all_waiting(one), one.name), moving=True, down=True
+        ),
         _order("oldest", "OLDEST", lambda one: (_oldest(one), one.name), moving=True),
         _order("running", "RUNNING", lambda one: (one.active, one.name), moving=True, down=True),
         _order("in", "IN/min", lambda one: (one.in_per_minute, one.name), moving=True, down=True),

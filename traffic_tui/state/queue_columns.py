@@ -36,6 +36,11 @@ def queue_state(queue: QueueView, context: RowContext) -> QueueState:
     return "late" if is_late(queue, context) else "open"
 
 
+def all_waiting(queue: QueueView) -> int:
+    """Its jobs that have not started, those put off too: as the header counts them."""
+    return queue.waiting + queue.scheduled
+
+
 def is_late(queue: QueueView, context: RowContext) -> bool:
     """Whether its oldest job has waited longer than it should."""
     limit, oldest = context.late_limit(queue.name), queue.oldest_pending_at
@@ -57,7 +62,7 @@ def _name(queue: QueueView, context: RowContext, width: int) -> Cell:
 
 
 def _waiting(queue: QueueView, context: RowContext, width: int) -> Cell:
-    return Cell(count(queue.waiting + queue.scheduled))
+    return Cell(count(all_waiting(queue)))
 
 
 def _oldest(queue: QueueView, context: RowContext, width: int) -> Cell:

@@ -59,7 +59,14 @@ def test_durations(milliseconds: int, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(0, "0"), (12_480, "12,480"), (99_999, "99,999"), (120_000, "120k"), (1_234_567, "1.2M")],
+    [
+        (0, "0"),
+        (12_480, "12,480"),
+        (99_999, "99,999"),
+        (120_000, "120k"),
+        (999_600, "1.0M"),
+        (1_234_567, "1.2M"),
+    ],
 )
 def test_counts(number: int, words: str) -> None:
     assert formats.count(number) == words
@@ -73,6 +80,7 @@ def test_counts(number: int, words: str) -> None:
         (812, "812 B"),
         (1_258_291, "1.2 MB"),
         (64 * 1024**2, "64 MB"),
+        (1024**2 - 100, "1.0 MB"),
         (10**18, "909,495 TB"),
     ],
 )
@@ -97,7 +105,15 @@ def test_bars() -> None:
 def test_a_share_is_not_whole_before_it_is() -> None:
     assert formats.share(0.999, 1) == "99%"
     assert formats.share(1, 1) == "100%"
+    assert formats.share(10**12 - 1, 10**12) == "99%"
     assert formats.share(1, 0) == "-"
+    assert formats.share(-1, 3) == "0%"
+
+
+@pytest.mark.parametrize("whole", [1.0, 100, 1000])
+def test_a_share_of_whole_percents_is_exact(whole: float) -> None:
+    shown = [formats.share(whole * percent / 100, whole) for percent in range(101)]
+    assert shown == [f"{percent}%" for percent in range(101)]
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_runners_are_sorted_worst_first() -> None:
     ]
 
 
-def test_unknown_values_sort_last() -> None:
+def test_unknown_values_sort_last_and_others_as_they_are_shown() -> None:
     jobs = {1: job_view(1, quiet_since=0), 2: job_view(2)}
     assert JOB_ORDERS["quiet"].value(jobs[1]) > JOB_ORDERS["quiet"].value(jobs[2])
     none = job_view(3, progress=None)
@@ -104,6 +104,8 @@ def test_unknown_values_sort_last() -> None:
     assert JOB_ORDERS["progress"].value(none) < JOB_ORDERS["progress"].value(some)
     never = queue_view("a", oldest_pending_at=0)
     assert QUEUE_ORDERS["oldest"].value(never) > QUEUE_ORDERS["oldest"].value(queue_view("b"))
+    put_off = queue_view("c", waiting=0, scheduled=500)
+    assert QUEUE_ORDERS["waiting"].value(put_off) > QUEUE_ORDERS["waiting"].value(never)
     fresh = runner_view("a", done_last_hour=0, failed_last_hour=0)
     assert RUNNER_ORDERS["fail"].value(fresh) < RUNNER_ORDERS["fail"].value(runner_view("b"))
 

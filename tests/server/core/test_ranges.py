@@ -599,14 +599,24 @@ async def test_explaining_says_what_a_range_waits_for() -> None:
         await runner.take_one()
         found = await world.coordinator.explain(job.id)
         assert found.summary == (
-            "25% covered; 1 pieces running; 1 waiting for a runner;"
-            " 1 pieces were spent, missing is 1000 to 1999"
+            "25% covered; 1 piece running; 1 waiting for a runner;"
+            " 1 piece was spent, missing is 1000 to 1999"
         )
         assert found.suggestion == ""
         assert [one.kind for one in found.verdicts] == ["slot"]
         await world.coordinator.stop_job(SAM, job.id, abandon=True)
         found = await world.coordinator.explain(job.id)
         assert found.summary.startswith("it has ended: stopped, 25% covered; not covered: 1000")
+
+
+async def test_a_range_is_not_covered_before_it_is() -> None:
+    async with a_world(settings=range_settings()) as world:
+        job = (await submit_range(world, 0, 1_000)).job
+        runner = await world.runner(types=("range",), capacity=1)
+        nearly_all = await runner.take_one()
+        await runner.end(nearly_all.attempt.uuid)
+        found = await world.coordinator.explain(job.id)
+        assert found.summary.startswith("99% covered; ")
 
 
 # whatever happens ------------------------------------------------------------------------------
