@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from server.model import Actor, Attempt, JobClass, Runner
     from server.store.base import Tx
 
-RUNS_ON = "this runner cannot be stopped: its result will be refused, the process may run on"
+GIVEN_UP = "its result will be refused, the process may run on"
+RUNS_ON = f"this runner cannot be stopped: {GIVEN_UP}"
 
 
 def known_job(tx: Tx, job_id: int) -> Job:
@@ -114,7 +115,7 @@ def _give_up(
     after = report.abandoned(job, attempt, outcome, reason=reason, wanted=wanted)
     report.write()
     _poke(tx, memory, attempt)
-    return Acted(after, RUNS_ON)
+    return Acted(after, GIVEN_UP if can_stop(memory, attempt) else RUNS_ON)
 
 
 def reassign_to_queue(

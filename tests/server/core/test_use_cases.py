@@ -241,7 +241,7 @@ async def test_giving_up_frees_the_job_and_refuses_what_comes_later(world: World
     acted = await world.coordinator.stop_job(SAM, job.id, abandon=True)
     assert acted.job.state == "stopped"
     assert (await world.job(job)).wanted == "stop"
-    assert "may run on" in acted.warning
+    assert acted.warning == "its result will be refused, the process may run on"
     assert world.coordinator.busy(runner.session.runner) == 1
     told = await runner.end(taken.attempt.uuid)
     assert told.refused == [(taken.attempt.uuid, "the attempt was given up")]
