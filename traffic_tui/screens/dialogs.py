@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MAX_REASON = 500
 FACT_WIDTH = 70
 """Cells that a line of a dialog has for words on a terminal of 80."""
+END_OF_BOX = "end-of-box"
+"""Class of an input below a frame that is left open: it has the lower edge."""
 
 
 class Answer(NamedTuple):
@@ -58,7 +60,9 @@ class QuestionDialog(ChoiceDialog[Answer]):
         facts = fact_lines(question.facts)
         super().__init__(question.title, facts, choices, leave=question.leave, glyphs=glyphs)
         self._with_reason = with_reason
-        self._reason = Input(placeholder="reason", max_length=MAX_REASON, id="reason")
+        self._reason = Input(
+            placeholder="reason", max_length=MAX_REASON, id="reason", classes=END_OF_BOX
+        )
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -80,6 +84,7 @@ class QuestionDialog(ChoiceDialog[Answer]):
         if event.key == "tab" and self._with_reason:
             event.stop()
             self._reason.add_class("-open")
+            self.frame.leave_open()
             self.set_focus(self._reason)  # at once: what is typed next is no answer
             return
         for choice in self._choices:
@@ -117,9 +122,12 @@ class TypedDialog(DialogScreen[bool]):
         ]
         frame = DialogFrame(f"Really {self._what}?", lines)
         frame.glyphs = self.glyphs
+        frame.leave_open()
         with Vertical(classes="dialog"):
             yield frame
-            yield Input(placeholder=str(self._number), type="integer", max_length=12)
+            yield Input(
+                placeholder=str(self._number), type="integer", max_length=12, classes=END_OF_BOX
+            )
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -144,9 +152,10 @@ class InputDialog(DialogScreen[str]):
         leave = (Span("enter", "title"), Span(" goes on  "), Span("esc", "title"), Span(" leaves"))
         frame = DialogFrame(self._title, [*fact_lines(self._facts), leave])
         frame.glyphs = self.glyphs
+        frame.leave_open()
         with Vertical(classes="dialog"):
             yield frame
-            yield Input(self._value, max_length=MAX_REASON)
+            yield Input(self._value, max_length=MAX_REASON, classes=END_OF_BOX)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

@@ -45,6 +45,12 @@ class DialogFrame(RoleWidget):
         super().__init__()
         self._title = clean(title)
         self._lines = [tuple(line) for line in lines]
+        self._is_open = False
+
+    def leave_open(self) -> None:
+        """Draw no lower edge: what stands below is in the box too, and ends it."""
+        self._is_open = True
+        self.refresh(layout=True)
 
     @property
     def text(self) -> str:
@@ -60,7 +66,7 @@ class DialogFrame(RoleWidget):
         return min(widest + _EDGES, MAX_WIDTH, container.width)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return len(self._lines) + 2
+        return len(self._lines) + (1 if self._is_open else 2)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -150,11 +156,12 @@ class ChoiceDialog(DialogScreen[Answer]):
         self._lines = [tuple(line) for line in lines]
         self._choices = tuple(choices)
         self._leave = leave
+        self.frame = DialogFrame(title)
 
     def compose(self) -> ComposeResult:
-        frame = DialogFrame(self._title, self.frame_lines())
-        frame.glyphs = self.glyphs
-        yield frame
+        self.frame.glyphs = self.glyphs
+        self.frame.show(self._title, self.frame_lines())
+        yield self.frame
 
     def frame_lines(self) -> list[tuple[Span, ...]]:
         """The facts, then one line a choice, then how to leave."""

@@ -57,6 +57,21 @@ async def test_stop_can_kill_and_carry_a_reason() -> None:
         await seat.sees("52118: kill asked for")
 
 
+@pytest.mark.parametrize("is_ascii", [False, True])
+async def test_a_reason_stands_inside_the_box(is_ascii: bool) -> None:
+    async with console(on_running(), ascii_only=is_ascii) as seat:
+        await seat.press("s")
+        await seat.dialog("Stop job")
+        await seat.press("tab")
+        await seat.type("bad deploy")
+        lines = [line[3:] for line in seat.text.splitlines()]
+        at = next(y for y, line in enumerate(lines) if "bad deploy" in line)
+        edge, corner = ("|", "+") if is_ascii else ("│", "└")
+        assert lines[at].startswith(f"{edge} bad deploy") and lines[at].endswith(edge)
+        assert lines[at - 1].startswith(f"{edge} tab")
+        assert lines[at + 1].startswith(corner)
+
+
 @pytest.mark.parametrize("key", ["escape", "enter", "z"])
 async def test_a_dialog_is_left_without_an_act(key: str) -> None:
     async with console(on_running()) as seat:
