@@ -109,9 +109,14 @@ class JobPages:
         if after is None:
             return False
         answered = self._answered
-        view = await self._client.jobs(
-            filter=self.filter, limit=PAGE, after=after, order=_wire(self.order)
-        )
+        try:
+            view = await self._client.jobs(
+                filter=self.filter, limit=PAGE, after=after, order=_wire(self.order)
+            )
+        except BaseException:
+            if answered == self._answered:  # failed or given up: there is more all the same
+                self.mirror.next_page = after
+            raise
         if answered != self._answered:
             return False
         added = self.mirror.add_page(view)

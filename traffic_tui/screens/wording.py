@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from server.filters import quoted
-from server.model import ACTIVE_STATES, FINAL_STATES
+from server.model import ACTIVE_STATES, FINAL_STATES, WAITING_STATES
 from traffic_tui.state.event_columns import event_words
 from traffic_tui.state.formats import clean, day_and_time, duration, share
 from traffic_tui.state.glyphs import JOB_MARKS
@@ -57,9 +57,12 @@ CANNOT_STOP = (
 
 
 def stop_question(jobs: Sequence[JobView], can: str | None, now: int) -> Question:
-    """How to stop these jobs. ``can`` is what the one job's runner is able to do, if known."""
+    """How to stop these jobs. ``can`` is what the one job's runner is able to do, if known; of
+    jobs that wait it says nothing."""
+    is_active = any(job.state in ACTIVE_STATES for job in jobs)
+    can = can if is_active else None
     choices = [_ask(jobs, can)]
-    if any(job.state in ACTIVE_STATES for job in jobs) and _can_stop(can):
+    if is_active and _can_stop(can):
         choices.append(Choice("k", "kill now", "kill"))
     if _is_worth_giving_up(jobs, can):
         choices.append(Choice("x", "give up on it: refuse all it sends, free the slot", "abandon"))
@@ -112,7 +115,8 @@ def job_facts(jobs: Sequence[JobView], now: int) -> tuple[str, ...]:
 
 def _one_fact(job: JobView, now: int) -> str:
     parts = [state_words(job, now)]
-    if job.progress and job.progress.current is not None and job.progress.total:
+    is_begun = job.state not in WAITING_STATES  # what was done in its last try is done anew
+    if is_begun and job.progress and job.progress.current is not None and job.progress.total:
         parts.append(f"{share(job.progress.current, job.progress.total)} done")
     if job.attempts:
         parts.append(f"try {job.attempts}")

@@ -8,6 +8,7 @@ import pytest
 
 from server.wire.operator import (
     ErrorView,
+    ProgressView,
     RunnerLogLine,
     RunnerRef,
     SubmitRequest,
@@ -15,6 +16,7 @@ from server.wire.operator import (
 )
 from tests.console.screens.seeing import console, lab
 from tests.console.screens.world import NOW, attempt, job, runner
+from traffic_tui.screens.wording import CANNOT_STOP, stop_question
 from traffic_tui.widgets.dialog import ChoiceDialog
 
 if TYPE_CHECKING:
@@ -123,6 +125,15 @@ async def test_giving_up_is_offered_only_where_stopping_cannot_work() -> None:
         await seat.press("x")
         [(_, _, request)] = await seat.asks("stop")
         assert request.abandon
+
+
+def test_a_job_that_waits_again_can_be_stopped_whatever_its_last_runner_can() -> None:
+    lab_07, progress = RunnerRef(id="id-lab-07", name="lab-07"), ProgressView(61, 100)
+    waiting = job(52118, "pending", attempts=1, runner=lab_07, progress=progress)
+    question = stop_question([waiting], ".o.r", NOW)
+    assert not set(CANNOT_STOP) & set(question.facts)
+    assert not [fact for fact in question.facts if "61%" in fact]
+    assert [choice.key for choice in question.choices] == ["y"]
 
 
 async def test_a_refusal_is_told_in_the_coordinators_words() -> None:

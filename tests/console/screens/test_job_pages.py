@@ -54,3 +54,19 @@ async def test_a_next_page_of_a_list_that_is_another_now_is_passed_over() -> Non
     world.held["state:failed"].set()
     assert not await more
     assert set(pages.numbers) == set(range(301, 401))
+
+
+async def test_a_next_page_that_was_not_had_can_be_asked_for_again() -> None:
+    world = two_kinds()
+    pages = JobPages(world.client)
+    await pages.load("state:failed")
+    world.held["state:failed"] = asyncio.Event()
+    more = asyncio.create_task(pages.load_more())
+    await asyncio.sleep(0)
+    more.cancel()
+    await asyncio.wait([more])
+    assert more.cancelled()
+    assert pages.has_more
+    world.held["state:failed"].set()
+    assert await pages.load_more()
+    assert set(pages.numbers) == set(range(1, 301))
