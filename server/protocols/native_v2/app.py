@@ -119,9 +119,9 @@ class NativeV2App:
     async def _wake(self, runner: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Parked until a sync would bring something; it carries nothing itself."""
         self._gate.admit(scope, "run")
-        query = parse_qs(scope["query_string"].decode("latin-1"))
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         session = self._session(runner, _one(query, "session"), _one(query, "secret"))
-        seconds = _wait_seconds(_one(query, "wait_seconds"))
+        seconds = _wait_seconds(query.get("wait_seconds"))
         waiting = self._coordinator.wait_for_work(session.id, seconds)
         if await while_connected(receive, waiting):
             await send_json(send, 200, b"{}")
@@ -164,10 +164,13 @@ def _one(query: dict[str, list[str]], name: str) -> str:
     return query.get(name, [""])[0]
 
 
-def _wait_seconds(text: str) -> float:
+def _wait_seconds(asked: list[str] | None) -> float:
     """How long to park: as asked, at most ``MAX_WAIT_SECONDS``, which is also the default."""
+    if asked is None:
+        return MAX_WAIT_SECONDS
+    text = asked[0]
     try:
-        seconds = float(text) if text else MAX_WAIT_SECONDS
+        seconds = float(text)
     except ValueError:
         seconds = math.nan
     if not seconds >= 0:

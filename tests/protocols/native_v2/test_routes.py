@@ -286,7 +286,7 @@ async def test_a_wake_in_vain_says_so(tmp_path: Path) -> None:
         assert (answer.status_code, answer.content) == (204, b"")
 
 
-@pytest.mark.parametrize("wait", ["soon", "-1", "nan", "1s"])
+@pytest.mark.parametrize("wait", ["soon", "-1", "nan", "1s", ""])
 async def test_a_wait_that_is_no_number_is_refused(tmp_path: Path, wait: str) -> None:
     async with a_world(tmp_path) as world:
         box = await say_hello(world)
