@@ -20,6 +20,7 @@ from server.protocols.treadmill.line import SUPERSEDED
 from server.protocols.treadmill.outcomes import dropped
 from server.protocols.treadmill.registry import introduction
 from server.protocols.treadmill.telling import STOP_AGAIN_SECONDS, Telling
+from server.repeats import Repeats
 from server.wire.treadmill import Ongoing, Undecodable, read_by_switchboard
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Desk:
         self._hearing = Hearing(self)
         self._line: Line | None = None
         self._lock = asyncio.Lock()
+        self._repeats = Repeats()
 
     # connections -------------------------------------------------------------------------------
 
@@ -82,7 +84,9 @@ class Desk:
         """The newest connection is the one that counts."""
         before, self._line = self._line, line
         if before is not None:
-            logger.info("supervisor %s connected anew: its older connection ends", self.name)
+            words = f"supervisor {self.name} connected anew: its older connection ends"
+            if self._repeats.is_news(words, self.now):
+                logger.info("%s; where that goes on, two processes use one id", words)
             before.end(SUPERSEDED, "superseded")
 
     def has(self, line: Line) -> bool:

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import struct
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -313,6 +314,20 @@ async def _ended(raw: Raw) -> bool:
             await raw.frame()
     except (asyncio.IncompleteReadError, ConnectionError):
         return True
+
+
+async def test_two_that_use_one_id_do_not_fill_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each ends the other's connection, and comes back a second later."""
+    caplog.set_level("INFO")
+    async with a_world(tmp_path) as world, AsyncExitStack() as stack:
+        for _ in range(4):
+            older = await stack.enter_async_context(world.supervisor(status=IDLE))
+        await stack.enter_async_context(world.supervisor(status=IDLE))
+        await older.is_closed()
+    told = [record for record in caplog.records if "two processes use one id" in record.message]
+    assert len(told) == 1
 
 
 async def test_the_newest_connection_wins(tmp_path: Path) -> None:
