@@ -18,7 +18,7 @@ from server import traits
 from server.clock import SystemClock
 from server.garbage import collect_seldom
 from server.model import ACTIVE_STATES, WAITING_STATES
-from traffic_tui.attention import LOOKS_A_SECOND, Attention
+from traffic_tui.attention import Attention
 from traffic_tui.client.base import ClientError
 from traffic_tui.config import DEFAULT_CONFIG, ConsoleConfig, theme_folder
 from traffic_tui.keymap import build_keymap
@@ -118,7 +118,6 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self._pace = FramePace()
         self.unforeseen: list[BaseException | None] = []
         """Errors of the console itself."""
-        self._drains = 0
         self.terminal: TimedFile | None = None
         """Set by the driver, where there is a terminal to be measured."""
         self._themes = ThemeShelf()
@@ -202,14 +201,15 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
     async def _look(self, attention: Attention) -> None:
         while True:
             top = self.navigation.top
-            await attention.pause(is_busy=top is not None and top.is_behind)
+            await attention.pause(
+                is_busy=top is not None and top.is_behind,
+                most_a_second=self._pace.frames_per_second,
+            )
             self._drain()
 
     def _drain(self) -> None:
-        """Up to ten times a second, fewer on a slow line: what was heard goes to the screens."""
+        """What was heard goes to the screens, less often on a slow line."""
         self._measure_pace()
-        if self._drains % (LOOKS_A_SECOND // self._pace.frames_per_second):
-            return
         heard = self.desk.link.take()
         if heard:
             self._stats_due = True
@@ -218,9 +218,8 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self._load_stats_when_due()
 
     def _measure_pace(self) -> None:
-        self._drains += 1
         if self.terminal is not None:
-            self._pace.wrote(self.terminal.take())
+            self._pace.wrote(self.terminal.take(), self.desk.clock.monotonic())
             self.desk.pace = self._pace.words
 
     def _tick(self) -> None:

@@ -10,7 +10,7 @@ STALE_AFTER_SECONDS = 5.0
 SLOW_WRITE_SECONDS = 0.1
 PACES = (10, 5, 2, 1)
 """Frames a second, from a good line to the slowest."""
-_GOOD_WRITES_FOR_MORE = 50
+GOOD_SECONDS_FOR_MORE = 5.0
 
 
 class Freshness:
@@ -67,7 +67,7 @@ class FramePace:
 
     def __init__(self) -> None:
         self._step = 0
-        self._good_writes = 0
+        self._good_since = 0.0
 
     @property
     def frames_per_second(self) -> int:
@@ -78,13 +78,11 @@ class FramePace:
         """``1/s`` beside ``live``; empty at full pace."""
         return "" if self._step == 0 else f"{self.frames_per_second}/s"
 
-    def wrote(self, seconds: float) -> None:
-        """How long writing a frame to the terminal took."""
+    def wrote(self, seconds: float, now: float) -> None:
+        """How long the slowest write to the terminal since the last call took."""
         if seconds > SLOW_WRITE_SECONDS:
-            self._good_writes = 0
+            self._good_since = now
             self._step = min(self._step + 1, len(PACES) - 1)
-            return
-        self._good_writes += 1
-        if self._good_writes >= _GOOD_WRITES_FOR_MORE and self._step:
-            self._good_writes = 0
+        elif self._step and now - self._good_since >= GOOD_SECONDS_FOR_MORE:
+            self._good_since = now
             self._step -= 1

@@ -26,12 +26,25 @@ def test_a_cut_connection_is_stale_at_once() -> None:
 def test_a_slow_line_gets_fewer_frames_and_a_good_one_more_again() -> None:
     pace = FramePace()
     seen = []
-    for _ in range(5):
-        pace.wrote(0.2)
+    for second in range(5):
+        pace.wrote(0.2, second)
         seen.append(pace.frames_per_second)
     assert seen == [5, 2, 1, 1, 1]
     assert pace.words == "1/s"
-    for _ in range(150):
-        pace.wrote(0.001)
-    assert pace.frames_per_second == 10
+    seen.clear()
+    for second in range(5, 20):
+        pace.wrote(0.001, second)
+        seen.append(pace.frames_per_second)
+    assert seen == [1] * 4 + [2] * 5 + [5] * 5 + [10]
     assert pace.words == ""
+
+
+def test_a_slow_write_begins_the_wait_for_more_frames_anew() -> None:
+    pace = FramePace()
+    pace.wrote(0.2, 0.0)
+    pace.wrote(0.001, 4.9)
+    pace.wrote(0.2, 4.9)
+    pace.wrote(0.001, 9.8)
+    assert pace.frames_per_second == 2
+    pace.wrote(0.001, 9.9)
+    assert pace.frames_per_second == 5
