@@ -11,11 +11,15 @@ from traffic_tui.state.formats import day_and_time, duration
 from traffic_tui.state.job_columns import error_words, try_number
 
 if TYPE_CHECKING:
-    from server.wire.operator import ExplainView, JobDetailView, JobFullView
+    from collections.abc import Sequence
+
+    from server.wire.operator import EventView, ExplainView, JobDetailView, JobFullView
     from traffic_tui.state.row_context import RowContext
 
 LONGEST_NAME = 24
 LONGEST_ERROR = 2_000
+_ASKS = ("stop_requested", "kill_requested", "abandoned")
+"""Events of somebody who wanted a job to end."""
 
 
 def explanation(explained: ExplainView, detail: JobDetailView, context: RowContext) -> list[str]:
@@ -91,12 +95,11 @@ def lease_words(job: JobFullView) -> str:
 
 def _ending(detail: JobDetailView, context: RowContext) -> list[str]:
     job = detail.job
-    lines = [f"{state_words(job, context.now)}, at {_at(job.times.ended, context)}"]
+    lines = [f"{state_words(job, context.now)}, at {_at(job.times.since, context)}"]
     if job.error is not None:
         lines += ["", error_words(job.error, LONGEST_ERROR)]
-    by = next((event for event in detail.events if event.actor and event.reason), None)
-    if by is not None and job.state == "stopped":
-        lines.append(f'{clean(by.actor, 40)}: "{clean(by.reason, 200)}"')
+    if job.state == "stopped":
+        lines += _who_stopped(detail.events)
     if job.tries:
         lines += ["", f"{job.tries} of {job.max_attempts} tries were made"]
     last = detail.attempts[0] if detail.attempts else None
@@ -105,6 +108,17 @@ def _ending(detail: JobDetailView, context: RowContext) -> list[str]:
         took = f", for {duration(ran)}" if ran > 0 else ""
         lines.append(f"the last on {clean(last.runner.name)}{took}")
     return lines
+
+
+def _who_stopped(events: Sequence[EventView]) -> list[str]:
+    """Who asked for it, and why; of a job that nobody held, who ended it."""
+    by_people = [event for event in events if event.actor]
+    asked = [event for event in by_people if event.kind in _ASKS]
+    ended = [event for event in by_people if event.kind == "stopped"]
+    if not (found := [*asked, *ended]):
+        return []
+    reason = f': "{clean(found[0].reason, 200)}"' if found[0].reason else ""
+    return [f"by {clean(found[0].actor, 40)}{reason}"]
 
 
 def _since(moment: int, context: RowContext) -> str:

@@ -463,6 +463,21 @@ async def test_why_of_an_ended_job_tells_its_end() -> None:
         await seat.dialog("How job 52090", "failed", "tries were made", "the last on lab-07")
 
 
+async def test_why_of_a_stopped_job_says_who_asked_for_it_and_when_it_ended() -> None:
+    world = lab()
+    never_ran = job(52140, "stopped", runner=None, attempt=None, attempts=0)
+    never_ran.times.ended = 0
+    world.add(never_ran, job(52139, "stopped"))
+    world.happen("stopped", 52140, actor="sam")
+    world.happen("stop_requested", 52139, actor="kim", reason="bad deploy")
+    world.happen("stopped", 52139, actor="lab-07", reason="the job was cancelled")
+    async with console(world) as seat:
+        await seat.press("e")
+        await seat.dialog("How job 52140", "stopped 12m40 ago, at 22:00:40", "by sam")
+        await seat.press("escape", "j", "e")
+        await seat.dialog("How job 52139", 'by kim: "bad deploy"')
+
+
 async def test_a_long_reason_is_folded_not_cut() -> None:
     world = lab()
     message = "the expression '584 / (y - y)' cannot be evaluated, for " + "it divides by zero " * 4
