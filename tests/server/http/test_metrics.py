@@ -64,10 +64,16 @@ async def test_labels_do_not_grow_with_what_is_sent(monkeypatch: pytest.MonkeyPa
         for number in range(10):
             await world.http.get(f"/nothing/{number}")
             await world.call("GET", f"/runners/nobody{number}")
+        for method in ("PROPFIND", "LOCK", "MKCOL"):
+            await world.http.request(method, "/nothing")
+        await world.call("PUT", "/schedules/nothing", {"cron": "@daily", "type": "a"})
         found = await figures(world)
     queues = {dict(labels).get("queue") for name, labels in found if name == "traffic_queue_jobs"}
     assert len(queues) == 4
     others = (("queue", "(others)"), ("state", "waiting"))
     assert found["traffic_queue_jobs", others] == 7
     routes = {dict(labels)["route"] for name, labels in found if name == REQUESTS}
-    assert routes == {"(unknown)", f"{PREFIX}/jobs", f"{PREFIX}/runners/{{runner}}"}
+    changed = f"{PREFIX}/schedules/{{schedule}}"
+    assert routes == {"(unknown)", f"{PREFIX}/jobs", f"{PREFIX}/runners/{{runner}}", changed}
+    methods = {dict(labels)["method"] for name, labels in found if name == REQUESTS}
+    assert methods == {"GET", "POST", "PUT", "other"}
