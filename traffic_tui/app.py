@@ -285,7 +285,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
 
     def use_theme(self, name: str) -> None:
         if name not in self.available_themes:
-            known = ", ".join(sorted(self.available_themes))
+            known = ", ".join(self._themes.themes)  # Textual's own can be named, too
             self.navigation.screens[-1].say(f"themes: {known}", "warn")
             return
         self.theme = name

@@ -193,6 +193,14 @@ async def test_a_small_terminal_gets_a_note() -> None:
         await seat.sees("52118")
 
 
+async def test_a_theme_that_is_not_known_is_answered_with_those_that_are_ours() -> None:
+    async with console(lab()) as seat:
+        await seat.burst(":theme nope\n")
+        await seat.sees("themes: ansi, dark, deuteranopia, high-contrast, light, mono, tritanopia")
+        await seat.burst(":theme light\n")
+        await seat.until(lambda: seat.app.theme == "light")
+
+
 async def test_pasted_text_is_no_keys() -> None:
     from textual.events import Paste
 
