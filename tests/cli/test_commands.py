@@ -61,7 +61,7 @@ def test_a_wrong_key_is_exit_1(world: World, traffic: Traffic, tmp_path: Path) -
     (tmp_path / "key").write_text("x" * 40)
     said = traffic("jobs", "list", "--key-file", str(tmp_path / "key"))
     assert (said.code, said.out) == (EXIT_FAILED, "")
-    assert "key" in said.err
+    assert "--key-file or TRAFFIC_TUI_KEY" in said.err
 
 
 def test_a_wrong_choice_names_the_choices_and_nothing_of_ours(

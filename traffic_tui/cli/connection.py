@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ONLY_JOB = "job 0: "
 """How errors name the first job of a submit; commands submit one at a time."""
+ABOUT_KEYS = "name one that is good with --key-file or TRAFFIC_TUI_KEY"
+"""What the coordinator cannot know of whom it does not let in."""
 
 
 class Connection:
@@ -81,6 +83,8 @@ def failure_of(error: ClientError) -> CommandFailed:
     if error.code == "bad_url":
         return CommandFailed(error.message, exit_code=EXIT_USAGE)
     words = error.message.removeprefix(ONLY_JOB)
+    if error.code == "unauthenticated":
+        words += f"; {ABOUT_KEYS}"
     return CommandFailed(words, exit_code=EXIT_FAILED)
 
 
