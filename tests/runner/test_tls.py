@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shutil
 import ssl
 import subprocess
@@ -11,6 +13,7 @@ import pytest
 
 from tests.runner.agents import agent
 from tests.runner.double import Double, serving
+from traffic_tui.runner.connectors.link import Address, Link, Unreachable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,3 +53,21 @@ async def test_mutual_tls(tmp_path: Path, certificate: Path) -> None:
             running.signal()
             assert await running.ends() == 3
     assert len(coordinator.hellos) == 1
+
+
+async def test_what_is_no_tls_in_the_middle_of_it_is_no_answer(certificate: Path) -> None:
+    """As of a box on the way that answers in the coordinator's place, or a bit that was turned."""
+
+    async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        os.write(writer.get_extra_info("socket").fileno(), b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    async with await asyncio.start_server(attend, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        link = Link(Address(f"https://127.0.0.1:{port}", "the-key", str(certificate)))
+        with pytest.raises(Unreachable, match="wrong version number"):
+            await link.call("GET", "/")
+        await link.close()

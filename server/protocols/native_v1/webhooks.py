@@ -105,7 +105,7 @@ class Webhooks:
                 status = await _status(pool.client, url, body, life)
         except TimeoutError:
             return Refusal(f"no answer within {self._timeout_seconds:g}s", False)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
             return _refusal(error)
         return None if 200 <= status <= 299 else Refusal(f"answered {status}", False)
 
@@ -122,7 +122,7 @@ async def _drain(response: httpx.Response) -> None:
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
             await _read_at_most(response.aiter_raw(), MAX_ANSWER)
-    except (TimeoutError, httpx.HTTPError):
+    except (TimeoutError, httpx.HTTPError, ssl.SSLError):
         return
 
 

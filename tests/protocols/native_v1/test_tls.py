@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import ssl
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.protocols.native_v1.runner import Runner, a_runner
 from tests.protocols.native_v1.world import a_world, settings_of, until
 
 if TYPE_CHECKING:
+    import asyncio
     from pathlib import Path
 
     from tests.protocols.native_v1.world import World
@@ -116,6 +118,27 @@ async def test_one_that_is_not_trusted_is_faulty_but_there(
             assert "runner_recovered" not in kinds
             assert world.runner_state(runner.identity) == "faulty"  # never lost: it listens
             assert runner.jobs == []
+        finally:
+            await runner.die()
+
+
+async def test_an_answer_that_is_no_tls_is_a_fault_and_the_job_goes_on(
+    tmp_path: Path, certificate: Path
+) -> None:
+    async def broken(job: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        os.write(writer.get_extra_info("socket").fileno(), b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+
+    settings = settings_of(webhook=HTTPS, webhook_ca=str(certificate))
+    async with a_world(tmp_path / "data", settings) as world:
+        runner = Runner(world, nonce="a", style="code")
+        runner.answer = broken
+        await runner.listen(context_of(certificate))
+        try:
+            await runner.hello()
+            [job] = await world.submit()
+            await until(lambda: is_faulty(world), "it is marked")
+            assert "TLS: " in world.coordinator.fault(1)
+            assert await world.state(job) == "pending"
         finally:
             await runner.die()
 

@@ -104,7 +104,7 @@ class Link:
                 params=httpx.QueryParams(list(params)) if params else None,
                 timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
             )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, ssl.SSLError) as error:  # not all that breaks TLS is wrapped
             raise Unreachable(plain(str(error) or type(error).__name__)) from None
         if answer.is_success:
             return answer.status_code, answer.content

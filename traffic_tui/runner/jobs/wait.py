@@ -63,13 +63,15 @@ async def _wait(request: ExecutionRequest, seconds: float) -> None:
 
 async def _post(request: ExecutionRequest, seconds: float, url: str) -> Any:
     """One empty POST. Anything but a 2xx answer is an error of the job."""
+    import ssl
+
     import httpx
 
     try:
         async with httpx.AsyncClient(timeout=POST_TIMEOUT_SECONDS) as client:
             async with client.stream("POST", url, content=b"") as answer:
                 status = answer.status_code
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
         words = plain(str(error) or type(error).__name__)
         return _failed(request, f"the POST did not get through: {words}")
     if not 200 <= status < 300:
