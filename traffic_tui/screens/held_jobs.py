@@ -36,7 +36,7 @@ class HeldJobs:
         self._runner: RunnerView | None = None
         self._jobs: Sequence[JobView] = ()
         self._count = 0
-        self._is_loaded = False
+        self._is_loaded = self._is_loading = False
         self.is_outdated = True
         """Whether something happened since these jobs were asked for."""
         self.block = FactsBlock(id="held")
@@ -48,15 +48,27 @@ class HeldJobs:
     def aim(self, runner: RunnerView) -> None:
         """The cursor is on this runner now; none of its jobs are known yet."""
         self._runner, self._jobs, self._count = runner, (), 0
-        self._is_loaded, self.is_outdated = False, True
+        self._is_loaded, self._is_loading, self.is_outdated = False, False, True
+
+    @property
+    def is_due(self) -> bool:
+        """Whether to ask now. Not while an answer is awaited: where news come faster than answers
+        there would never be one."""
+        return self.is_outdated and not self._is_loading
 
     async def load(self) -> None:
         """Ask for its jobs, once the cursor rests."""
         if self._runner is None:
             return
-        runner, self.is_outdated = self._runner, False
-        await asyncio.sleep(SETTLE_SECONDS)
-        page = await self._client.jobs(filter=f"runner:{runner.id} {HELD_STATES}", limit=LINES - 2)
+        runner, self.is_outdated, self._is_loading = self._runner, False, True
+        try:
+            await asyncio.sleep(SETTLE_SECONDS)
+            page = await self._client.jobs(
+                filter=f"runner:{runner.id} {HELD_STATES}", limit=LINES - 2
+            )
+        finally:
+            if runner is self._runner:
+                self._is_loading = False
         if runner is not self._runner:
             return
         self._jobs, self._count, self._is_loaded = page.jobs, page.count, True

@@ -72,7 +72,7 @@ class RunnersScreen(FleetScreen["RunnerView"]):
             return
         if not self._held.is_aimed_at(runner):
             self._held.aim(runner)
-        if self._held.is_outdated and self.desk.link.state == "live":
+        if self._held.is_due and self.desk.link.state == "live":
             self.load(self._held.load(), group="held")
         self._held.paint()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 from server.wire.operator import RunnerRef
 from tests.console.screens.seeing import console, lab
@@ -11,6 +12,9 @@ from traffic_tui.config import ConsoleConfig
 from traffic_tui.screens.held_jobs import LINES
 
 if TYPE_CHECKING:
+    import pytest
+
+    from server.wire.operator import JobsView
     from tests.console.screens.seeing import Seat
 
 
@@ -45,6 +49,52 @@ async def test_they_are_asked_for_again_when_something_happens_and_not_before() 
         del world.all_jobs[52118]
         world.happen("completed", 52118)
         await seat.until(lambda: "52118" not in seat.text, "it is still listed")
+
+
+async def test_they_come_also_where_news_come_faster_than_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = lab()
+    answer = world.jobs
+
+    async def slow(**asked: Any) -> JobsView:
+        page = await answer(**asked)
+        if "runner:" in asked["filter"]:
+            world.happen("submitted", 52131)
+            await asyncio.sleep(1.5)
+        return page
+
+    monkeypatch.setattr(world, "jobs", slow)
+    async with console(world, (160, 50)) as seat:
+        await at_runners(seat)
+        await seat.press("G")
+        await seat.sees("jobs of lab-07", "52118")
+
+
+async def test_what_was_asked_for_one_runner_is_not_shown_as_anothers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where the line broke, so that nothing is asked for the other one."""
+    world = lab()
+    may_answer, answer = asyncio.Event(), world.jobs
+
+    async def slow(**asked: Any) -> JobsView:
+        page = await answer(**asked)
+        if "runner:id-lab-07" in asked["filter"]:
+            await may_answer.wait()
+        return page
+
+    monkeypatch.setattr(world, "jobs", slow)
+    async with console(world, (160, 50)) as seat:
+        await at_runners(seat)
+        await seat.press("G")
+        await seat.until(lambda: "runner:id-lab-07" in str(world.asked("jobs")))
+        monkeypatch.setattr(seat.app.desk.link, "state", "lost")
+        await seat.press("g")
+        await seat.sees("jobs of lab-31")
+        may_answer.set()
+        await seat.settle()
+        assert "52118" not in seat.text
 
 
 async def test_more_than_there_is_room_for_are_counted() -> None:
