@@ -41,6 +41,7 @@ PURE = (
     "server.model",
     "server.transitions",
     "server.placement",
+    "server.durations",
     "server.filters",
     "server.ranges",
 )

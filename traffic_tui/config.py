@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from server.filters import parse_duration_ms
+from server.durations import parse_duration_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from server.configuration.secrets import looks_like_a_secret
+from server.durations import UNIT_MS, parse_duration_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +21,6 @@ NONE = "none"
 FOREVER_MS = 1000 * 365 * 86_400_000
 """What "none" means for how long something is kept."""
 
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
-_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
 _UNIT_BYTES = {
     "B": 1,
@@ -214,17 +212,14 @@ def _milliseconds(value: object) -> int | None:
         return None
     if isinstance(value, int | float):
         return round(value * 1000) if math.isfinite(value) and value < 1e15 else None
-    if isinstance(value, str) and len(value) <= 40 and _DURATION.fullmatch(value):
-        parts = _DURATION_PART.findall(value)
-        return round(sum(float(number) * _UNIT_MS[unit] for number, unit in parts))
-    return None
+    return parse_duration_ms(value) if isinstance(value, str) else None
 
 
 def duration_words(milliseconds: int) -> str:
     """The shortest way to say a duration: "90s", "30d"."""
     for unit in ("d", "h", "m", "s"):
-        if milliseconds and milliseconds % _UNIT_MS[unit] == 0:
-            return f"{milliseconds // _UNIT_MS[unit]}{unit}"
+        if milliseconds and milliseconds % UNIT_MS[unit] == 0:
+            return f"{milliseconds // UNIT_MS[unit]}{unit}"
     return f"{milliseconds}ms" if milliseconds else "0s"
 
 

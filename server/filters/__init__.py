@@ -9,7 +9,7 @@ store turns it into a query.
 
 from __future__ import annotations
 
-from server.filters.parser import FilterError, parse_duration_ms, parse_filter
+from server.filters.parser import FilterError, parse_filter
 from server.filters.patterns import fold, folded_error
 from server.filters.terms import Filter, FilterRow
 from server.filters.words import Completion, describe, quoted, suggest
@@ -25,7 +25,6 @@ __all__ = [
     "fold",
     "folded_error",
     "parse",
-    "parse_duration_ms",
     "parse_filter",
     "quoted",
     "suggest",

@@ -6,6 +6,7 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
+from server.durations import parse_duration_ms
 from server.errors import InvalidInput
 from server.filters.causes import cause_of
 from server.filters.patterns import Pattern, fold
@@ -33,18 +34,8 @@ if TYPE_CHECKING:
 MAX_LENGTH: Final = 1000
 """Characters of a filter."""
 MAX_CONDITIONS: Final = 32
-MAX_MS: Final = 10**15
 _FIELD: Final = re.compile(r"([A-Za-z_][\w.\-]*)(<=|>=|[:<>=])")
 _NUMBER: Final = re.compile(r"[+-]?\d{1,18}(\.\d{1,9})?")
-_DURATION_PART: Final = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d|w)?")
-_UNIT_MS: Final = {
-    "ms": 1,
-    "s": 1000,
-    "m": 60_000,
-    "h": 3_600_000,
-    "d": 86_400_000,
-    "w": 604_800_000,
-}
 _ALIASES: Final = {
     "by": "owner",
     "tries": "try",
@@ -106,19 +97,6 @@ def parse_filter(text: str) -> Filter:
         FilterError: it makes no sense; the error knows where.
     """
     return _Parser(text).filter()
-
-
-def parse_duration_ms(text: str) -> int | None:
-    """Milliseconds in ``90``, ``90s``, ``1h30m``; None: it is no duration."""
-    place = 0
-    total = 0.0
-    while place < len(text):
-        part = _DURATION_PART.match(text, place)
-        if part is None or (part[2] is None and part.end() < len(text)):
-            return None
-        total += float(part[1]) * _UNIT_MS[part[2] or "s"]
-        place = part.end()
-    return round(total) if text and total <= MAX_MS else None
 
 
 class _Parser:

@@ -17,7 +17,6 @@ from server.filters import (
     FilterRow,
     describe,
     parse,
-    parse_duration_ms,
     quoted,
     suggest,
 )
@@ -244,29 +243,6 @@ def test_what_only_active_jobs_have_is_unknown_of_others() -> None:
     for text in ("quiet>1s", "quiet<1s", "progress<9", "progress>1"):
         assert not parse(text).matches(row, NOW)
         assert parse(f"!{text}").matches(row, NOW)
-
-
-@pytest.mark.parametrize(
-    ("text", "milliseconds"),
-    [
-        ("90", 90_000),
-        ("90s", 90_000),
-        ("1h30m", 5_400_000),
-        ("250ms", 250),
-        ("1.5d", 129_600_000),
-        ("2w", 1_209_600_000),
-        ("", None),
-        ("x", None),
-        ("5 m", None),
-        ("1m30", 90_000),
-        ("30 1m", None),
-        ("-5s", None),
-        ("9" * 30, None),
-        ("99999999999w", None),
-    ],
-)
-def test_durations(text: str, milliseconds: int | None) -> None:
-    assert parse_duration_ms(text) == milliseconds
 
 
 def test_a_filter_in_words() -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
+from server.durations import parse_duration_ms
+
 MAX_SECONDS = 31_536_000.0
 """A year: what the coordinator accepts at most."""
 
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 _WHOLE = re.compile(r"-?[0-9]{1,30}")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
@@ -21,7 +20,7 @@ class BadValue(ValueError):
 
 def duration_seconds(text: str) -> float:
     """Seconds from ``90``, ``90s``, ``10m`` or ``1h30m``."""
-    seconds = _duration_or_none(text.strip().lower())
+    seconds = _duration_or_none(text.strip())
     if seconds is None:
         raise BadValue(f"{text!r} is no duration; say for example 90, 90s, 10m or 1h30m")
     if seconds > MAX_SECONDS:
@@ -30,12 +29,8 @@ def duration_seconds(text: str) -> float:
 
 
 def _duration_or_none(text: str) -> float | None:
-    if _DURATION.fullmatch(text):
-        parts = _DURATION_PART.findall(text)
-        return sum(float(number) * UNIT_SECONDS[unit] for number, unit in parts)
-    if re.fullmatch(r"\d+(?:\.\d+)?", text):
-        return float(text)
-    return None
+    milliseconds = parse_duration_ms(text)
+    return None if milliseconds is None else milliseconds / 1000
 
 
 def moment_ms(text: str, now_ms: int, *, is_past: bool) -> int:

@@ -1,0 +1,44 @@
+"""Durations as operators write them: ``90``, ``90s``, ``10m``, ``1h30m``, and ``3h20`` as lists do.
+
+One grammar for filters, the command line and the configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNIT_MS: Final[Mapping[str, int]] = {
+    "ms": 1,
+    "s": 1_000,
+    "m": 60_000,
+    "h": 3_600_000,
+    "d": 86_400_000,
+    "w": 604_800_000,
+}
+MAX_MS: Final = 10**15
+_PART: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h|d|w)?", re.ASCII)
+_UNIT_AFTER: Final[Mapping[str, str]] = {"": "s", "m": "s", "h": "m", "d": "h"}
+"""What a last number without a unit counts, by the unit before it."""
+
+
+def parse_duration_ms(text: str) -> int | None:
+    """Milliseconds, large and small letters alike; None: it is no duration."""
+    text = text.lower()
+    place = 0
+    total = 0.0
+    unit = ""
+    while place < len(text):
+        part = _PART.match(text, place)
+        if part is None or (part[2] is None and part.end() < len(text)):
+            return None
+        found = part[2] or _UNIT_AFTER.get(unit)
+        if found is None:
+            return None
+        unit = found
+        total += float(part[1]) * UNIT_MS[unit]
+        place = part.end()
+    return round(total) if text and total <= MAX_MS else None
