@@ -51,6 +51,13 @@ def test_filter(text: str, is_wanted: bool) -> None:
     assert parse_event_filter([text]).matches(event()) is is_wanted
 
 
+def test_only_the_asterisk_stands_for_anything() -> None:
+    odd = event(queue="a[1]?", runner=RunnerRef(id="r", name="lab[7]"))
+    assert parse_event_filter(["queue:a[1]?", "runner:lab[7]"]).matches(odd)
+    assert parse_event_filter(["runner:*[7]"]).matches(odd)
+    assert not parse_event_filter(["queue:?[[]1]?"]).matches(odd)
+
+
 def test_names_with_spaces_stand_in_quotes() -> None:
     spaced = event(queue="my queue", runner=RunnerRef(id="r", name="box one: b"))
     assert parse_event_filter(['queue:"my queue"', 'runner:"box one: b"']).matches(spaced)

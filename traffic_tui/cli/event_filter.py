@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from server.events import EventKind
+from server.filters.patterns import glob_matches
 from traffic_tui.cli.values import BadValue
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _term(word: str) -> Term:
     if not all(patterns) or not patterns:
         raise BadValue(f"{word!r}: nothing stands behind the colon")
     for one in patterns if key == "kind" else ():
-        if not any(fnmatchcase(kind, one) for kind in KINDS):
+        if not any(_is_like(kind, one) for kind in KINDS):
             raise BadValue(f"{word!r}: there is no such kind of event{_nearest(one)}")
     return Term(key, patterns, is_inverted)
 
@@ -94,7 +94,12 @@ def _fits(key: str, pattern: str, event: EventView) -> bool:
         return _is_about_job(pattern, event)
     if not key:
         return any(pattern in value.lower() for value in _words_of(event))
-    return fnmatchcase(_value(key, event), pattern)
+    return _is_like(_value(key, event), pattern)
+
+
+def _is_like(value: str, pattern: str) -> bool:
+    """Whether all of it fits; an asterisk stands for anything, every other sign for itself."""
+    return glob_matches(pattern, value) if "*" in pattern else value == pattern
 
 
 def _is_about_job(pattern: str, event: EventView) -> bool:
@@ -102,7 +107,7 @@ def _is_about_job(pattern: str, event: EventView) -> bool:
     if event.number is not None:
         numbers.append(str(event.number))
     by_id = event.job is not None and len(pattern) >= 6 and event.job.startswith(pattern)
-    return by_id or any(fnmatchcase(number, pattern) for number in numbers)
+    return by_id or any(_is_like(number, pattern) for number in numbers)
 
 
 def _value(key: str, event: EventView) -> str:
