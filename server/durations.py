@@ -26,7 +26,10 @@ _UNIT_AFTER: Final[Mapping[str, str]] = {"": "s", "m": "s", "h": "m", "d": "h"}
 
 
 def parse_duration_ms(text: str) -> int | None:
-    """Milliseconds, large and small letters alike; None: it is no duration."""
+    """Milliseconds, large and small letters alike; None: it is no duration.
+
+    What is not 0 stays at least 1, as 0 means never in many places.
+    """
     text = text.lower()
     place = 0
     total = 0.0
@@ -41,4 +44,6 @@ def parse_duration_ms(text: str) -> int | None:
         unit = found
         total += float(part[1]) * UNIT_MS[unit]
         place = part.end()
-    return round(total) if text and total <= MAX_MS else None
+    if not text or total > MAX_MS:
+        return None
+    return max(1, round(total)) if total else 0
