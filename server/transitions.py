@@ -328,8 +328,10 @@ def _after_refusal(job: Job, outcome: Outcome, now: int) -> tuple[Job, EventKind
 def _after_loss(
     job: Job, attempt: Attempt, outcome: Outcome, retry: RetryPolicy, now: int
 ) -> tuple[Job, EventKind]:
-    """What was never confirmed was not tried, so it costs nothing; neither does bad company."""
-    if attempt.state == "offered" or outcome.is_blameless:
+    """What was never confirmed was not tried, so it costs nothing; neither does bad company.
+    What its runner cancelled by itself was confirmed by that."""
+    was_confirmed = attempt.state != "offered" or outcome.kind == "cancelled"
+    if not was_confirmed or outcome.is_blameless:
         return job._replace(state="pending", since=now), "queued"
     lost = job._replace(losses=job.losses + 1, since=now)
     if lost.losses > retry.max_losses:

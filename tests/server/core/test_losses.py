@@ -40,6 +40,17 @@ async def test_a_blameless_loss_counts_as_nothing(world: World) -> None:
     assert (await world.job(job)).state == "failed"
 
 
+async def test_what_a_runner_cancels_unasked_does_not_come_back_for_ever(world: World) -> None:
+    """It may end before it was ever held; the report confirms it, so it counts as a loss."""
+    [job] = await world.submit("fib", retry=RetryPolicy(max_losses=1))
+    runner = await world.runner()
+    for losses in (1, 2):
+        [assigned] = (await runner.exchange(free=1)).assign
+        await runner.end(assigned.attempt.uuid, Outcome("cancelled", "not now"))
+        assert (await world.job(job)).losses == losses
+    assert (await world.job(job)).state == "failed"
+
+
 @pytest.mark.parametrize(("via", "losses"), [("operator-api", 1), ("native-v2", 1), ("runpack", 0)])
 async def test_submits_that_say_nothing_may_be_lost_as_often_as_is_configured(
     via: str, losses: int
