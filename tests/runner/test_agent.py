@@ -45,6 +45,20 @@ async def test_a_clean_drain_ends_with_0(coordinator: Double, tmp_path: Path) ->
     assert left_in(tmp_path) == []
 
 
+async def test_an_agent_whose_terminal_goes_away_finishes_what_runs(
+    coordinator: Double, tmp_path: Path
+) -> None:
+    coordinator.submit("wait", {"seconds": 1.5})
+    with agent(tmp_path, coordinator.url, key="the-key") as running:
+        await until(lambda: coordinator.syncs and coordinator.syncs[-1].held)
+        running.signal(signal.SIGHUP)
+        await running.says("draining: 1 jobs run on")
+        running.signal(signal.SIGHUP)  # of the shell, and of the kernel
+        assert await running.ends() == 0
+    assert coordinator.states() == ["success"]
+    assert left_in(tmp_path) == []
+
+
 async def test_an_idle_agent_ends_at_once(coordinator: Double, tmp_path: Path) -> None:
     with agent(tmp_path, coordinator.url, key="the-key") as running:
         await running.says("serving")

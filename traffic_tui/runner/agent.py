@@ -172,13 +172,21 @@ class Agent:
             log.warning("killed with %d jobs running", running)
             end_now(REFUSED)  # the guard kills their processes
 
+    def hung_up(self) -> None:
+        """The terminal went away. Shells and the kernel both say so: that is no second signal."""
+        if not self._signals:
+            self.signalled()
+
     @contextlib.contextmanager
     def _listening(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         added: list[signal.Signals] = []
-        for number in SIGNALS:
+        told = dict.fromkeys(SIGNALS, self.signalled)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            told[signal.SIGHUP] = self.hung_up  # with nohup it means nothing
+        for number, called in told.items():
             with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
-                loop.add_signal_handler(number, self.signalled)
+                loop.add_signal_handler(number, called)
                 added.append(number)
         try:
             yield
