@@ -74,6 +74,7 @@ class Sweeper:
         now = self._memory.clock.now_ms()
         while self._store.first_due <= now:
             await self._store.apply(lambda tx: sweep.fall_due(tx, self._memory, now))
+            await self._look_for_hiccups(0)  # so that many of them are not taken for one
         if self._memory.next_schedule_at <= now:
             await self._fire_schedules(now)
         if self._tick % TICKS_PER_ROUND == 0:
@@ -83,6 +84,7 @@ class Sweeper:
         try:
             while self._memory.next_schedule_at <= now:
                 await self._store.apply(lambda tx: firing.fire(tx, self._memory, now))
+                await self._look_for_hiccups(0)
         except TrafficError as error:
             self._tell("schedules put off", error)
         except Exception:

@@ -223,3 +223,21 @@ async def test_an_end_that_cannot_be_stored_is_told_in_words(
     monkeypatch.setattr(world.coordinator.store, "apply", fails)
     await world.coordinator.stop()
     assert "the end of this run is not among the events: The disk is full" in caplog.text
+
+
+async def test_many_jobs_that_fall_due_at_once_are_no_standing_still(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    due_at = world.clock.now_ms() + 1_000
+    jobs = await world.submit("fib", "fib", "fib", run_at=due_at)
+    fall_due = sweep.fall_due
+
+    def slowly(tx: Tx, memory: Memory, now: int) -> int:
+        world.clock.advance(1.5)
+        return fall_due(tx, memory, now)
+
+    monkeypatch.setattr(sweep, "BATCH", 1)
+    monkeypatch.setattr(sweep, "fall_due", slowly)
+    await world.pass_seconds(1)
+    assert [(await world.job(job)).state for job in jobs] == ["pending"] * 3
+    assert "stood still" not in caplog.text
