@@ -230,7 +230,7 @@ class TrafficScreen(Screen[None], inherit_bindings=False):
                 event.stop()
                 self.perform(action)
             else:
-                type_late(self.focused, event)
+                await type_late(self.focused, event)
             return
         if isinstance(self.focused, TextArea):
             return

@@ -8,19 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual.containers import Vertical
-from textual.widgets import Input
 
 from traffic_tui.screens.typing_ahead import type_late
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.folding import fold_words
 from traffic_tui.state.glyphs import DRAWN, GlyphSet, Span
 from traffic_tui.widgets.dialog import Choice, ChoiceDialog, DialogFrame, DialogScreen
+from traffic_tui.widgets.line_input import LineInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
     from textual.app import ComposeResult
+    from textual.widgets import Input
 
     from traffic_tui.screens.wording import Question
 
@@ -60,7 +61,7 @@ class QuestionDialog(ChoiceDialog[Answer]):
         facts = fact_lines(question.facts)
         super().__init__(question.title, facts, choices, leave=question.leave, glyphs=glyphs)
         self._with_reason = with_reason
-        self._reason = Input(
+        self._reason = LineInput(
             placeholder="reason", max_length=MAX_REASON, id="reason", classes=END_OF_BOX
         )
 
@@ -75,11 +76,11 @@ class QuestionDialog(ChoiceDialog[Answer]):
             last = (Span("tab", "title"), Span("  add a reason     "), *last)
         return [*lines, last]
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """Answers here carry the reason, so the base class must not answer too."""
         event.prevent_default()
         if self.focused is self._reason:
-            type_late(self._reason, event)
+            await type_late(self._reason, event)
             return
         if event.key == "tab" and self._with_reason:
             event.stop()
@@ -96,6 +97,7 @@ class QuestionDialog(ChoiceDialog[Answer]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """The reason is written; the keys choose again."""
         event.stop()
+        self._reason.value = event.value  # without what was typed after enter
         self.set_focus(None)
 
     def _wake(self) -> None:
@@ -125,7 +127,7 @@ class TypedDialog(DialogScreen[bool]):
         frame.leave_open()
         with Vertical(classes="dialog"):
             yield frame
-            yield Input(
+            yield LineInput(
                 placeholder=str(self._number), type="integer", max_length=12, classes=END_OF_BOX
             )
 
@@ -155,7 +157,7 @@ class InputDialog(DialogScreen[str]):
         frame.leave_open()
         with Vertical(classes="dialog"):
             yield frame
-            yield Input(self._value, max_length=MAX_REASON, classes=END_OF_BOX)
+            yield LineInput(self._value, max_length=MAX_REASON, classes=END_OF_BOX)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

@@ -23,6 +23,7 @@ from traffic_tui.state.clean_text import clean
 from traffic_tui.state.glyphs import DRAWN, GlyphSet, Role, Span
 from traffic_tui.widgets.dialog import DialogScreen
 from traffic_tui.widgets.facts import FactsBlock
+from traffic_tui.widgets.line_input import LineInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +150,7 @@ class EditDialog(_ParamsDialog):
 
     def __init__(self, title: str, params: str, *, glyphs: GlyphSet = DRAWN) -> None:
         super().__init__(title, params, glyphs=glyphs)
-        self._reason = Input(placeholder="reason (may stay empty)", max_length=500)
+        self._reason = LineInput(placeholder="reason (may stay empty)", max_length=500)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog boxed"):
@@ -170,13 +171,13 @@ class StartDialog(_ParamsDialog):
     ) -> None:
         super().__init__("Start a job", "{}", glyphs=glyphs)
         self._types = list(types)
-        self._type = Input(
+        self._type = LineInput(
             placeholder=f"type, for example {', '.join(self._types[:4]) or 'noop'}",
             suggester=SuggestFromList(self._types, case_sensitive=False),
             max_length=MAX_NAME,
             id="type",
         )
-        self._queue = Input(queue, placeholder="queue", max_length=MAX_NAME, id="queue")
+        self._queue = LineInput(queue, placeholder="queue", max_length=MAX_NAME, id="queue")
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog boxed"):
@@ -200,6 +201,7 @@ class StartDialog(_ParamsDialog):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
+        event.input.value = event.value  # without what was typed after enter
         self.action_submit()
 
     def result(self) -> SubmitRequest:

@@ -17,7 +17,7 @@ from traffic_tui.widgets.facts import FactsBlock
 from traffic_tui.widgets.line_table import LineTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from textual.app import ComposeResult
 
@@ -81,6 +81,7 @@ class PickDialog(DialogScreen[Answer]):
         self._targets = {target.value: target for target in targets}
         self._table = LineTable(TargetRows(targets), empty=("nothing matches",))
         self._table.can_focus = False
+        self._find = Input(placeholder="find", max_length=100)
         self._table.glyphs = glyphs
 
     def compose(self) -> ComposeResult:
@@ -93,7 +94,7 @@ class PickDialog(DialogScreen[Answer]):
         head.show([[Span(clean(self._title), "title")], *fact_lines(self._facts), hints])
         with Vertical(classes="dialog boxed"):
             yield head
-            yield Input(placeholder="find", max_length=100)
+            yield self._find
             yield self._table
 
     def on_mount(self) -> None:
@@ -101,7 +102,11 @@ class PickDialog(DialogScreen[Answer]):
         self._table.set_order(list(self._targets))
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        words = event.value.lower().split()
+        self._narrow()
+
+    def _narrow(self) -> None:
+        """List what fits what is typed."""
+        words = self._find.value.lower().split()
         self._table.set_order(
             [
                 value
@@ -111,14 +116,27 @@ class PickDialog(DialogScreen[Answer]):
         )
 
     def action_move(self, lines: int) -> None:
-        self._table.action_move(lines)
+        self._when_typed(lambda: self._table.action_move(lines))
 
     def action_page(self, pages: int) -> None:
-        self._table.action_page(pages)
+        self._when_typed(lambda: self._table.action_page(pages))
 
     def action_choose(self) -> None:
         """Enter before the dialog is awake was meant for what lies below."""
+        if self.is_awake:
+            self._when_typed(self._choose)
+
+    def _when_typed(self, act: Callable[[], None]) -> None:
+        """Act on the list of what is typed: letters that came first may not be written yet."""
+
+        def narrow_and_act() -> None:
+            self._narrow()
+            act()
+
+        self._find.call_later(narrow_and_act)
+
+    def _choose(self) -> None:
         key = self._table.cursor_key
-        if self.is_awake and key is not None:
+        if key is not None:
             target = self._targets[str(key)]
             self.dismiss(Answer(target.value, words=target.name))

@@ -9,8 +9,12 @@ if TYPE_CHECKING:
     from textual.widgets import Input
 
 
-def type_late(line: Input, event: Key) -> None:
-    """Write a letter into the line that has the keyboard, which keeps those it gets itself."""
+async def type_late(line: Input, event: Key) -> None:
+    """Write a letter into the line that has the keyboard, which keeps those it gets itself, or
+    end it: what comes after enter is no part of it."""
     if event.is_printable and event.character:
         event.stop()
         line.insert_text_at_cursor(event.character)
+    elif event.key == "enter":
+        event.stop()
+        await line.action_submit()

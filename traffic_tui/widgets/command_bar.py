@@ -9,6 +9,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input
 
+from traffic_tui.widgets.line_input import LineInput
 from traffic_tui.widgets.suggestion_line import SuggestionLine
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class CommandBar(Vertical):
         self._recalled = 0
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="command", max_length=MAX_COMMAND, select_on_focus=False)
+        yield LineInput(placeholder="command", max_length=MAX_COMMAND, select_on_focus=False)
         yield SuggestionLine()
 
     @property

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from traffic_tui.state.clean_text import clean
+from traffic_tui.widgets.line_input import LineInput
 from traffic_tui.widgets.message_line import MessageLine
 from traffic_tui.widgets.suggestion_line import SuggestionLine
 
@@ -94,7 +95,7 @@ class FilterBar(Vertical):
         self._before = ""
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="filter", max_length=MAX_FILTER, select_on_focus=False)
+        yield LineInput(placeholder="filter", max_length=MAX_FILTER, select_on_focus=False)
         yield SuggestionLine()
         yield MessageLine()
 

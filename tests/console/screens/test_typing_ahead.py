@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
+from server.wire.operator import RunnerRef, VerdictView
 from tests.console.screens.seeing import console, lab
+from tests.console.screens.world import runner
 
 if TYPE_CHECKING:
-    import pytest
-
     from server.wire.operator import ExplainView
 
 
@@ -39,6 +41,40 @@ async def test_a_reason_is_typed_and_answers_nothing() -> None:
         await seat.press("y")
         [(_, number, request)] = await seat.asks("stop")
         assert (number, request.reason, request.now) == (52118, "ok, my key", False)
+
+
+async def test_what_is_picked_is_what_was_typed_not_what_stood_there_before() -> None:
+    world = lab()
+    world.add_runners(runner("lab-02"))
+    world.verdicts = [
+        VerdictView(runner=RunnerRef(id="id-lab-02", name="lab-02"), verdict="eligible", detail="")
+    ]
+    async with console(world) as seat:
+        await seat.press("j", "j", "a")
+        await seat.dialog("Reassign job 52118", "lab-02")
+        await seat.burst("queue cpu\n")
+        [(_, _, request)] = await seat.asks("reassign")
+        assert (request.runner, request.queue) == (None, "cpu")
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_keys_after_enter_are_no_part_of_the_command(is_open: bool) -> None:
+    async with console(lab()) as seat:
+        if is_open:
+            await seat.press(":")
+            await seat.burst("52118\njj")
+        else:
+            await seat.burst(":52118\njj")
+        await seat.sees("Jobs / 52118")
+
+
+async def test_keys_after_enter_are_no_part_of_the_filter() -> None:
+    async with console(lab()) as seat:
+        await seat.press("/")
+        await seat.burst("state:failed\nxy")
+        await seat.sees("Jobs  state:failed ", "1 of 7")
+        await seat.settle()
+        assert "failedxy" not in seat.text
 
 
 async def test_keys_pressed_while_a_question_is_on_its_way_ask_no_second_one() -> None:
