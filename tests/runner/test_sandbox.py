@@ -19,9 +19,10 @@ from traffic_tui.runner.processes import ProcessGroups
 from traffic_tui.runner.sandbox.view import furniture
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from traffic_tui.runner.outcome import ExecutionOutcome
+    from traffic_tui.runner.sandbox.confinement import Confinement
     from traffic_tui.runner.sandbox.sandbox import Sandbox
 
 
@@ -221,6 +222,54 @@ async def test_a_program_named_by_its_path_is_seen(bench: Bench, tmp_path: Path)
     program.write_text("#!/bin/sh\nls -A $(dirname $0)\n")
     program.chmod(0o755)
     assert await bench.output(str(program)) == "program\n"
+
+
+async def test_a_folder_that_became_a_link_since_it_was_looked_at_is_not_shared(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, private = tmp_path / "work", tmp_path / "data"
+    folder.mkdir()
+
+    def swap() -> None:
+        folder.rmdir()
+        folder.symlink_to(private)
+
+    meanwhile(bench.sandbox, swap, monkeypatch)
+    outcome = await bench.run("cat", "key", cwd=str(folder))
+    assert bench.connector.text("stdout") == ""
+    assert outcome.error is not None
+    assert "is not what it was when it was looked at" in outcome.error.message
+
+
+async def test_a_program_that_became_a_link_since_it_was_looked_at_is_not_shown(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, private = tmp_path / "program", tmp_path / "data" / "program"
+    for path in (program, private):
+        path.write_text(f"#!/bin/sh\necho {path.parent.name}\n")
+        path.chmod(0o755)
+
+    def swap() -> None:
+        program.unlink()
+        program.symlink_to(private)
+
+    meanwhile(bench.sandbox, swap, monkeypatch)
+    outcome = await bench.run(str(program))
+    assert bench.connector.text("stdout") == ""
+    assert outcome.error is not None
+    assert "is not what it was when it was looked at" in outcome.error.message
+
+
+def meanwhile(sandbox: Sandbox, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have something happen after what a job names was looked at, before it is put in place."""
+    confine = sandbox.confine
+
+    def later(*given: Any) -> Confinement:
+        confined = confine(*given)
+        act()
+        return confined
+
+    monkeypatch.setattr(sandbox, "confine", later)
 
 
 async def test_the_truth_is_told_while_it_runs_and_in_the_end(bench: Bench) -> None:

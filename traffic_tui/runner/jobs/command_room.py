@@ -61,19 +61,22 @@ def _is_seen(cwd: str, sandbox: Sandbox) -> bool:
     return visible(cwd, (*sandbox.options.show, *sandbox.options.share))
 
 
-def _program_file(program: str, given: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ...]:
-    """The program itself, where it is named by its path and lies where nothing else is seen."""
+def _program_file(program: str, given: tuple[str, ...], sandbox: Sandbox) -> dict[str, str]:
+    """The program itself, where it is named by its path and lies where nothing else is seen:
+    path -> real path."""
     real = str(Path(program).resolve())
-    unseen = tuple(path for path in dict.fromkeys((program, real)) if not visible(path, given))
-    for path in unseen:
-        _refuse_private(path, "the program", "show", sandbox)
+    unseen = {path: real for path in (program, real) if not visible(path, given)}
+    if unseen:
+        _refuse_private(real, "the program", "show", sandbox)
     return unseen
 
 
 def _refuse_private(path: str, what: str, key: str, sandbox: Sandbox) -> None:
-    """In "auto" a job has what it names, but never homes, settings or what is the agent's."""
-    is_forbidden = is_private(str(Path(path).resolve()), sandbox.private)
-    if is_forbidden or sandbox.options.isolation == "require":
+    """In "auto" a job has what it names, but never homes, settings or what is the agent's.
+
+    ``path`` is a real one, and what is put in place is what it says here.
+    """
+    if is_private(path, sandbox.private) or sandbox.options.isolation == "require":
         raise ValueError(
             f"{what} is not seen by isolated commands: {plain(path)}; name its folder in "
             f"agent.{key} of this runner's configuration"

@@ -16,7 +16,8 @@ StepKind: TypeAlias = Literal[
 Step: TypeAlias = tuple[StepKind, str, str]
 """Kind; source, text or mount options; the path in the room.
 
-``show`` is the host's, read-only; ``share`` may be written to; ``device`` is a device file.
+``show`` is the host's, read-only; ``share`` may be written to; ``device`` is a device file. Their
+sources are real paths, without a link in them.
 """
 
 

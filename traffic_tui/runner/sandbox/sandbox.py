@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from traffic_tui.runner.sandbox.cgroups.hierarchies import Version
     from traffic_tui.runner.sandbox.cgroups.job_group import JobGroup
+    from traffic_tui.runner.sandbox.plan import Step
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,15 @@ class Asked:
     """What of the host one program is to have."""
 
     env: Mapping[str, str]
-    show: tuple[str, ...] = ()
+    show: Mapping[str, str] = field(default_factory=dict)
+    """Files, by the path at which they are seen: their real paths, as they were judged."""
     share: tuple[str, ...] = ()
+    """Folders, by their real paths."""
+
+    def steps(self) -> list[Step]:
+        """How they are put in place."""
+        shown: list[Step] = [("show", real, path) for path, real in self.show.items()]
+        return [*shown, *(("share", path, path) for path in self.share)]
 
 
 class Sandbox:
@@ -189,8 +197,9 @@ class Sandbox:
             furniture(
                 home=asked.env.get("HOME", ""),
                 host_name=name,
-                shown=(*self.options.show, *asked.show),
-                shared=(*self.options.share, *asked.share),
+                shown=self.options.show,
+                shared=self.options.share,
+                asked=asked.steps(),
                 covered=self.private,
                 temporary_bytes=limits.memory,
             ),

@@ -63,18 +63,22 @@ def furniture(
     host_name: str,
     shown: Sequence[str] = (),
     shared: Sequence[str] = (),
+    asked: Sequence[Step] = (),
     covered: Sequence[str] = (),
     temporary_bytes: int | None = None,
 ) -> tuple[Step, ...]:
     """The steps that make a room out of nothing, in their order.
 
-    ``covered`` are folders that stay hidden where something around them is given.
+    ``asked`` is what the job itself names: not looked up again, as the job may have changed where
+    it leads since it was judged. ``covered`` are folders that stay hidden where something around
+    them is given.
     """
     size = "" if temporary_bytes is None else f",size={temporary_bytes}"
     steps: list[Step] = [*_system(), ("tmpfs", f"mode=1777{size}", TEMPORARY)]
     steps += _home(os.path.normpath(home) if home else "", size)
-    steps += _given((*_interpreter(), *shown), shared)
-    steps += [("tmpfs", "mode=700,size=4k", path) for path in _seen(covered, (*shown, *shared))]
+    given = _given((*_interpreter(), *shown), shared, asked)
+    steps += given
+    steps += [("tmpfs", "mode=700,size=4k", path) for path in _seen(covered, given)]
     return (*steps, *_settings(home, host_name), ("proc", "", "/proc"), *_devices(size))
 
 
@@ -89,18 +93,22 @@ def is_private(path: str, folders: Sequence[str] = ()) -> bool:
     return _is_in_any(path, (*PRIVATE, *folders)) or any(_lies_in(e, path) for e in PRIVATE)
 
 
-def _given(shown: Sequence[str], shared: Sequence[str]) -> list[Step]:
+def _given(shown: Sequence[str], shared: Sequence[str], asked: Sequence[Step]) -> list[Step]:
     """What of the host is given, outer folders first: what is said of an inner one holds there,
     so that nobody who is given a folder can change what in it is only shown."""
-    kinds: dict[str, Step] = {path: ("show", path, path) for path in shown}
-    kinds |= {path: ("share", path, path) for path in shared}
+    kinds: dict[str, Step] = {path: _show(path) for path in shown}
+    kinds |= {path: ("share", str(Path(path).resolve()), path) for path in shared}
+    kinds |= {step[2]: step for step in asked}
     return [kinds[path] for path in sorted(kinds, key=lambda path: path.count("/"))]
 
 
-def _seen(hidden: Sequence[str], given: Sequence[str]) -> Iterator[str]:
+def _show(path: str) -> Step:
+    return ("show", str(Path(path).resolve()), path)
+
+
+def _seen(hidden: Sequence[str], given: Sequence[Step]) -> Iterator[str]:
     """Where hidden folders would be seen in what is given, also by a link to what is around."""
-    for folder in given:
-        real = str(Path(folder).resolve())
+    for _, real, folder in given:
         for path in hidden:
             if _lies_in(path, real):
                 yield folder + path[len(real.rstrip("/")) :]
@@ -118,12 +126,12 @@ def _system() -> Iterator[Step]:
     """Where programs are; systems that keep them all in /usr have links to there."""
     for path in PROGRAMS:
         if Path(path).is_dir():
-            yield ("show", path, path)
+            yield _show(path)
     for path in SYSTEM_FOLDERS:
         if Path(path).is_symlink():
             yield ("link", str(Path(path).readlink()), path)
         elif Path(path).is_dir():
-            yield ("show", path, path)
+            yield _show(path)
 
 
 def _interpreter() -> list[str]:
@@ -149,12 +157,8 @@ def _is_missing(path: str, roots: Sequence[str]) -> bool:
 def _settings(home: str, host_name: str) -> Iterator[Step]:
     for name in SETTINGS:
         path = f"/etc/{name}"
-        if Path(path).is_symlink():
-            target = str(Path(path).resolve())
-            if Path(target).exists():
-                yield ("show", target, path)
-        elif Path(path).exists():
-            yield ("show", path, path)
+        if Path(path).exists():
+            yield _show(path)
     yield ("file", USERS.format(home=home), "/etc/passwd")
     yield ("file", GROUPS, "/etc/group")
     yield ("file", HOSTS.format(name=host_name), "/etc/hosts")
@@ -164,8 +168,9 @@ def _settings(home: str, host_name: str) -> Iterator[Step]:
 def _devices(size: str) -> Iterator[Step]:
     yield ("tmpfs", "mode=755,size=64k", "/dev")
     for name in DEVICES:
-        if Path(f"/dev/{name}").exists():
-            yield ("device", f"/dev/{name}", f"/dev/{name}")
+        path = f"/dev/{name}"
+        if Path(path).exists():
+            yield ("device", str(Path(path).resolve()), path)
     yield ("tmpfs", f"mode=1777{size}", "/dev/shm")  # noqa: S108
     yield ("devpts", "newinstance,ptmxmode=0666,mode=620", "/dev/pts")
     yield ("link", "pts/ptmx", "/dev/ptmx")

@@ -75,10 +75,20 @@ def make_read_only(target: str) -> None:
 
 
 def copy_of_tree(path: str) -> int:
-    """A detached copy of what is seen at a path, with everything mounted below it."""
-    flags = _CLONE_TREE | _CLOSE_ON_EXEC | _AT_RECURSIVE
-    fd = _syscall(_OPEN_TREE, _AT_HERE, ctypes.c_char_p(os.fsencode(path)), flags)
-    return _checked(fd, f"taking {path} in")
+    """A detached copy of what is seen at a path, with everything mounted below it.
+
+    The path is taken by its word: whoever looked at it went by where it led then, and a link that
+    was put in its way since would lead elsewhere.
+    """
+    flags = _CLONE_TREE | _CLOSE_ON_EXEC | _AT_RECURSIVE | _AT_EMPTY_PATH
+    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        if os.readlink(f"/proc/self/fd/{place}") != path:  # noqa: PTH115
+            raise OSError(f"{path} is not what it was when it was looked at")
+        fd = _syscall(_OPEN_TREE, place, ctypes.c_char_p(b""), flags)
+        return _checked(fd, f"taking {path} in")
+    finally:
+        os.close(place)
 
 
 def restrict_tree(fd: int, attributes: int, path: str) -> None:
