@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from textual.driver import Driver
     from textual.screen import Screen
+    from textual.worker import WorkType
 
     from server.clock import Clock
     from server.wire.operator import RunnerView
@@ -237,7 +238,8 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         limit = STATS_EVERY_SECONDS if self._stats_due else LONGEST_STATS_PAUSE_SECONDS
         if waited >= limit and self.desk.link.state == "live":
             self._stats_due, self._stats_at = False, self.desk.clock.monotonic()
-            self.run_worker(self._load_stats(), group="stats", exclusive=True, exit_on_error=False)
+            work: WorkType[None] = self._load_stats
+            self.run_worker(work, group="stats", exclusive=True, exit_on_error=False)
 
     async def _load_stats(self) -> None:
         try:
@@ -291,7 +293,8 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         self.theme = name
 
     def leave_console(self) -> None:
-        self.run_worker(self._leave(), group="leave", exclusive=True, exit_on_error=False)
+        work: WorkType[None] = self._leave  # made when it begins: the end may come before
+        self.run_worker(work, group="leave", exclusive=True, exit_on_error=False)
 
     async def _leave(self) -> None:
         """Ask first, if the coordinator would end with the console."""

@@ -175,7 +175,7 @@ class ChoiceDialog(DialogScreen[Answer]):
             (Span("enter", "title"), Span(" or "), Span("esc", "title"), Span(f"  {self._leave}")),
         ]
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         for choice in self._choices:
             if choice.key in (event.key, event.character):
                 event.stop()

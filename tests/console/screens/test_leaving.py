@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from tests.console.screens.seeing import console, lab
@@ -39,6 +41,16 @@ async def test_ctrl_q_leaves_from_a_line_of_text_as_well(line: str) -> None:
         await seat.type("q")
         await seat.press("ctrl+q")
         await seat.dialog("Leave the console?")
+
+
+async def test_two_quick_q_leave_without_a_word_of_pythons() -> None:
+    """Work that is given up before it began would be complained of when it is collected."""
+    world = lab()
+    world.is_embedded = False
+    async with console(world) as seat:
+        await seat.burst("qqqq")
+        await seat.until(lambda: seat.app.return_value == "detach")
+    gc.collect()
 
 
 async def test_a_demo_cannot_be_kept() -> None:
