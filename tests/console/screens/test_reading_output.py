@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,33 @@ async def test_a_time_of_day_is_a_place_in_output() -> None:
         await seat.type("25:00")
         await seat.press("enter")
         await seat.sees("25:00 is no time of day")
+
+
+async def test_a_time_that_was_asked_for_in_one_try_does_not_move_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = busy_lab()
+    for number in (1, 2):
+        lines = b"".join(b"try %d line %04d\n" % (number, n) for n in range(3_000))
+        world.set_output(52118, lines, try_=number)
+    may_answer, answer = asyncio.Event(), world.output
+
+    async def slow(job: str, **asked: Any) -> OutputPart:
+        if asked["limit"] == 1:
+            await may_answer.wait()
+        return await answer(job, **asked)
+
+    monkeypatch.setattr(world, "output", slow)
+    async with console(world) as seat:
+        await seat.press("j", "j", "l")
+        await seat.sees("try 2 line 2999")
+        await seat.burst(":22:02:00\n")
+        await seat.settle()
+        await seat.press("[")
+        await seat.sees("try 1 line 2999")
+        may_answer.set()
+        await seat.settle()
+        assert "try 1 line 2999" in seat.text
 
 
 async def test_what_is_saved_is_of_the_try_that_was_shown_though_another_is_shown_meanwhile(
