@@ -43,7 +43,7 @@ def allows(role: Role, power: Power) -> bool:
 
 def require(role: Role, power: Power) -> None:
     """Raise Forbidden, naming the roles that would do, unless the role has the power."""
-    if power not in POWERS[role]:
+    if not allows(role, power):
         able = ", ".join(name for name, powers in POWERS.items() if power in powers)
         raise Forbidden(f"a key with the role {role} may not do this; it takes one of: {able}")
 

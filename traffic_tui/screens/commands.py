@@ -78,3 +78,11 @@ def saved_filter(text: str, saved: Mapping[str, str]) -> str:
         known = ", ".join(f"@{one}" for one in saved) or "none is saved in console.toml"
         raise CommandError(f"@{name}: no such filter; known: {known}")
     return saved[name]
+
+
+def whole_number(text: str) -> int | None:
+    """The number an argument says; None: it says none."""
+    try:
+        return int(text)
+    except ValueError:
+        return None

@@ -14,6 +14,7 @@ from server.wire.operator import ReassignRequest, ResubmitRequest, StopRequest
 from traffic_tui.actions import TYPED_ABOVE
 from traffic_tui.screens import wording
 from traffic_tui.screens.bulk import Outcomes, act_on_each
+from traffic_tui.screens.commands import whole_number
 from traffic_tui.screens.dialogs import Answer, QuestionDialog, TypedDialog
 from traffic_tui.screens.explaining import explanation
 from traffic_tui.screens.form_dialogs import EditDialog, StartDialog
@@ -125,6 +126,13 @@ class JobFlows:
         )
         verb = f"moved to {answer.words}"
         await self._each(jobs, lambda job: self._client.reassign(job.id, request), verb)
+
+    def priority_of(self, argument: str) -> int | None:
+        """The priority that was typed; None: it is none, which is told."""
+        priority = whole_number(argument)
+        if priority is None:
+            self._operator.say(f"a priority is a whole number, not {argument!r}", "warn")
+        return priority
 
     async def set_priority(self, jobs: Sequence[JobView], priority: int) -> None:
         """Give each a priority."""

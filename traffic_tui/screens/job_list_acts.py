@@ -68,12 +68,8 @@ class JobListActs(ListScreen["JobView"]):
         self._on_chosen(self._flows.resubmit)
 
     def do_priority(self, argument: str) -> None:
-        try:
-            priority = int(argument)
-        except ValueError:
-            self.say(f"a priority is a whole number, not {argument!r}", "warn")
-            return
-        self._on_chosen(lambda jobs: self._flows.set_priority(jobs, priority))
+        if (priority := self._flows.priority_of(argument)) is not None:
+            self._on_chosen(lambda jobs: self._flows.set_priority(jobs, priority))
 
     def do_edit(self) -> None:
         if job := self.cursor_job():

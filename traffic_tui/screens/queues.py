@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from server.filters import quoted
 from traffic_tui.screens import wording
+from traffic_tui.screens.commands import whole_number
 from traffic_tui.screens.dialogs import InputDialog
 from traffic_tui.screens.fleet_screen import FleetScreen
 from traffic_tui.screens.rows import queue_rows
-from traffic_tui.screens.tail_screen import whole_number
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.order import QUEUE_ORDERS
 from traffic_tui.state.queue_columns import is_late

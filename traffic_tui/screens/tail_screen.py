@@ -356,20 +356,8 @@ class TailScreen(TakingAlong):
             self.act(self._flows.explain(self.detail.job))
 
     def do_priority(self, argument: str) -> None:
-        if self.detail is None:
-            return
-        if (priority := whole_number(argument)) is None:
-            self.say(f"a priority is a whole number, not {argument!r}", "warn")
-        else:
+        if self.detail is not None and (priority := self._flows.priority_of(argument)) is not None:
             self.act(self._flows.set_priority([self.detail.job], priority))
 
     def do_events(self) -> None:
         self.desk.navigator.show_events(self.number)
-
-
-def whole_number(text: str) -> int | None:
-    """The number a text says, or None."""
-    try:
-        return int(text)
-    except ValueError:
-        return None
