@@ -16,6 +16,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from server.folder import private_opener
+from server.unseen import UNSEEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ LOG_FILE = "coordinator.log"
 _MAX_BYTES = 5 * 1024 * 1024
 _KEPT_FILES = 3
 _LONGEST_TEXT = 20_000
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
+_UNPRINTABLE = re.compile(rf"[\x00-\x1f\ud800-\udfff{UNSEEN}]")
 _CREDENTIAL = re.compile(
     r"(?i)\b(bearer|secret|password|token|api[-_]?key)([=:\s]+)[^\s,;&'\"]{6,}"
 )
@@ -33,7 +34,7 @@ _TALKATIVE_LOGGERS = ("httpx", "httpcore", "uvicorn.access", "asyncio")
 
 
 def clean(text: str) -> str:
-    """A text as one line without control bytes and without what looks like a key."""
+    """A text as one line without what a terminal obeys and without what looks like a key."""
     text = _CREDENTIAL.sub(r"\1\2(not shown)", text[:_LONGEST_TEXT])
     return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 

@@ -6,10 +6,14 @@ aligned text in a pipe.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from server.unseen import UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from traffic_tui.state.glyphs import Span
 
 T = TypeVar("T")
+
+_OBEYED = re.compile(f"[{UNSEEN}]")
 
 ROLE_STYLES = {
     "title": "bold",
@@ -85,14 +91,15 @@ class Printer:
 
         encoded = msgspec.json.encode(view)
         if self.is_terminal:
-            encoded = msgspec.json.format(encoded, indent=2)
+            encoded = escaped(msgspec.json.format(encoded, indent=2))
         _write_json(encoded)
 
     def json_line(self, view: Any) -> None:
         """One document of a stream: always on a line of its own, and out at once."""
         import msgspec
 
-        _write_json(msgspec.json.encode(view))
+        encoded = msgspec.json.encode(view)
+        _write_json(escaped(encoded) if self.is_terminal else encoded)
 
     def names(self, names: Iterable[str]) -> None:
         from traffic_tui.state.formats import clean
@@ -133,6 +140,14 @@ class Printer:
 def _write(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def escaped(encoded: bytes) -> bytes:
+    """The same JSON, in which nothing is left that a terminal would obey or not show.
+
+    JSON itself asks for escapes of the first 32 characters alone.
+    """
+    return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], encoded.decode()).encode()
 
 
 def _write_json(encoded: bytes) -> None:

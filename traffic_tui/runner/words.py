@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+from server.unseen import UNSEEN
+
+_UNSEEN = re.compile(rf"[\x00-\x1f\ud800-\udfff{UNSEEN}]+")
 MAX_WORDS = 300
 
 

@@ -33,6 +33,7 @@ def entries(folder: Path) -> list[dict[str, str]]:
     [
         ("plain ü 語", "plain ü 語"),
         ("a\nb\r\x1b[31mred\x7f\x9b", "a\\x0ab\\x0d\\x1b[31mred\\x7f\\x9b"),
+        ("runner a\u202etxt.exe\u2066\u200b\u2028", "runner a\\x202etxt.exe\\x2066\\x200b\\x2028"),
         ("Authorization: Bearer abcdefghijkl", "Authorization: Bearer (not shown)"),
         ("GET /wake?session=1&secret=abcdefgh&x=1", "GET /wake?session=1&secret=(not shown)&x=1"),
         ("api_key='abcdefghijk'", "api_key='abcdefghijk'"),
