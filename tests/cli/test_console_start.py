@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """A program on a pseudo terminal of 80x24 that is its controlling one."""
+    """A program on a pseudo terminal of 80x24, which is its controlling one if it is to hear of
+    its end by a signal."""
 
-    def __init__(self, arguments: list[str], folder: Path) -> None:
+    def __init__(self, arguments: list[str], folder: Path, *, is_controlling: bool = True) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.process = subprocess.Popen(
@@ -43,7 +44,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=take_terminal,
+            preexec_fn=take_terminal if is_controlling else None,
         )
         os.close(slave)
         self._seen = bytearray()
@@ -88,15 +89,16 @@ class Consoles:
         self.data = folder / "data"
         self._terminals: list[Terminal] = []
 
-    def open(self) -> Terminal:
+    def open(self, *, is_controlling: bool = True) -> Terminal:
         """Open the console and wait until it shows that it is connected."""
-        terminal = self.begin()
+        terminal = self.begin(is_controlling=is_controlling)
         until(lambda: terminal.shows("live"), "the console")
         return terminal
 
-    def begin(self) -> Terminal:
+    def begin(self, *, is_controlling: bool = True) -> Terminal:
         """Open the console."""
-        terminal = Terminal(["--data-dir", str(self.data), "--port", "0"], self.folder)
+        arguments = ["--data-dir", str(self.data), "--port", "0"]
+        terminal = Terminal(arguments, self.folder, is_controlling=is_controlling)
         self._terminals.append(terminal)
         return terminal
 
@@ -144,11 +146,13 @@ def test_without_its_terminal_it_serves_on_while_there_is_work(
     assert find_running(consoles.data) is None
 
 
+@pytest.mark.parametrize("is_controlling", [True, False])
 def test_a_window_that_is_closed_ends_no_work_and_leaves_nobody_hanging(
-    consoles: Consoles, capfd: pytest.CaptureFixture[str]
+    consoles: Consoles, is_controlling: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The kernel sends SIGHUP, then SIGCONT, and whatever is written is an error."""
-    terminal = consoles.open()
+    """The kernel sends SIGHUP, then SIGCONT, and whatever is written is an error. To whom the
+    terminal is not the controlling one it sends nothing."""
+    terminal = consoles.open(is_controlling=is_controlling)
     process = terminal.process
     assert run(["jobs", "submit", "paint", "--data-dir", str(consoles.data)]) == EXIT_DONE
     terminal.close()
