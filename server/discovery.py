@@ -5,15 +5,12 @@ from __future__ import annotations
 import http.client
 import os
 import ssl
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
 from server.folder import FILE_MODE
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DISCOVERY_FILE = "coordinator.json"
 _MAX_BYTES = 10_000
@@ -66,9 +63,34 @@ def remove_discovery(folder: Path, discovery: Discovery) -> None:
 def find_running(folder: Path) -> Discovery | None:
     """The coordinator that serves this folder, if one does: its process is there and answers."""
     discovery = read_discovery(folder)
-    if discovery is None or not is_process(discovery.pid) or not answers(discovery.url):
+    if discovery is None or not lives(folder, discovery) or not answers(discovery.url):
         return None
     return discovery
+
+
+def lives(folder: Path, discovery: Discovery) -> bool:
+    """Whether the process is there, and was started by the user who wrote the file.
+
+    Numbers of processes come again, and where a coordinator was killed anybody can take its port:
+    another user with both would be shown a key.
+    """
+    if not is_process(discovery.pid):
+        return False
+    user = _user_of(discovery.pid)
+    try:
+        return user is None or user == (folder / DISCOVERY_FILE).stat().st_uid
+    except OSError:
+        return False
+
+
+def _user_of(pid: int) -> int | None:
+    """Who started a process; None: this system does not tell, -1: it is hidden from us."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines()
+    except OSError:
+        return -1 if Path("/proc/self/status").exists() else None
+    told = next((line.split() for line in lines if line.startswith("Uid:")), [])
+    return int(told[1]) if len(told) > 1 else None
 
 
 def is_process(pid: int) -> bool:

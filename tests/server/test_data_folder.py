@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import subprocess
 import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,7 +27,13 @@ from server.folder import FolderProblem, data_folder, prepare_folder
 from server.keyfile import KeyFileProblem, ensure_keys, read_keys
 from server.model import ROLES
 from server.settings import Settings
+from traffic_tui.client.base import Unreachable
+from traffic_tui.client.locate import locate
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOBODY = 65534
 SECRET = "s3cret-s3cret-s3cret"
 
 
@@ -166,3 +176,43 @@ class TestDiscovery:
         assert not is_process(-1)
         assert not is_process(2**22 + 1)
         assert not is_process(2**70)
+
+    def test_of_a_number_that_is_another_users_process_by_now_finds_nobody(
+        self, tmp_path: Path
+    ) -> None:
+        if os.geteuid() != 0:
+            pytest.skip("needs root, to start a process of another user")
+        with answering() as url, subprocess.Popen(["/bin/sleep", "60"], user=NOBODY) as other:
+            write_discovery(tmp_path, Discovery(url, os.getpid(), 1, str(tmp_path)))
+            assert find_running(tmp_path) is not None
+            write_discovery(tmp_path, Discovery(url, other.pid, 1, str(tmp_path)))
+            try:
+                assert find_running(tmp_path) is None
+                with pytest.raises(Unreachable, match="is gone"):
+                    locate(data_dir=tmp_path, environment={})
+            finally:
+                other.kill()
+
+
+class Yes(BaseHTTPRequestHandler):
+    """Answers everything with 200."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *what: object) -> None:
+        """Nobody listens."""
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[str]:
+    """Something on a port that lives, as far as one can see."""
+    with HTTPServer(("127.0.0.1", 0), Yes) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from server.discovery import answers, is_process, read_discovery
+from server.discovery import answers, lives, read_discovery
 from server.folder import data_folder
 from server.keyfile import KeyFileProblem, read_keys
 from traffic_tui.client.base import ClientError, Unreachable
@@ -106,7 +106,7 @@ def _local_url(folder: Path) -> str:
             f"no coordinator runs for this user (none has written into {folder}); start one with "
             f"`traffic-tui` or `traffic-tui serve`, or name one with --url or {URL_VARIABLE}"
         )
-    if not is_process(discovery.pid):
+    if not lives(folder, discovery):
         raise Unreachable(
             f"the coordinator at {discovery.url} has ended without taking its leave (process "
             f"{discovery.pid} is gone); start it again with `traffic-tui serve`"
