@@ -31,6 +31,7 @@ class Written:
     data: bytes = b""
     generation: int = 0
     times: dict[int, int] = field(default_factory=dict)
+    is_kept: bool = True
 
 
 @dataclass
@@ -57,7 +58,8 @@ class ScriptedCoordinator:
         self, job: str, *, attempt: str = "", stream: str = "", offset: int = 0, limit: int = 0
     ) -> OutputPart:
         written = self.tries[int(attempt.removeprefix("try-")) - 1].streams[stream]
-        data = written.data[offset : offset + min(limit, self.largest_part)]
+        limit = min(limit, self.largest_part) if written.is_kept else 0
+        data = written.data[offset : offset + limit]
         at = max((when for place, when in written.times.items() if place <= offset), default=0)
         return OutputPart(offset, data, len(written.data), False, written.generation, 0, 0, at)
 
@@ -187,6 +189,17 @@ async def test_one_stream_alone() -> None:
     script.says(b"err", "stderr")
     sinks = await tell(script, TailWish(stream="stderr"))
     assert (sinks["stdout"].data, sinks["stderr"].data) == (b"", b"err")
+
+
+@pytest.mark.parametrize("is_followed", [False, True])
+async def test_output_that_is_no_longer_kept_is_said_to_be_missing(
+    capsys: pytest.CaptureFixture[str], is_followed: bool
+) -> None:
+    script = ScriptedCoordinator()
+    script.says_at_last(b"gone")
+    script.tries[-1].streams["stdout"].is_kept = False
+    assert (await tell(script, TailWish(is_followed)))["stdout"].data == b""
+    assert capsys.readouterr().err == "--- 4 bytes were not kept ---\n"
 
 
 async def test_following_goes_on_to_the_end_of_the_job() -> None:

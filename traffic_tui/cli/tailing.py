@@ -155,22 +155,30 @@ class Tail:
 
     async def _next_part(self, attempt: AttemptView, stream: StreamView) -> StreamPart | None:
         """The next bytes of a stream; None: told up to where it ended when the job was looked at,
-        or replaced just now, which the next look sees."""
+        all that follows was not kept, or replaced just now, which the next look sees."""
         place = self.places[stream.stream]
         assert place.offset is not None
         if place.offset >= stream.size:
             return None
         part = await self._reader(attempt, stream.stream)(place.offset, PART_BYTES)
-        is_told = part.generation == place.generation and part.data
-        return StreamPart(stream.stream, part) if is_told else None
+        if part.generation != place.generation:
+            return None
+        if not part.data:
+            self._say_missing(stream.size - place.offset)
+            place.offset = stream.size
+            return None
+        return StreamPart(stream.stream, part)
 
     def _tell(self, piece: StreamPart) -> None:
         place = self.places[piece.stream]
         part = piece.part
         if place.offset is not None and part.offset > place.offset:
-            self.call.printer.say(f"--- {part.offset - place.offset:,} bytes were not kept ---")
+            self._say_missing(part.offset - place.offset)
         self.sinks[piece.stream].write(part.data, part.at)
         place.offset = part.offset + len(part.data)
+
+    def _say_missing(self, count: int) -> None:
+        self.call.printer.say(f"--- {count:,} bytes were not kept ---")
 
     def _reader(
         self, attempt: AttemptView, stream: str
