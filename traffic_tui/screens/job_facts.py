@@ -216,16 +216,22 @@ def _why(detail: JobDetailView, context: RowContext) -> list[Span]:
     if after:
         numbers = ", ".join(str(one.number) for one in after[:5])
         spans.append(Span(f"resubmitted as {numbers}"))
-    waited = _waited(job)
+    waited = _waited(detail)
     return spans or ([Span(waited, "muted")] if waited else [])
 
 
-def _waited(job: JobFullView) -> str:
+def _waited(detail: JobDetailView) -> str:
+    """How long its newest try was waited for: not while it was put off, or another one ran."""
+    job, started = detail.job, detail.job.times.started
     if job.coverage is not None:
         return "e says what it waits for" if job.state in ACTIVE_STATES else ""
-    if job.times.started and job.times.created:
-        return f"waited {duration(max(0, job.times.started - job.times.created))}"
-    return "e says runner by runner why it waits" if job.state == "pending" else ""
+    if job.state == "pending":
+        return "e says runner by runner why it waits"
+    if not started:
+        return ""
+    queued = [one.at for one in detail.events if one.kind == "queued" and one.at <= started]
+    since = max(queued, default=job.times.created)
+    return f"waited {duration(max(0, started - since))}"
 
 
 # attempts, parameters, events ------------------------------------------------------------------

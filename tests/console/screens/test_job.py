@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from server.wire.operator import JobRefView, LineageView, ProgressView, RunnerRef
+from server.wire.operator import (
+    EventView,
+    JobDetailView,
+    JobFullView,
+    JobRefView,
+    LineageView,
+    ProgressView,
+    RunnerRef,
+)
 from tests.console.screens.seeing import console, lab
 from tests.console.screens.world import NOW, event, job, listed
 from traffic_tui.cli.job_tables import JOB_COLUMNS
 from traffic_tui.cli.tables import Look
 from traffic_tui.client.base import KeepAlive
-from traffic_tui.screens.job_facts import event_line
+from traffic_tui.screens.job_facts import event_line, job_facts
+from traffic_tui.state.estimate import UsualRunTimes
 from traffic_tui.state.glyphs import DRAWN
 from traffic_tui.state.row_context import RowContext
 
@@ -84,3 +93,25 @@ def test_an_event_is_by_whoever_did_it_and_on_the_runner_it_is_about() -> None:
     assert told[0].endswith(" on lab-07: the runner was lost")
     assert told[1].endswith("claimed by lab-07")
     assert told[2].endswith(" by sam on lab-07")
+
+
+def test_a_try_is_not_waited_for_while_the_job_is_put_off_or_another_one_runs() -> None:
+    one = job(7)
+    fell_due = event(2, "queued", at=one.times.started - 5_000)
+    assert waited(one, fell_due) == "waited 5s"
+    assert waited(one) == "waited 17m20"
+    one.state = "pending"
+    assert waited(one) == "e says runner by runner why it waits"
+
+
+def waited(one: JobFullView, *events: EventView) -> str:
+    """What stands under ``why`` where nothing else explains the job's state."""
+    detail = JobDetailView(
+        job=one,
+        attempts=[],
+        events=list(events),
+        lineage=LineageView(resubmitted_from=None, resubmitted_as=[]),
+    )
+    facts = job_facts(detail, RowContext(NOW), UsualRunTimes(), 80)
+    [why] = [fact for fact in facts if fact.label == "why"]
+    return "".join(span.text for span in why.spans)
