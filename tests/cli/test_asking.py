@@ -12,8 +12,9 @@ import pytest
 import typer
 
 from traffic_tui.cli.asking import stdin_text
-from traffic_tui.cli.failures import CommandFailed
+from traffic_tui.cli.failures import EXIT_DONE, CommandFailed
 from traffic_tui.cli.jobs_act import confirm
+from traffic_tui.cli.jobs_read import job_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,3 +68,16 @@ def test_what_is_no_text_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"12 \xff")))
     with pytest.raises(CommandFailed, match="not UTF-8, byte 3"):
         stdin_text()
+
+
+def test_a_list_of_no_jobs_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``jobs list ... -o name | jobs stop -`` may find nothing, on a good day."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    with pytest.raises(CommandFailed, match="nothing was done") as ended:
+        job_ids(["-"])
+    assert ended.value.exit_code == EXIT_DONE
+
+
+def test_jobs_of_a_pipe_are_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"2\n1 2\n")))
+    assert job_ids(["1", "-"]) == ["1", "2"]

@@ -10,7 +10,7 @@ import typer
 from traffic_tui.cli import completion
 from traffic_tui.cli.asking import stdin_text
 from traffic_tui.cli.command import Call, talking
-from traffic_tui.cli.failures import WrongUsage
+from traffic_tui.cli.failures import EXIT_DONE, CommandFailed
 
 if TYPE_CHECKING:
     from server.wire.operator import JobsView
@@ -41,12 +41,16 @@ JobsArgument: TypeAlias = Annotated[
 
 
 def job_ids(given: list[str]) -> list[str]:
-    """The jobs meant, each once, with those from stdin where ``-`` stands."""
+    """The jobs meant, each once, with those from stdin where ``-`` stands.
+
+    Raises:
+        CommandFailed: stdin brings none, as from a filter that fits nothing: that is no failure.
+    """
     ids: list[str] = []
     for each in given:
         ids += stdin_text().split() if each == "-" else [each]
     if not ids:
-        raise WrongUsage("no job was named")
+        raise CommandFailed("no job came in over stdin: nothing was done", exit_code=EXIT_DONE)
     return list(dict.fromkeys(ids))
 
 
