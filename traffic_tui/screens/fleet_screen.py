@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from traffic_tui.screens.catch_up import CatchUp
 from traffic_tui.screens.filters import field_completions, field_filter_problem, fits_fields
-from traffic_tui.screens.list_screen import ListScreen
+from traffic_tui.screens.kept_list import KeptList
 from traffic_tui.state.formats import count
 from traffic_tui.state.order import PlacingPace
 from traffic_tui.widgets.crumb import CrumbState
@@ -27,12 +26,13 @@ RELOAD_SECONDS = 1.0
 """These views carry counts that change with every job, so they are loaded at most this often."""
 
 
-class FleetScreen(ListScreen[View], Generic[View]):
+class FleetScreen(KeptList[View], Generic[View]):
     """A subclass says how to load, what a row is called and what may be filtered."""
 
     heading: ClassVar[str]
     what: ClassVar[str]
     fields: ClassVar[tuple[str, ...]]
+    shortest_pause: ClassVar[float] = RELOAD_SECONDS
 
     def __init__(self, desk: Desk, source: RowSource, *, order: str) -> None:
         super().__init__(desk, source, order=order)
@@ -40,13 +40,6 @@ class FleetScreen(ListScreen[View], Generic[View]):
         self.is_loaded = False
         self._only_problems = False
         self._pace = PlacingPace()
-        self._catch_up = CatchUp(
-            desk,
-            lambda work: self.begin(work, "catch-up"),
-            reload=self._reload,
-            failed=lambda words: self.say(words, "warn"),
-            shortest_pause=RELOAD_SECONDS,
-        )
 
     # what a subclass says ---------------------------------------------------------------------
 
@@ -65,23 +58,9 @@ class FleetScreen(ListScreen[View], Generic[View]):
         raise NotImplementedError
 
     def concerns(self, heard: Heard) -> bool:
-        """Whether news make this list out of date."""
         return bool(heard)
 
     # loading and showing ----------------------------------------------------------------------
-
-    @property
-    def is_behind(self) -> bool:
-        return self._catch_up.is_outdated
-
-    def heard(self, heard: Heard) -> None:
-        if self.concerns(heard):
-            self._catch_up.is_outdated = True
-        if self.is_current:
-            self._catch_up.step()
-
-    def on_screen_resume(self) -> None:
-        self._catch_up.is_outdated = True
 
     async def _reload(self) -> None:
         fresh = await self.fetch()

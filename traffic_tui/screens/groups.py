@@ -6,12 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from server.filters import suggest
-from server.wire.operator import EventView
-from traffic_tui.screens.catch_up import CatchUp
 from traffic_tui.screens.filters import TYPING_PAUSE_SECONDS, job_filter_problem
 from traffic_tui.screens.job_flows import JobFlows
 from traffic_tui.screens.job_pages import MAX_OF_FILTER, jobs_of_filter
-from traffic_tui.screens.list_screen import ListScreen
+from traffic_tui.screens.kept_list import KeptList
 from traffic_tui.screens.rows import group_rows
 from traffic_tui.screens.text_dialog import TextDialog
 from traffic_tui.state.formats import count
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 
     from server.wire.operator import GroupsView, GroupView
     from traffic_tui.actions import Hint, Scope
-    from traffic_tui.link import Heard
     from traffic_tui.screens.desk import Desk
     from traffic_tui.state.glyphs import Role
     from traffic_tui.state.order import SortOrder
@@ -44,10 +41,11 @@ RELOAD_SECONDS = 2.0
 MOST_GROUPS = 1_000
 
 
-class GroupsScreen(ListScreen["GroupView"]):
+class GroupsScreen(KeptList["GroupView"]):
     """Jobs of a filter, counted by what went wrong, by type, queue or runner."""
 
     scope: ClassVar[Scope] = "groups"
+    shortest_pause: ClassVar[float] = RELOAD_SECONDS
     orders: ClassVar[Mapping[str, SortOrder[GroupView]]] = GROUP_ORDERS
 
     def __init__(self, desk: Desk, filter_text: str = "") -> None:
@@ -61,13 +59,6 @@ class GroupsScreen(ListScreen["GroupView"]):
         self._first_filter = self._wanted = filter_text
         self._flows = JobFlows(desk, self)
         self._pace = PlacingPace()
-        self._catch_up = CatchUp(
-            desk,
-            lambda work: self.begin(work, "catch-up"),
-            reload=self._reload,
-            failed=lambda words: self.say(words, "warn"),
-            shortest_pause=RELOAD_SECONDS,
-        )
 
     def on_mount(self) -> None:
         if self._first_filter:
@@ -117,19 +108,6 @@ class GroupsScreen(ListScreen["GroupView"]):
         return super()._hint_words(hint)
 
     # loading ----------------------------------------------------------------------------------
-
-    @property
-    def is_behind(self) -> bool:
-        return self._catch_up.is_outdated
-
-    def heard(self, heard: Heard) -> None:
-        if heard.is_incomplete or any(isinstance(item, EventView) for item in heard.items):
-            self._catch_up.is_outdated = True
-        if self.is_current:
-            self._catch_up.step()
-
-    def on_screen_resume(self) -> None:
-        self._catch_up.is_outdated = True
 
     async def _reload(self) -> None:
         asked = (self.by, self._wanted)

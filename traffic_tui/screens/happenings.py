@@ -6,9 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from server.wire.operator import EventView, LateWriteView
-from traffic_tui.screens.catch_up import CatchUp
 from traffic_tui.screens.filters import TYPING_PAUSE_SECONDS, field_completions
-from traffic_tui.screens.list_screen import ListScreen
+from traffic_tui.screens.kept_list import KeptList
 from traffic_tui.screens.rows import event_rows, late_write_rows
 from traffic_tui.state.event_columns import event_note
 from traffic_tui.state.formats import count
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from traffic_tui.actions import Scope
-    from traffic_tui.link import Heard
     from traffic_tui.screens.desk import Desk
     from traffic_tui.state.glyphs import Role
     from traffic_tui.widgets.line_table import LineTable, RowKey, RowSource
@@ -31,7 +29,7 @@ MAX_KEPT = 5_000
 EVENT_FILTERS = "events are found by job:NUMBER, runner:NAME and by:NAME"
 
 
-class HappeningsScreen(ListScreen[View], Generic[View]):
+class HappeningsScreen(KeptList[View], Generic[View]):
     """Pages of something that only ever grows at its head."""
 
     heading: ClassVar[str]
@@ -43,29 +41,10 @@ class HappeningsScreen(ListScreen[View], Generic[View]):
         """By sequence number, newest first."""
         self.is_loaded = False
         self._has_more = True
-        self._catch_up = CatchUp(
-            desk,
-            lambda work: self.begin(work, "catch-up"),
-            reload=self._reload,
-            failed=lambda words: self.say(words, "warn"),
-        )
 
     async def fetch(self, before: int | None) -> dict[int, View]:
         """A page, newest first."""
         raise NotImplementedError
-
-    @property
-    def is_behind(self) -> bool:
-        return self._catch_up.is_outdated
-
-    def heard(self, heard: Heard) -> None:
-        if heard.is_incomplete or any(isinstance(item, EventView) for item in heard.items):
-            self._catch_up.is_outdated = True
-        if self.is_current:
-            self._catch_up.step()
-
-    def on_screen_resume(self) -> None:
-        self._catch_up.is_outdated = True
 
     async def _reload(self) -> None:
         filter_text = self.filter_text
