@@ -24,7 +24,6 @@ LONG_MODULES = {
     "server.store.base": "the seam to the store is read, and implemented, as one page",
     "server.wire.operator": "the operator API's messages, one after the other, and nothing else",
     "traffic_tui.actions": "the one registry of actions: a table, read as a whole",
-    "traffic_tui.screens.wording": "texts of dialogs, one small function each",
     "traffic_tui.state.outputlog": "one window on lines: intake, dropping and finding share state",
     "traffic_tui.themes": "reading, checking and handing over a theme share one list of roles",
     "traffic_tui.widgets.line_table": "one widget: painting, scrolling and marking share state",

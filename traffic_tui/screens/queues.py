@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from server.filters import quoted
-from traffic_tui.screens import wording
+from traffic_tui.screens import fleet_notes
 from traffic_tui.screens.commands import whole_number
 from traffic_tui.screens.dialogs import InputDialog
 from traffic_tui.screens.fleet_screen import FleetScreen
@@ -53,7 +53,9 @@ class QueuesScreen(FleetScreen["QueueView"]):
         queue = self.cursor_view()
         if queue is None:
             return "", "plain"
-        return wording.queue_note(queue, self.desk.context), "warn" if queue.paused_at else "plain"
+        return fleet_notes.queue_note(
+            queue, self.desk.context
+        ), "warn" if queue.paused_at else "plain"
 
     def open_row(self, key: RowKey) -> None:
         self.desk.navigator.show_jobs(f"queue:{quoted(str(key))}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from server.wire.operator import DrainRequest
-from traffic_tui.screens import wording
+from traffic_tui.screens import fleet_notes, wording
 from traffic_tui.screens.dialogs import QuestionDialog
 from traffic_tui.screens.fleet_screen import FleetScreen
 from traffic_tui.screens.held_jobs import HeldJobs
@@ -124,13 +124,13 @@ class RunnersScreen(FleetScreen["RunnerView"]):
         if runner is None:
             return "", "plain"
         role: Role = "bad" if runner.state in ("lost", "quiet") else "plain"
-        return wording.runner_note(runner, self.desk.context), role
+        return fleet_notes.runner_note(runner, self.desk.context), role
 
     def row_text(self, key: RowKey) -> str:
         return self.views[str(key)].name
 
     def open_row(self, key: RowKey) -> None:
-        self.desk.navigator.show_jobs(wording.runner_filter(self.views[str(key)]))
+        self.desk.navigator.show_jobs(fleet_notes.runner_filter(self.views[str(key)]))
 
     # acts -------------------------------------------------------------------------------------
 
@@ -187,7 +187,7 @@ class RunnersScreen(FleetScreen["RunnerView"]):
         self, runner: RunnerView, flow: Callable[[Sequence[JobView]], Awaitable[None]]
     ) -> None:
         """Act on what the runner holds, as it is now."""
-        filter_text = f"{wording.runner_filter(runner)} state:claimed,running,stopping"
+        filter_text = f"{fleet_notes.runner_filter(runner)} state:claimed,running,stopping"
         page = await self.desk.client.jobs(filter=filter_text, limit=MAX_HELD)
         held = [job for job in page.jobs if job.runner is not None and job.runner.id == runner.id]
         if held:
@@ -202,7 +202,7 @@ class RunnersScreen(FleetScreen["RunnerView"]):
     async def _explain(self, runner: RunnerView) -> None:
         page = await self.desk.client.events(runner=runner.name, limit=12)
         known = await self.desk.client.runner_with_log(runner.id)
-        lines = wording.runner_words(known.runner, page.events, self.desk.context)
-        lines += wording.runner_log_words(known.log, self.desk.context)
+        lines = fleet_notes.runner_words(known.runner, page.events, self.desk.context)
+        lines += fleet_notes.runner_log_words(known.log, self.desk.context)
         title = f"{clean(runner.name)} is {runner.state}"
         await self.ask(TextDialog(title, lines, glyphs=self.desk.context.glyphs))

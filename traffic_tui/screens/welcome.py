@@ -12,7 +12,7 @@ from server.wire.operator import SubmitRequest
 from traffic_tui.actions import SCOPE_WORDS
 from traffic_tui.lent_terminal import run_in_front
 from traffic_tui.local_runner import CAPACITY, LocalRunner
-from traffic_tui.screens import wording
+from traffic_tui.screens import welcome_words
 from traffic_tui.screens.job_flows import JobFlows
 from traffic_tui.screens.table_screen import TableScreen
 from traffic_tui.screens.text_dialog import TextDialog
@@ -110,7 +110,7 @@ class WelcomeScreen(TableScreen):
     def on_mount(self) -> None:
         self.table.styles.height = len(self._rows.beginnings) + 2
         self.table.set_order(list(self._rows.beginnings))
-        intro, facts = wording.welcome_words(
+        intro, facts = welcome_words.welcome_words(
             self.desk.client.url,
             self.desk.data_folder,
             is_embedded=self.desk.client.is_embedded,
@@ -188,11 +188,11 @@ class WelcomeScreen(TableScreen):
         self.say(f"{submitted.number}: submitted{words}")
 
     async def _tell_invitation(self) -> None:
-        lines = wording.invitation(self.desk.client.url)
+        lines = welcome_words.invitation(self.desk.client.url)
         await self._tell("A runner on another box", lines)
 
     async def _tell_fleet(self) -> None:
-        lines = wording.fleet_words(self.desk.client.url, self.desk.data_folder)
+        lines = welcome_words.fleet_words(self.desk.client.url, self.desk.data_folder)
         await self._tell("A fleet of another system", lines)
 
     async def _tell(self, title: str, lines: Sequence[str]) -> None:

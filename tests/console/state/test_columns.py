@@ -24,7 +24,7 @@ from tests.console.views import (
     queue_view,
     runner_view,
 )
-from traffic_tui.screens.wording import runner_note
+from traffic_tui.screens.fleet_notes import runner_note
 from traffic_tui.state.attempt_columns import attempt_cell, attempt_mark
 from traffic_tui.state.columns import Column, PlacedColumn, fit_columns
 from traffic_tui.state.event_columns import EVENT_COLUMNS, EVENT_WORDS, event_cell, event_note
