@@ -31,6 +31,10 @@ MAX_REQUIRES = 64
 DEFAULT_UNIQUE_SECONDS = 21_600.0
 """How long a unique key answers where its submitter does not say: 6 hours, as with RRQ."""
 
+RUNPACK_KEYS = "runpack:"
+"""Beginning of the cache keys of Runpack's clients. Nobody else chooses such a one: whoever did
+would answer their submits with what a job of his own says."""
+
 MAX_RANGES = 100
 """Jobs over a cursor range in one submit: each has its first pieces made at once."""
 RANGE_TYPE = "range"
@@ -147,6 +151,10 @@ def _type(request: SubmitRequest, settings: Settings, index: int) -> str:
 
 def _cache_key(request: SubmitRequest, index: int) -> tuple[str | None, int]:
     """The key that answers for a job, and for how long; a unique key is a cache key with an end."""
+    if (request.cache_key or request.unique_key or "").startswith(RUNPACK_KEYS):
+        raise InvalidInput(
+            f"job {index}: keys that begin with {RUNPACK_KEYS} are those of Runpack's clients"
+        )
     if request.unique_key is None:
         if request.unique_ttl_seconds is not None:
             raise InvalidInput(f"job {index}: unique_ttl_seconds says nothing without unique_key")

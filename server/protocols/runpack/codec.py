@@ -12,6 +12,7 @@ from server.errors import InvalidInput
 from server.model import MAX_NAME, JobSpec, Outcome, Progress, RetryPolicy
 from server.protocols.runpack import canonical
 from server.protocols.runpack.answers import rejected
+from server.submission import RUNPACK_KEYS
 from server.traits import RUNPACK
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 MISSING = object()
 MAX_CAPABILITIES = 1_000
-CACHE_PREFIX = "runpack:"
-"""Keeps this protocol's cache keys apart from those that clients of others choose."""
 ESCAPED = 6
 """Most bytes of JSON that one UTF-16 unit takes: ``\\u1234``."""
 BODY_SLACK = 1024 * 1024
@@ -36,7 +35,7 @@ class Asked(NamedTuple):
 
     @property
     def cache_key(self) -> str:
-        return CACHE_PREFIX + self.hash
+        return RUNPACK_KEYS + self.hash
 
     def spec(self) -> JobSpec:
         """One try, and none more after a loss: that is what the original promises."""

@@ -15,7 +15,7 @@ from server.bus import BusClosed, Lagged
 from server.events import Event
 from server.placement import matches_type
 from server.protocols.runpack.answers import Answer, answer, encode
-from server.protocols.runpack.codec import CACHE_PREFIX
+from server.submission import RUNPACK_KEYS
 from server.traits import RUNPACK
 
 if TYPE_CHECKING:
@@ -240,4 +240,4 @@ class NotifyRelay:
 
 def _hash(snapshot: JobSnapshot) -> str | None:
     key = snapshot.details.cache_key
-    return None if key is None else key.removeprefix(CACHE_PREFIX)
+    return None if key is None else key.removeprefix(RUNPACK_KEYS)
