@@ -229,7 +229,7 @@ class JobsScreen(JobListActs):
         self._show_list(changed)
         self._new_above.came(before, self.pages.numbers, self.table.top)
         self.show_lines()
-        if is_first:
+        if is_first and not self._first_filter:
             self.desk.navigator.first_list_loaded(self.pages.mirror.count)
 
     def _show_rows(self) -> None:

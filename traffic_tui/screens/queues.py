@@ -53,9 +53,8 @@ class QueuesScreen(FleetScreen["QueueView"]):
         queue = self.cursor_view()
         if queue is None:
             return "", "plain"
-        return fleet_notes.queue_note(
-            queue, self.desk.context
-        ), "warn" if queue.paused_at else "plain"
+        words = fleet_notes.queue_note(queue, self.desk.context)
+        return words, "warn" if queue.paused_at else "plain"
 
     def open_row(self, key: RowKey) -> None:
         self.desk.navigator.show_jobs(f"queue:{quoted(str(key))}")

@@ -35,6 +35,19 @@ def crowd(number: int) -> World:
 # pieces of ranges ------------------------------------------------------------------------------
 
 
+async def test_a_list_with_a_filter_is_no_first_run_although_no_runner_is_there() -> None:
+    world = lab()
+    world.all_runners.clear()
+    async with console(world) as seat:
+        seat.app.navigation.show_queues()
+        await seat.sees("cpu")
+        await seat.press("enter")
+        await seat.sees("No jobs match queue:cpu. esc clears the filter.")
+        await seat.settle()
+        await seat.press("-")
+        await seat.sees("by QUEUE")
+
+
 async def test_pieces_are_left_out_and_the_crumb_says_so() -> None:
     async with console(posts(), (160, 50)) as seat:
         await seat.sees("Jobs  parent:0   without pieces of ranges", "52140 range")
