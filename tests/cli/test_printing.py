@@ -17,21 +17,21 @@ HOSTILE = "\x9b31m \x9d52;c;eA==\x9c \x1b[2J \x7f \u202egnp.exe \u2066 \u200b \U
 def test_json_on_a_terminal_cannot_be_obeyed(
     monkeypatch: pytest.MonkeyPatch, is_one_line: bool
 ) -> None:
-    shown = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    monkeypatch.setattr(sys, "stdout", shown)
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="utf-8"))
     printer = Printer("json", True)
     print_it = printer.json_line if is_one_line else printer.document
     print_it({"name": HOSTILE})
-    text = shown.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    text = written.getvalue().decode()
     assert text.replace("\n", "").isprintable()
     assert json.loads(text) == {"name": HOSTILE}
 
 
 def test_json_in_a_pipe_stays_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    monkeypatch.setattr(sys, "stdout", shown)
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="utf-8"))
     Printer("json", False).document({"name": "\u202e"})
-    assert shown.buffer.getvalue() == '{"name":"\u202e"}\n'.encode()  # type: ignore[attr-defined]
+    assert written.getvalue() == '{"name":"\u202e"}\n'.encode()
 
 
 def test_letters_stay_letters() -> None:

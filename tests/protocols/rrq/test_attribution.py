@@ -70,3 +70,9 @@ def test_hostile_ends_take_no_time() -> None:
     hostile = b'"request_id":"a",' * 50_000
     assert request_id_in(hostile) == ""
     assert request_id_in(b'{"a":{' + b'"' * 200_000) == ""
+
+
+def test_strings_without_end_are_read_once() -> None:
+    """Three of them took minutes, in which the coordinator did nothing else."""
+    for begin in (b'"', b'{"payload":{"result":"', b'{"type":"response","payload":{"x":"'):
+        assert request_id_in(begin + b'\\"' * (KEPT_BYTES // 2)) == ""
