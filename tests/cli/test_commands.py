@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.cli.conftest import until
 from traffic_tui.cli import completion
 from traffic_tui.cli.failures import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
@@ -13,8 +15,6 @@ from traffic_tui.cli.main import run
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
     from tests.cli.conftest import Said, World
 
@@ -46,6 +46,22 @@ def test_a_coordinator_that_was_named_and_is_not_there_is_exit_3(
 ) -> None:
     assert run(["jobs", "list", "--url", "http://127.0.0.1:9"]) == EXIT_UNREACHABLE, EXIT_USAGE
     assert "127.0.0.1:9" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["jobs", "start", "eval", "\udcff"],
+        ["jobs", "start", "command", "--", "ls", "\udcff"],
+        ["agent", "--url", "http://127.0.0.1:9", "--name", "\udcff"],
+        ["serve", "--port", "0", "--host", "\udcff"],
+    ],
+)
+def test_an_argument_that_is_no_text_is_said_to_be_none(
+    nobody_there: None, capfd: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert run(arguments) == EXIT_USAGE
+    assert capfd.readouterr().err.endswith("is no text: it is not UTF-8\n")
 
 
 def test_a_job_that_nobody_knows_is_exit_1_in_one_line(traffic: Traffic) -> None:

@@ -18,6 +18,7 @@ from traffic_tui.cli.failures import (
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
+    EXIT_USAGE,
     CommandFailed,
     one_line,
 )
@@ -118,6 +119,11 @@ def wants_debug(arguments: Sequence[str]) -> bool:
     return "--debug" in own
 
 
+def is_text(argument: str) -> bool:
+    """Whether an argument is UTF-8; names of files need not be."""
+    return not any("\ud800" <= char <= "\udfff" for char in argument)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line to its end and give its exit code. Nothing leaves as a traceback."""
     try:
@@ -138,6 +144,10 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # the boundary: whatever it is, a person reads one line of it
         if wants_debug(arguments):
             raise
+        broken = [one for one in arguments if not is_text(one)]
+        if broken and isinstance(error, UnicodeError):
+            _complain(f"{broken[0]!r} is no text: it is not UTF-8")
+            return EXIT_USAGE
         _complain(f"{type(error).__name__}: {error} (a bug; --debug shows where)")
         return EXIT_FAILED
 
