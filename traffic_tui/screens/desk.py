@@ -132,8 +132,10 @@ class Desk:
             return 0
         return sum(stats.counts.get(state, 0) for state in ("failed", "expired"))
 
-    def emptiness(self, what: str, filter_text: str, *, is_loaded: bool) -> str:
-        """What an empty list says in its middle."""
+    def emptiness(
+        self, what: str, filter_text: str, *, is_loaded: bool, first_filter: str = ""
+    ) -> str:
+        """What an empty list says in its middle; its first filter stays as long as it does."""
         link = self.link
         if link.state == "lost" and not is_loaded:
             return (
@@ -143,7 +145,8 @@ class Desk:
         if not is_loaded:
             return "Loading."
         if filter_text:
-            return f"No {what} match {clean(filter_text, 200)}. esc clears the filter."
+            esc = "goes back" if filter_text == first_filter else "clears the filter"
+            return f"No {what} match {clean(filter_text, 200)}. esc {esc}."
         if what == "jobs" and not self.read_only:
             return "No jobs yet. + starts one."
         if what == "runners":

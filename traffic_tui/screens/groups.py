@@ -99,7 +99,10 @@ class GroupsScreen(KeptList["GroupView"]):
     def tick(self) -> None:
         what = "jobs with an error" if self.by == "error" else "jobs"
         is_loaded = self._loaded is not None
-        self.table.set_empty([self.desk.emptiness(what, self.filter_text, is_loaded=is_loaded)])
+        words = self.desk.emptiness(
+            what, self.filter_text, is_loaded=is_loaded, first_filter=self._first_filter
+        )
+        self.table.set_empty([words])
         super().tick()
 
     def _hint_words(self, hint: Hint) -> str:

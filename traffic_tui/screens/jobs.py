@@ -133,7 +133,12 @@ class JobsScreen(JobListActs):
 
     def tick(self) -> None:
         if not self.pages.numbers:
-            words = self.desk.emptiness("jobs", self.filter_text, is_loaded=self.pages.is_loaded)
+            words = self.desk.emptiness(
+                "jobs",
+                self.filter_text,
+                is_loaded=self.pages.is_loaded,
+                first_filter=self._first_filter,
+            )
             self.table.set_empty([words])
         self._preview.tick()
         self._fetch_notes()

@@ -42,7 +42,7 @@ async def test_a_list_with_a_filter_is_no_first_run_although_no_runner_is_there(
         seat.app.navigation.show_queues()
         await seat.sees("cpu")
         await seat.press("enter")
-        await seat.sees("No jobs match queue:cpu. esc clears the filter.")
+        await seat.sees("No jobs match queue:cpu. esc goes back.")
         await seat.settle()
         await seat.press("-")
         await seat.sees("by QUEUE")
