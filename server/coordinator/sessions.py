@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from server.coordinator.reports import Report
 from server.errors import NotFound, Refused
+from server.filters.patterns import glob_matches
 from server.ids import new_uuid, secret_digest
 from server.model import LEFT, Outcome, Runner, Session
 
@@ -81,13 +82,7 @@ def _configured_labels(memory: Memory, who: Introduction) -> dict[str, str]:
 
 def _matches(pattern: str, name: str) -> bool:
     """``*`` anywhere; nothing else is special, since names come from outside."""
-    head, star, tail = pattern.partition("*")
-    if not star:
-        return pattern == name
-    if not name.startswith(head):
-        return False
-    rest = name[len(head) :]
-    return any(_matches(tail, rest[start:]) for start in range(len(rest) + 1))
+    return glob_matches(pattern, name) if "*" in pattern else pattern == name
 
 
 def open_session(

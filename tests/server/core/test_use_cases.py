@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.coordinator import AttemptReport, OutputPiece, Said
+from server.coordinator import AttemptReport, Introduction, OutputPiece, Said
 from server.errors import DiskFull, InvalidInput, NotFound, Refused, UnknownSession
 from server.events import Event
 from server.model import Actor, JobSpec, Outcome, Progress, RetryPolicy
-from server.settings import QueueSettings, StorageSettings
+from server.settings import LabelRule, QueueSettings, StorageSettings
 from tests.server.core.world import CI, LEASE_SECONDS, SAM, SETTINGS, World, a_world
 
 if TYPE_CHECKING:
@@ -660,3 +660,24 @@ async def test_jobs_whose_runners_name_them_are_kept_at_hand(via: str, expected:
             lambda tx: len(tx.memory.young)  # type: ignore[attr-defined]
         )
         assert kept == expected
+
+
+async def test_labels_by_pattern_are_found_at_once_whatever_a_runner_calls_itself() -> None:
+    """Trying every place of every asterisk took the store minutes."""
+    rules = (
+        LabelRule("lab-*-gpu*", {"gpu": "yes"}),
+        LabelRule("10.3.*", {"rack": "r3"}),
+        LabelRule("lab", {"whole": "yes"}),
+        LabelRule("*a*a*a*a*a*b", {"never": "yes"}),
+    )
+    settings = replace(SETTINGS, runners=replace(SETTINGS.runners, labels=rules))
+    async with a_world(settings=settings) as world:
+        found = {}
+        for name in ("lab-7-gpu2", "lab-7-cpu", "a" * 200):
+            who = Introduction("native-v2", identity=name, name=name, address="10.3.0.1")
+            found[name] = (await world.coordinator.register_runner(who)).labels
+    assert found == {
+        "lab-7-gpu2": {"gpu": "yes", "rack": "r3"},
+        "lab-7-cpu": {"rack": "r3"},
+        "a" * 200: {"rack": "r3"},
+    }
