@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from server import traits
-from server.model import ACTIVE_STATES, Usage
+from server.model import ACTIVE_STATES, WAITING_STATES, Usage
 from server.operator.coverage_views import range_ends
 from server.payloads import payload_value
 from server.wire.operator import (
@@ -69,7 +69,7 @@ def _map(carried: Mapping[str, str] | None) -> dict[str, str] | None:
 
 def _facts(row: JobRow) -> dict[str, Any]:
     """What both views of a job have."""
-    job = row.job
+    job, row = row.job, _as_it_is_now(row)
     return {
         "id": job.uuid,
         "number": job.id,
@@ -93,6 +93,13 @@ def _facts(row: JobRow) -> dict[str, Any]:
         "wanted": job.wanted,
         "schedule": row.schedule,
     }
+
+
+def _as_it_is_now(row: JobRow) -> JobRow:
+    """A job that waits is in no try: what its last one did is told by its attempts alone."""
+    if row.job.state not in WAITING_STATES:
+        return row
+    return row._replace(runner=0, phase="", progress=None, started_at=0, ended_at=0, heard_at=0)
 
 
 def _times(row: JobRow) -> JobTimes:

@@ -181,13 +181,20 @@ class JobTimes(View):
     """When it came into its state."""
     due: int
     started: int
+    """When the newest try began; of a job that waits 0."""
     ended: int
+    """When the newest try ended; of a job that waits 0."""
     deadline: int
     """When it expires if it has not started; 0: never."""
 
 
 class JobView(View, kw_only=True):
-    """A job as lists show it."""
+    """A job as lists show it.
+
+    A job that waits (``scheduled``, ``pending``) is on no runner and in no try, also when it was
+    tried before: ``runner`` and ``progress`` are null, ``phase`` is empty, ``quiet_since`` and its
+    ``times`` ``started`` and ``ended`` are 0. What was done before is told by its attempts.
+    """
 
     id: str
     number: int
@@ -197,8 +204,9 @@ class JobView(View, kw_only=True):
     priority: int
     requires: dict[str, str]
     runner: RunnerRef | None
+    """Where it is, or ended."""
     attempt: AttemptRef | None
-    """The newest attempt."""
+    """The newest attempt, also one that is over."""
     attempts: int
     """How many were made so far."""
     tries: int
@@ -298,7 +306,8 @@ class JobFullView(JobView):
     lease_seconds: float | None
     """What is left of the newest attempt's lease; null: none is live, or it does not run out."""
     can: str
-    """What its runner is able to do, as letters of ``solr``: stop, output, keeps jobs, progress."""
+    """What the newest attempt's runner is able to do, as letters of ``solr``: stop, output, keeps
+    jobs, progress."""
     parent: JobRefView | None = None
     """The job whose range it is a piece of."""
     range: tuple[int, int] | None = None
