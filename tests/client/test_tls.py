@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
+import ssl
 import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,6 +24,7 @@ from traffic_tui.client.locate import locate
 from traffic_tui.client.trust import Trust
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(
@@ -143,3 +146,29 @@ async def test_files_that_cannot_be_used_are_named(tmp_path: Path, certificate: 
         client = HttpClient("https://127.0.0.1:1", trust=trust)
         with pytest.raises(Unreachable, match=r"(missing|broken)\.pem"):
             await client.stats()
+
+
+async def listens(client: HttpClient) -> None:
+    async for _ in client.follow():
+        pass
+
+
+@pytest.mark.parametrize("asks", [HttpClient.stats, listens])
+async def test_what_is_no_tls_in_the_middle_of_it_is_no_answer(
+    certificate: Path, asks: Callable[[HttpClient], Awaitable[object]]
+) -> None:
+    """As of a box on the way that answers in the coordinator's place, or a bit that was turned."""
+
+    async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        os.write(writer.get_extra_info("socket").fileno(), b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    async with await asyncio.start_server(attend, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = HttpClient(f"https://127.0.0.1:{port}", "key", trust=Trust(certificate))
+        with pytest.raises(Unreachable, match="does not speak TLS with us"):
+            await asks(client)
+        await client.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -22,7 +23,6 @@ from traffic_tui.client.messages import (
 from traffic_tui.client.trust import Trust, tls_context
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from server.wire.operator import Request
@@ -35,6 +35,9 @@ SILENCE_SECONDS = 10.0
 
 _UNSENDABLE = (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeEncodeError)
 """What is found out before a byte is sent: a URL too long, a header that is none."""
+
+_NO_ANSWER = (httpx.HTTPError, ssl.SSLError)
+"""httpx leaves what breaks TLS in the middle of an answer as it is."""
 
 T = TypeVar("T")
 
@@ -106,7 +109,7 @@ class Transport:
             )
         except _UNSENDABLE as error:
             raise unsendable(error) from error
-        except httpx.HTTPError as error:
+        except _NO_ANSWER as error:
             raise unreachable(self._url, error) from error
         if not response.is_success:
             raise refusal(self._url, response, response.content)
@@ -135,7 +138,7 @@ class Transport:
                 await response.aclose()
         except _UNSENDABLE as error:
             raise unsendable(error) from error
-        except httpx.HTTPError as error:
+        except _NO_ANSWER as error:
             raise unreachable(self._url, error) from error
 
     def _make(self) -> httpx.AsyncClient:
