@@ -374,6 +374,24 @@ def test_a_shell_is_offered_the_names_there_are(
     assert (number_text, hint) == ("1", "paint, pending")
 
 
+def test_a_shell_is_offered_no_name_that_it_could_see_something_in(
+    world: World, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is offered to zsh it evaluates, and bash puts it on the line as it is."""
+    plain = "plain/ä-1.2:x@y"
+    hostile = [r"\$(touch x)", r"\`x`", "a;b", "a b", "a\nb", "--all", "~root", "=ls", "a'b", 'a"b']
+    for name in [*hostile, plain]:
+        assert traffic("jobs", "submit", f"--queue={name}", "--", name).code == EXIT_DONE
+    monkeypatch.setenv("XDG_DATA_HOME", str(world.folder / "home"))
+    (world.folder / "home").mkdir()
+    (world.folder / "home" / "traffic-tui").symlink_to(world.data)
+    assert completion.queues("") == ["default", plain]
+    assert completion.filters("queue:p") == [f"queue:{plain}"]
+    assert completion.job_types("") == sorted([*completion.BUILT_IN_TYPES, plain])
+    hints = {hint for _, hint in completion.attention_jobs("")}
+    assert hints == {"pending", f"{plain}, pending"}
+
+
 def test_a_shell_is_offered_nothing_and_told_nothing_where_nobody_is(
     nobody_there: None, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,12 @@
-"""Names a shell can offer after a tab. Whatever goes wrong, it offers nothing and says nothing."""
+"""Names a shell can offer after a tab. Whatever goes wrong, it offers nothing and says nothing.
+
+Names come from outside, and shells read what is offered to them as text of their own: one evaluates
+it, another puts it on the line as it is. So only names are offered that no shell sees anything in.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -15,6 +20,7 @@ PATIENCE_SECONDS = 0.8
 """A tab that hangs is worse than a tab that offers nothing."""
 MAX_JOBS_LOOKED_AT = 200
 BUILT_IN_TYPES = ("noop", "fib", "eval", "wait", "command")
+_HARMLESS = re.compile(r"[\w@%+,./:][\w@%+=,./:-]*")
 FILTER_KEYS = (
     "state:",
     "queue:",
@@ -28,7 +34,7 @@ FILTER_KEYS = (
 
 
 def _ask(question: Callable[[Client], Coroutine[Any, Any, list[str]]]) -> list[str]:
-    """Names from the coordinator that variables or the discovery file lead to."""
+    """Harmless names from the coordinator that variables or the discovery file lead to."""
     import asyncio
 
     from traffic_tui.cli.connection import Connection
@@ -44,7 +50,7 @@ def _ask(question: Callable[[Client], Coroutine[Any, Any, list[str]]]) -> list[s
             await connection.close()
 
     try:
-        return asyncio.run(ask())
+        return [name for name in asyncio.run(ask()) if _HARMLESS.fullmatch(name)]
     except (ClientError, TimeoutError, OSError):
         return []
 
@@ -118,7 +124,9 @@ def attention_jobs(incomplete: str) -> list[tuple[str, str]]:
     async def question(client: Client) -> list[str]:
         for job in (await client.jobs(limit=MAX_JOBS_LOOKED_AT)).jobs:
             if job.state not in FINAL_STATES:
-                hints[str(job.number)] = f"{job.type}, {job.state}"
+                is_harmless = _HARMLESS.fullmatch(job.type) is not None
+                hint = f"{job.type}, {job.state}" if is_harmless else job.state
+                hints[str(job.number)] = hint
         return list(hints)
 
     return [(number, hints[number]) for number in _beginning(incomplete, _ask(question))]
