@@ -21,15 +21,18 @@ from traffic_tui.lent_terminal import run_in_front
 from traffic_tui.screens.dialogs import Answer
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.glyphs import DRAWN, GlyphSet, Role, Span
-from traffic_tui.widgets.dialog import DialogScreen
+from traffic_tui.widgets.dialog import BOX_LINES, DialogScreen
 from traffic_tui.widgets.facts import FactsBlock
 from traffic_tui.widgets.line_input import LineInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual import events
     from textual.app import App, ComposeResult
 
+PARAMS_LINES = (3, 10)
+"""Lines for parameters, at least and at most."""
 MAX_EDITED = 1_000_000
 """Characters of parameters that are edited here; larger ones are for a file and the CLI."""
 
@@ -77,6 +80,13 @@ class _ParamsDialog(DialogScreen[Any]):
         self._head.show([[Span(self._title, "title")]])
         self._judge()
 
+    def on_resize(self, event: events.Resize) -> None:
+        """The parameters give way: the keys below them stay in sight."""
+        others = sum(widget.outer_size.height for widget in self._params.siblings)
+        least, most = PARAMS_LINES
+        room = event.size.height - others - BOX_LINES
+        self._params.styles.height = max(least, min(most, room))
+
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         self._judge()
 
@@ -96,7 +106,12 @@ class _ParamsDialog(DialogScreen[Any]):
         )  # fmt: skip
 
     def action_submit(self) -> None:
-        if self.is_awake and not self.problem:
+        """Once all is written that was typed before."""
+        if self.is_awake:
+            (self.focused or self).call_later(self._submit)
+
+    def _submit(self) -> None:
+        if not self.problem:
             self.dismiss(self.result())
 
     def result(self) -> object:

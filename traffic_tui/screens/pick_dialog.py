@@ -12,13 +12,14 @@ from traffic_tui.screens.dialogs import Answer, fact_lines
 from traffic_tui.state.clean_text import cells, clean
 from traffic_tui.state.columns import UNBOUNDED, Cell, Column, PlacedColumn, fit_columns
 from traffic_tui.state.glyphs import DRAWN, GlyphSet, Role, Span
-from traffic_tui.widgets.dialog import DialogScreen
+from traffic_tui.widgets.dialog import BOX_LINES, DialogScreen
 from traffic_tui.widgets.facts import FactsBlock
 from traffic_tui.widgets.line_table import LineTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from textual import events
     from textual.app import ComposeResult
 
     from traffic_tui.screens.wording import Target
@@ -98,8 +99,13 @@ class PickDialog(DialogScreen[Answer]):
             yield self._table
 
     def on_mount(self) -> None:
-        self._table.styles.height = min(MAX_LINES, max(2, len(self._targets) + 1))
         self._table.set_order(list(self._targets))
+
+    def on_resize(self, event: events.Resize) -> None:
+        """No row is listed out of sight: it could be picked there."""
+        others = sum(widget.outer_size.height for widget in self._table.siblings)
+        room = event.size.height - others - BOX_LINES
+        self._table.styles.height = max(2, min(MAX_LINES, len(self._targets) + 1, room))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._narrow()

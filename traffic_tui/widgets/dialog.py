@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LATE_KEYS_SECONDS = 0.3
 MAX_WIDTH = 76
+BOX_LINES = 2
+"""Of a box around other widgets: its upper and its lower edge."""
 _EDGES = 4
 """Cells of a line that the box takes: an edge and a blank on both sides."""
 

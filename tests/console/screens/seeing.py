@@ -44,11 +44,14 @@ class Seat:
         await self.pilot.press(*keys)
         await self.pilot.pause()
 
-    async def burst(self, text: str) -> None:
-        """Keys that come in all at once, as over a slow line; a line break is enter."""
+    async def burst(self, text: str, *, then: str = "") -> None:
+        """Keys that come in all at once, as over a slow line; a line break is enter. ``then``: one
+        more that is no letter."""
         names = {"\n": "enter", "\t": "tab"}
         for letter in text:
             self.app.post_message(events.Key(names.get(letter, letter), letter))
+        if then:
+            self.app.post_message(events.Key(then, None))
         await self.pilot.pause()
 
     async def type(self, text: str) -> None:

@@ -77,6 +77,16 @@ async def test_keys_after_enter_are_no_part_of_the_filter() -> None:
         assert "failedxy" not in seat.text
 
 
+async def test_parameters_are_submitted_as_they_were_typed_to_the_last_letter() -> None:
+    async with console(lab()) as seat:
+        await seat.press("j", "j", "R")
+        await seat.dialog("good JSON")
+        await seat.burst("x", then="ctrl+r")
+        await seat.sees("not JSON")
+        await seat.settle()
+        assert seat.world.asked("resubmit") == []
+
+
 async def test_keys_pressed_while_a_question_is_on_its_way_ask_no_second_one() -> None:
     async with console(lab()) as seat:
         await seat.press("j", "j")
