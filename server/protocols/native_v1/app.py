@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PREFIX = "/api/native-v1"
 MAX_BODY = 64 * 1024
 OK = b'{"ok":true}'
+FORWARDED = (b"forwarded", b"x-forwarded-for")
+"""What proxies add."""
 CORS_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, OPTIONS"),
@@ -59,12 +61,15 @@ class NativeV1App:
             await send_json(send, 200, OK, CORS_HEADERS)
 
     async def _take(self, scope: Scope, receive: Receive) -> None:
-        """Forwarded headers are nothing to go by: anybody could send them. A browser says which
-        page a call is from, and its user's address is none to admit that page by."""
+        """Forwarded headers are nothing to go by: anybody could send them. But whoever is behind a
+        proxy has the proxy's address, on this box often an admitted one. A browser says which page
+        a call is from, and its user's address is none to admit that page by."""
         if header(scope, b"origin") is not None:
             raise Forbidden("pages in a browser are no runners: calls with an Origin are refused")
         settings = self._coordinator.settings.protocols.native_v1
         address = admitted(address_of(scope), settings)
+        if any(header(scope, name) is not None for name in FORWARDED):
+            raise Forbidden("this came through a proxy, whose address says nothing of the caller's")
         take = self._routes.get(scope["path"].rstrip("/"))
         if take is None or scope["method"] != "POST":
             raise NotFound(f"there is no call {scope['method']} {scope['path'][:200]}")

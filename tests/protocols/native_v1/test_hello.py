@@ -85,6 +85,17 @@ async def test_only_admitted_networks_are_let_in_whatever_headers_say(tmp_path: 
         assert list(runners(world)) == ["127.0.0.2:3000"]
 
 
+@pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For"])
+async def test_nobody_is_let_in_by_the_address_of_a_proxy(tmp_path: Path, name: str) -> None:
+    async with a_world(tmp_path) as world:
+        answer = await world.http.post(
+            f"{API}/runner/hello", json={"nonce": "a"}, headers={name: "for=203.0.113.7"}
+        )
+        assert answer.status_code == 403
+        assert "came through a proxy" in answer.json()["message"]
+        assert runners(world) == {}
+
+
 @pytest.mark.parametrize(
     "url",
     [
