@@ -39,9 +39,13 @@ class OperatorParts:
         return job
 
     def find_runner(self, text: str) -> Runner:
-        """A runner by name, UUID or the beginning of one, as the console and people name them."""
+        """A runner by name, UUID or the beginning of one, as the console and people name them.
+
+        A whole UUID is its runner's alone: runners choose their names, also those of others.
+        """
         known = self.coordinator.runners()
-        found = [runner for runner in known if text in (runner.uuid, runner.name)]
+        found = [runner for runner in known if runner.uuid == text]
+        found = found or [runner for runner in known if runner.name == text]
         if not found and len(text) >= MIN_PREFIX:
             found = [runner for runner in known if runner.uuid.startswith(text.lower())]
         if not found:

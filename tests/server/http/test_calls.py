@@ -396,6 +396,8 @@ async def test_runners_are_found_by_what_people_type(world: World) -> None:
     explained = await world.good("GET", f"/jobs/{number}/explain")
     verdicts = {one["runner"]["name"]: one["verdict"] for one in explained["reasons"]}
     assert verdicts == {"lab-1": "pin", "lab-2": "eligible"}
+    await world.runner(first)  # calls itself by the id of another
+    assert (await world.good("GET", f"/runners/{first}"))["runner"]["name"] == "lab-1"
 
 
 async def test_what_went_wrong_is_grouped_with_a_filter_for_each(world: World) -> None:
