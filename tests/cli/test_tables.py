@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,8 +12,6 @@ from server.wire.operator import (
     JobDetailView,
     JobView,
     LineageView,
-    ProgressView,
-    RunnerRef,
     UsageView,
 )
 from tests.console.screens.seeing import lab
@@ -132,34 +130,9 @@ def test_the_line_of_an_event_says_from_what_to_what() -> None:
     assert line.endswith("queue_limited      queue gpu  from 3 to none  by sam  heat")
 
 
-LAB = RunnerRef(id="id-lab-07", name="lab-07")
-
-
-def test_a_job_that_waits_again_is_nowhere_and_begins_anew() -> None:
-    begun: dict[str, Any] = {
-        "runner": LAB,
-        "attempts": 1,
-        "progress": ProgressView(61, 100),
-        "phase": "booting",
-    }
-    waiting, running = job(7, "pending", **begun), job(8, **begun)
-    rows: list[JobView] = [waiting, running]
-    look = Look(now_ms=waiting.times.since)
-    heading, first, second = texts(lay_out(JOB_COLUMNS, rows, look, None))
-    assert "RUNNER" in heading
-    assert "lab-07" not in first
-    assert "61" not in first
-    assert "lab-07" in second
-    assert "61" in second
-    assert "lab-07" not in changed_words(waiting)
-    assert "lab-07" in changed_words(running)
-    detail = JobDetailView(
-        job=waiting,
-        attempts=[],
-        events=[],
-        lineage=LineageView(resubmitted_from=None, resubmitted_as=[]),
-    )
-    assert not {"runner", "done", "phase"} & {fact.name for fact in job_facts(detail, look)}
+def test_a_job_that_was_changed_is_told_with_where_it_is() -> None:
+    assert changed_words(job(8)).startswith("job 8 running on lab-07  queue gpu")
+    assert changed_words(job(7, "pending")).startswith("job 7 pending  queue gpu")
 
 
 def test_lost_and_moved_attempts_are_no_tries() -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from server.wire.operator import JobDetailView
+from server.wire.operator import JobDetailView, LineageView
+from tests.console.screens.world import attempt, job
 from traffic_tui.cli import news
 from traffic_tui.cli.failures import CommandFailed
-from traffic_tui.cli.job_log import Log, log_sinks
+from traffic_tui.cli.job_log import Log, log_sinks, tell_begin
 from traffic_tui.cli.output_sinks import LineSink
 from traffic_tui.cli.printing import Printer
 from traffic_tui.cli.tailing import Tail, TailWish
@@ -21,6 +22,7 @@ from traffic_tui.client.base import OutputPart, Unreachable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from server.model import JobState
     from traffic_tui.client.base import StreamItem
 
 
@@ -319,3 +321,19 @@ def test_streams_of_a_log_are_cut_into_lines_each_for_itself(
         sink.end()
     said = [line.partition("[FIB] ")[2] for line in capsys.readouterr().out.splitlines()]
     assert said == ["warning", "5 €"]
+
+
+@pytest.mark.parametrize("state", ["in_progress", "pending"])
+def test_a_log_says_where_the_newest_try_began_also_when_it_is_over(
+    capsys: pytest.CaptureFixture[str], state: JobState
+) -> None:
+    waits_or_runs = job(7, state)
+    detail = JobDetailView(
+        job=waits_or_runs,
+        attempts=[attempt(1, job(7))],
+        events=[],
+        lineage=LineageView(resubmitted_from=None, resubmitted_as=[]),
+    )
+    tell_begin(Log(Printer("table", False)), detail)
+    told = [line.partition("[JOB] ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert told == ["submitted by ci-main", "started on lab-07"]

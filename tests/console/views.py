@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from server.model import WAITING_STATES
 from server.wire.operator import (
     AttemptRef,
     AttemptView,
@@ -37,6 +38,8 @@ HOSTILE_NAMES = (
 
 
 def job_view(number: int, state: str = "in_progress", **changes: Any) -> JobView:
+    """A job of that state as the coordinator tells of it, in or after its second try."""
+    waits = state in WAITING_STATES
     fields: dict[str, Any] = {
         "id": f"uuid-{number}",
         "number": number,
@@ -45,15 +48,15 @@ def job_view(number: int, state: str = "in_progress", **changes: Any) -> JobView
         "queue": "gpu",
         "priority": 5,
         "requires": {},
-        "runner": RunnerRef(id="r7", name="lab-07"),
+        "runner": None if waits else RunnerRef(id="r7", name="lab-07"),
         "attempt": AttemptRef(id=f"attempt-{number}", number=2),
         "attempts": 2,
         "tries": 2,
         "max_attempts": 3,
         "phase": "",
-        "progress": ProgressView(current=61.0, total=100.0),
-        "times": job_times(),
-        "quiet_since": NOW - 4 * SECOND,
+        "progress": None if waits else ProgressView(current=61.0, total=100.0),
+        "times": job_times(started=0) if waits else job_times(),
+        "quiet_since": 0 if waits else NOW - 4 * SECOND,
         "error": None,
         "owner": "ci-main",
         "origin": "native-v2",

@@ -25,16 +25,22 @@ def has_log(job_type: str) -> bool:
 
 async def tell_log(call: Call, detail: JobDetailView) -> None:
     """Tell a job's log to its end, following it where it still runs."""
+    job = detail.job
+    log = Log(call.printer)
+    tell_begin(log, detail)
+    await tail_job(call, job.id, TailWish(is_followed=True), log_sinks(log, TAGS[job.type]))
+    _tell_end(log, await call.client.job(job.id))
+
+
+def tell_begin(log: Log, detail: JobDetailView) -> None:
+    """Who sent the job, and where its newest try began, of which the output is told first."""
     from traffic_tui.state.job_columns import made_by
 
     job = detail.job
-    tag = TAGS[job.type]
-    log = Log(call.printer)
     log.line(job.times.created, "JOB", f"submitted by {made_by(job) or 'nobody known'}")
-    if job.times.started and job.runner is not None:
-        log.line(job.times.started, "JOB", f"started on {job.runner.name}")
-    await tail_job(call, job.id, TailWish(is_followed=True), log_sinks(log, tag))
-    _tell_end(log, await call.client.job(job.id))
+    newest = detail.attempts[0] if detail.attempts else None
+    if newest is not None and newest.started_at and newest.runner is not None:
+        log.line(newest.started_at, "JOB", f"started on {newest.runner.name}")
 
 
 def _tell_end(log: Log, detail: JobDetailView) -> None:

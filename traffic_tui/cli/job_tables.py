@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.model import WAITING_STATES
 from traffic_tui.cli.range_facts import range_facts
 from traffic_tui.cli.tables import Column, Fact, Look, span
 from traffic_tui.state.formats import (
@@ -81,23 +80,13 @@ def _tries(job: JobView) -> str:
     return f"{try_number(job)}/{job.max_attempts}" if job.attempts else ""
 
 
-def _runner(job: JobView) -> str:
-    """Where it is or ended: who had a job that waits again has it no more."""
-    return "" if job.state in WAITING_STATES else runner_name(job.runner)
-
-
-def _progress(job: JobView) -> ProgressView | None:
-    """A job that waits for its next try begins anew."""
-    return None if job.state in WAITING_STATES else job.progress
-
-
 JOB_COLUMNS: tuple[Column[JobView], ...] = (
     Column("JOB", lambda job, _: span(job.number), is_right=True),
     Column("STATE", lambda job, look: look.mark(JOB_MARKS[job.state])),
     Column("TYPE", lambda job, _: span(job.type), is_flexible=True),
     Column("QUEUE", lambda job, _: span(job.queue), is_flexible=True),
-    Column("RUNNER", lambda job, _: span(_runner(job)), is_flexible=True),
-    Column("PROGRESS", lambda job, _: span(progress_text(_progress(job))), is_flexible=True),
+    Column("RUNNER", lambda job, _: span(runner_name(job.runner)), is_flexible=True),
+    Column("PROGRESS", lambda job, _: span(progress_text(job.progress)), is_flexible=True),
     Column("FOR", _for, is_right=True),
     Column("TRY", lambda job, _: span(_tries(job)), is_wide=True),
     Column("PRI", lambda job, _: span(job.priority), is_wide=True, is_right=True),
@@ -146,10 +135,10 @@ def _place_facts(job: JobFullView, look: Look) -> list[Fact]:
         Fact("due", span(day_and_time(job.times.due, "local", now=look.now_ms)
                          if job.state == "scheduled" else "")),
         Fact("needs", span(needs)),
-        Fact("runner", span(_runner(job))),
+        Fact("runner", span(runner_name(job.runner))),
         Fact("lease", span(lease)),
-        Fact("phase", span("" if job.state in WAITING_STATES else job.phase)),
-        Fact("done", span("" if job.coverage else _progress_fact(_progress(job)))),
+        Fact("phase", span(job.phase)),
+        Fact("done", span("" if job.coverage else _progress_fact(job.progress))),
         Fact("quiet", span(age(look.now_ms - job.quiet_since) if job.quiet_since else "")),
     ]  # fmt: skip
 
@@ -264,7 +253,7 @@ def explain_facts(explained: ExplainView, look: Look) -> list[Fact]:
 
 def changed_words(job: JobView) -> str:
     """A job after something was done to it, in one line."""
-    runner = f" on {name}" if (name := _runner(job)) else ""
+    runner = f" on {name}" if (name := runner_name(job.runner)) else ""
     where = f"queue {job.queue}, priority {job.priority}"
     return f"job {job.number} {JOB_MARKS[job.state].word}{runner}  {where}  {job.type}"
 

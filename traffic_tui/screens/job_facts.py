@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.model import ACTIVE_STATES, FINAL_STATES, WAITING_STATES
+from server.model import ACTIVE_STATES, FINAL_STATES
 from traffic_tui.screens.range_facts import piece_facts, range_facts
 from traffic_tui.state.attempt_columns import attempt_cell, attempt_mark
 from traffic_tui.state.clean_text import cells, clean, crop
@@ -30,7 +30,13 @@ from traffic_tui.widgets.facts import Fact, beside, fact_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from server.wire.operator import AttemptView, EventView, JobDetailView, JobFullView
+    from server.wire.operator import (
+        AttemptView,
+        EventView,
+        JobDetailView,
+        JobFullView,
+        RunnerRef,
+    )
     from traffic_tui.state.estimate import UsualRunTimes
     from traffic_tui.state.row_context import RowContext
 
@@ -131,14 +137,13 @@ def _folded(label: str, span: Span, width: int, most: int, ellipsis: str) -> lis
 
 def _runner_spans(detail: JobDetailView, context: RowContext) -> list[Span]:
     job = detail.job
+    newest = detail.attempts[0] if detail.attempts else None
     if job.runner is None:
+        if newest is not None and newest.runner is not None:
+            return [Span(f"none now, {_on(newest.runner, newest.protocol)} before", "muted")]
         wanted = " ".join(f"{key}={value}" for key, value in job.requires.items())
         return [Span(clean(f"none yet{', wants ' + wanted if wanted else ''}"), "muted")]
-    protocol = detail.attempts[0].protocol if detail.attempts else ""
-    name = f"{clean(job.runner.name)} {f'({clean(protocol)})' if protocol else ''}"
-    if job.state in WAITING_STATES:
-        return [Span(f"none now, {name.rstrip()} before", "muted")]
-    spans = [Span(name)]
+    spans = [Span(_on(job.runner, newest.protocol if newest is not None else ""))]
     if job.state not in ACTIVE_STATES:
         return spans
     if job.lease:
@@ -152,10 +157,14 @@ def _runner_spans(detail: JobDetailView, context: RowContext) -> list[Span]:
     return spans
 
 
+def _on(runner: RunnerRef, protocol: str) -> str:
+    """A runner, and what it speaks where that is known."""
+    return f"{clean(runner.name)} ({clean(protocol)})" if protocol else clean(runner.name)
+
+
 def _done_spans(job: JobFullView, context: RowContext, run_times: UsualRunTimes) -> list[Span]:
-    """Of a job that waits for its next try nothing is done: it begins anew."""
     progress, fraction = job.progress, fraction_done(job.progress)
-    if progress is None or job.state in WAITING_STATES:
+    if progress is None:
         return [Span("-", "muted")]
     if fraction is None:
         return [Span(progress_words(progress))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from server.model import ACTIVE_STATES, FINAL_STATES, WAITING_STATES
+from server.model import ACTIVE_STATES, FINAL_STATES
 from traffic_tui.state.formats import clean, duration, share
 from traffic_tui.state.glyphs import JOB_MARKS
 
@@ -104,8 +104,7 @@ def job_facts(jobs: Sequence[JobView], now: int) -> tuple[str, ...]:
 
 def _one_fact(job: JobView, now: int) -> str:
     parts = [state_words(job, now)]
-    is_begun = job.state not in WAITING_STATES  # what was done in its last try is done anew
-    if is_begun and job.progress and job.progress.current is not None and job.progress.total:
+    if job.progress and job.progress.current is not None and job.progress.total:
         parts.append(f"{share(job.progress.current, job.progress.total)} done")
     if job.attempts:
         parts.append(f"try {job.attempts}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from server.model import ACTIVE_STATES, WAITING_STATES
+from server.model import ACTIVE_STATES
 from traffic_tui.state.clean_text import clean
 from traffic_tui.state.columns import EMPTY, UNBOUNDED, Cell, Column
 from traffic_tui.state.formats import (
@@ -57,10 +57,8 @@ def job_note(job: JobView, context: RowContext) -> str:
     known = context.notes.get(job.number)
     if known:
         return clean(known, 400)
-    if job.error is not None and job.state in ("failed", "expired", "stopped"):
+    if job.error is not None and job.state in ("pending", "failed", "expired", "stopped"):
         return error_words(job.error)
-    if job.state == "pending":  # what it said last is of a try that is over
-        return error_words(job.error) if job.error is not None else ""
     if job.state == "scheduled":
         why = f": {clean(job.error.message, 300)}" if job.error is not None else ""
         when = "again" if job.attempts else "due"
@@ -124,9 +122,7 @@ def _priority(job: JobView, context: RowContext, width: int) -> Cell:
 
 
 def _runner(job: JobView, context: RowContext, width: int) -> Cell:
-    if job.runner is None or job.state in WAITING_STATES:
-        return EMPTY
-    return Cell(clean(job.runner.name))
+    return Cell(clean(job.runner.name)) if job.runner is not None else EMPTY
 
 
 def _try(job: JobView, context: RowContext, width: int) -> Cell:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from server.model import WAITING_STATES
 from server.wire.operator import AttemptRef, EventView, NoticeView
 
 if TYPE_CHECKING:
@@ -186,8 +187,9 @@ class Mirror:
         if job.state != state:
             job.state = state
             job.times.since = event.at
-        if state in ("pending", "scheduled"):
-            job.runner, job.progress, job.quiet_since = None, None, 0
+        if state in WAITING_STATES:
+            job.runner, job.progress, job.phase, job.quiet_since = None, None, "", 0
+            job.times.started = job.times.ended = 0
         elif event.runner is not None:
             job.runner = event.runner
         if state == "in_progress":

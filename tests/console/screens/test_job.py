@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from server.wire.operator import (
     EventView,
     JobDetailView,
     JobFullView,
     JobRefView,
     LineageView,
-    ProgressView,
     RunnerRef,
 )
 from tests.console.screens.seeing import console, lab
-from tests.console.screens.world import NOW, event, job, listed
+from tests.console.screens.world import NOW, attempt, event, job, listed
 from traffic_tui.cli.job_tables import JOB_COLUMNS
 from traffic_tui.cli.tables import Look
 from traffic_tui.client.base import KeepAlive
@@ -20,6 +21,11 @@ from traffic_tui.screens.job_facts import event_line, job_facts
 from traffic_tui.state.estimate import UsualRunTimes
 from traffic_tui.state.glyphs import DRAWN
 from traffic_tui.state.row_context import RowContext
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from server.wire.operator import AttemptView
 
 
 async def test_a_job_is_by_the_schedule_that_made_it() -> None:
@@ -75,14 +81,6 @@ async def test_a_job_that_waits_for_its_next_try_has_not_ended() -> None:
         await seat.sees("pending for 12m40")
 
 
-async def test_of_a_job_that_waits_for_its_next_try_nothing_is_done() -> None:
-    world = lab()
-    world.all_jobs[52131].progress = ProgressView(current=894, total=900)
-    async with console(world) as seat:
-        await seat.press("enter")
-        await seat.sees("pending for 12m40", " done    -")
-
-
 def test_an_event_is_by_whoever_did_it_and_on_the_runner_it_is_about() -> None:
     context = RowContext(now=NOW, glyphs=DRAWN, zone="utc")
     ref = RunnerRef(id="id-lab-07", name="lab-07")
@@ -106,12 +104,34 @@ def test_a_try_is_not_waited_for_while_the_job_is_put_off_or_another_one_runs() 
 
 def waited(one: JobFullView, *events: EventView) -> str:
     """What stands under ``why`` where nothing else explains the job's state."""
+    return fact_of("why", one, events=events)
+
+
+def fact_of(
+    label: str,
+    one: JobFullView,
+    *,
+    attempts: Sequence[AttemptView] = (),
+    events: Sequence[EventView] = (),
+) -> str:
+    """What the Job screen says of a job in one of its lines."""
     detail = JobDetailView(
         job=one,
-        attempts=[],
+        attempts=list(attempts),
         events=list(events),
         lineage=LineageView(resubmitted_from=None, resubmitted_as=[]),
     )
     facts = job_facts(detail, RowContext(NOW), UsualRunTimes(), 80)
-    [why] = [fact for fact in facts if fact.label == "why"]
-    return "".join(span.text for span in why.spans)
+    [found] = [fact for fact in facts if fact.label == label]
+    return "".join(span.text for span in found.spans)
+
+
+def test_a_job_that_waits_again_is_nowhere_but_who_had_it_before_is_told() -> None:
+    again = job(7, "scheduled", attempts=1, tries=1)
+    assert fact_of("runner", again, attempts=[attempt(1, job(7))]) == (
+        "none now, lab-07 (native-v2) before"
+    )
+    assert fact_of("done", again, attempts=[attempt(1, job(7))]) == "-"
+    assert fact_of("runner", job(8, "pending", requires={"gpu": "a100"})) == (
+        "none yet, wants gpu=a100"
+    )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from server.wire.operator import JobsView, NoticeView, RunnerRef
-from tests.console.views import NOW, event_view, job_view
+from tests.console.views import NOW, event_view, job_times, job_view
 from traffic_tui.state.mirror import Mirror
 
 
@@ -53,11 +53,15 @@ def test_an_event_shows_at_once_and_asks_for_the_row(mirror: Mirror, kind: str, 
         assert mirror.jobs[2].runner == runner
 
 
-def test_a_job_back_in_the_line_has_no_runner(mirror: Mirror) -> None:
-    mirror.apply(event_view(1, "claimed", 2, runner=RunnerRef(id="r", name="lab")))
-    mirror.apply(event_view(2, "queued", 2))
-    assert mirror.jobs[2].runner is None
-    assert mirror.jobs[2].progress is None
+@pytest.mark.parametrize(("kind", "state"), [("queued", "pending"), ("scheduled", "scheduled")])
+def test_a_job_back_in_the_line_has_nothing_of_its_last_try(
+    mirror: Mirror, kind: str, state: str
+) -> None:
+    """As the coordinator tells of it: until its row is fetched it looks the same."""
+    mirror.put_jobs([job_view(2, phase="booting", times=job_times(since=NOW))])
+    mirror.apply(event_view(2, kind, 2, at=NOW))
+    times = job_times(since=NOW, started=0)
+    assert mirror.jobs[2] == job_view(2, state, times=times)
 
 
 def test_an_event_seen_before_changes_nothing(mirror: Mirror) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from server.coordinator import Assigned
 
-RETRY = {"max_attempts": 3, "retry": {"base_delay": 5.0, "jitter": 0.0}}
+RETRY: dict[str, Any] = {"max_attempts": 3, "retry": {"base_delay": 5.0, "jitter": 0.0}}
 
 
 @pytest.fixture
