@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from server.wire.operator import NoticeView
+from traffic_tui.client.base import ClientError
+from traffic_tui.screens.catch_up import FAILURE_PAUSE_SECONDS, may_pass
 from traffic_tui.screens.dialogs import InputDialog
 from traffic_tui.screens.job_flows import JobFlows
 from traffic_tui.screens.no_output import no_output_words
@@ -46,6 +48,7 @@ class TailScreen(TakingAlong):
         """0: the newest, also when a newer one begins."""
         self._is_outdated = True
         self._is_loading = False
+        self._failed_until = 0.0
         self._why = ""
         """What the job waits for, as it was found out last."""
         self._why_due = 0.0
@@ -73,7 +76,8 @@ class TailScreen(TakingAlong):
     def _catch_up(self, *, has_output: bool) -> None:
         if has_output:
             self._follow()
-        if self._is_outdated and not self._is_loading and self.desk.link.state == "live":
+        is_wanted = self._is_outdated and self.desk.clock.monotonic() >= self._failed_until
+        if is_wanted and not self._is_loading and self.desk.link.state == "live":
             self._is_loading = True
             self.load(self._load(), group="detail")
 
@@ -98,6 +102,12 @@ class TailScreen(TakingAlong):
                 await self._tail.follow()
             self._show_no_output()
             self.show_lines()
+        except ClientError as error:
+            if not may_pass(error):
+                raise
+            self._is_outdated = True
+            self._failed_until = self.desk.clock.monotonic() + FAILURE_PAUSE_SECONDS
+            self.say(error.message, "warn")
         finally:
             self._is_loading = False
 

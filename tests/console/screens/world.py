@@ -291,6 +291,8 @@ class World:
         self.suggestion = ""
         self.refusals: dict[int, str] = {}
         """Job number to the words with which everything about it is refused."""
+        self.trouble: dict[str, ClientError] = {}
+        """Names of calls to what they are answered with, once each."""
         self.warnings: dict[int, str] = {}
         """Job number to what a stop of it is answered with besides."""
         self.url = "http://127.0.0.1:8700"
@@ -361,6 +363,8 @@ class World:
         self.calls.append((name, *arguments))
         if not self.is_reachable:
             raise Unreachable(f"nobody answers on {self.url}")
+        if name in self.trouble:
+            raise self.trouble.pop(name)
 
     async def connect(self) -> None:
         self._called("connect")
