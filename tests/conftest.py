@@ -15,8 +15,10 @@ settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _interrupts_are_heard() -> None:
-    """Scripts start what runs in their background with SIGINT ignored, and that is inherited: the
-    programs that tests start and interrupt would not hear it."""
+def _signals_are_heard() -> None:
+    """Scripts start what runs in their background with SIGINT ignored, nohup with SIGHUP, and that
+    is inherited: the programs that tests start and signal would not hear it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda number, frame: None)  # for us it stays ignored
