@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-UNIT_MS: Final[Mapping[str, int]] = {
+_UNIT_MS: Final[Mapping[str, int]] = {
     "ms": 1,
     "s": 1_000,
     "m": 60_000,
@@ -42,8 +42,18 @@ def parse_duration_ms(text: str) -> int | None:
         if found is None:
             return None
         unit = found
-        total += float(part[1]) * UNIT_MS[unit]
+        total += float(part[1]) * _UNIT_MS[unit]
         place = part.end()
     if not text or total > MAX_MS:
         return None
     return max(1, round(total)) if total else 0
+
+
+def duration_words(milliseconds: int) -> str:
+    """The same way round, with nothing left out: ``1h30m``, ``30d``, ``0s``."""
+    parts: list[str] = []
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, milliseconds = divmod(milliseconds, _UNIT_MS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

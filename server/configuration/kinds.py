@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from server.configuration.secrets import looks_like_a_secret
-from server.durations import UNIT_MS, parse_duration_ms
+from server.durations import duration_words, parse_duration_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -213,14 +213,6 @@ def _milliseconds(value: object) -> int | None:
     if isinstance(value, int | float):
         return round(value * 1000) if math.isfinite(value) and value < 1e15 else None
     return parse_duration_ms(value) if isinstance(value, str) else None
-
-
-def duration_words(milliseconds: int) -> str:
-    """The shortest way to say a duration: "90s", "30d"."""
-    for unit in ("d", "h", "m", "s"):
-        if milliseconds and milliseconds % UNIT_MS[unit] == 0:
-            return f"{milliseconds // UNIT_MS[unit]}{unit}"
-    return f"{milliseconds}ms" if milliseconds else "0s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from server.durations import duration_words
 from server.filters.parser import FIELDS
 from server.filters.terms import (
     AGE_FIELDS,
@@ -40,7 +41,6 @@ _OPERATORS: Final[dict[Operator, str]] = {
     ">=": "at least",
     "=": "",
 }
-_UNITS: Final = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms"))
 
 
 def describe(found: Filter) -> str:
@@ -76,16 +76,6 @@ def _words(term: Term) -> str:
 def _any_of(patterns: tuple[Pattern, ...]) -> str:
     signs = {"whole": "", "begins": "beginning with ", "contains": "", "glob": ""}
     return " or ".join(f'{signs[one.mode]}"{one.text}"' for one in patterns)
-
-
-def duration_words(milliseconds: int) -> str:
-    """A duration as a filter writes it: ``1h30m``."""
-    parts: list[str] = []
-    for size, unit in _UNITS:
-        count, milliseconds = divmod(milliseconds, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
 
 
 def quoted(text: str) -> str:

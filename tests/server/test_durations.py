@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.configuration.kinds import Duration
-from server.durations import parse_duration_ms
+from server.durations import duration_words, parse_duration_ms
 from server.filters import parse
 from server.filters.terms import AgeTerm
 from traffic_tui.cli.values import duration_seconds
@@ -50,6 +50,19 @@ HOUR = 3_600_000
 )
 def test_durations(text: str, milliseconds: int | None) -> None:
     assert parse_duration_ms(text) == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "words"),
+    [(0, "0s"), (250, "250ms"), (90_000, "1m30s"), (5_400_000, "1h30m"), (30 * 24 * HOUR, "30d")],
+)
+def test_durations_in_words(milliseconds: int, words: str) -> None:
+    assert duration_words(milliseconds) == words
+
+
+@given(st.integers(0, 10**15))
+def test_words_are_read_as_the_same_duration(milliseconds: int) -> None:
+    assert parse_duration_ms(duration_words(milliseconds)) == milliseconds
 
 
 @pytest.mark.parametrize("shown", [age, duration])

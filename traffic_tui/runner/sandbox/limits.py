@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from server.configuration.kinds import duration_words
 from server.configuration.limit_kinds import LIMIT_KINDS
+from server.durations import duration_words
 from traffic_tui.runner.words import plain
 
 if TYPE_CHECKING:
