@@ -1,8 +1,8 @@
 """What time brings: due jobs, timeouts, the stop ladder, leases that ran out, drains that end.
 
-The loop looks four times a second; everything but due jobs once a second. After the coordinator
-itself stood still, was restarted or saw the clock jump, nothing expires for a while: leases are
-renewed first, for it was not the runners who were away.
+The loop looks four times a second for what is due or past its deadline, and once a second at
+everything else. After the coordinator itself stood still, was restarted or saw the clock jump,
+nothing expires for a while: leases are renewed first, for it was not the runners who were away.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
 TICKS_PER_ROUND = 4
+ROUND_SECONDS = TICKS_PER_ROUND * TICK_SECONDS
 ROUNDS_PER_LAST_SEEN = 5
 STALL_SECONDS = 2.0
 """A look that comes this much late means that the coordinator stood still."""
@@ -40,7 +41,11 @@ class Sweeper:
         self._hiccups = HiccupDetector(memory.clock, tolerated_seconds=STALL_SECONDS)
         self._told_drained: set[int] = set()
         self._calm_until = 0.0
-        self._tick = 0
+        self._ticks = 0
+        """Since the last round."""
+        self._rounds = 0
+        self._round_at = memory.clock.monotonic()
+        """Monotonic."""
         self._repeats = Repeats()
         self._task: asyncio.Task[None] | None = None
 
@@ -69,22 +74,29 @@ class Sweeper:
 
     async def tick(self) -> None:
         """One look at the clock."""
-        self._tick += 1
+        self._ticks += 1
         await self._look_for_hiccups(TICK_SECONDS)
-        now = self._memory.clock.now_ms()
-        while self._store.first_due <= now:
-            await self._store.apply(lambda tx: sweep.fall_due(tx, self._memory, now))
-            await self._look_for_hiccups(0)  # so that many of them are not taken for one
-        if self._memory.next_schedule_at <= now:
-            await self._fire_schedules(now)
-        if self._tick % TICKS_PER_ROUND == 0:
-            await self._round(now, self._tick // TICKS_PER_ROUND)
+        await self._in_steps(lambda: self._store.first_due, sweep.fall_due)
+        await self._fire_schedules()
+        if self._ticks >= TICKS_PER_ROUND:
+            await self._round()
+        await self._in_steps(lambda: self._store.first_deadline, sweep.expire_waiting)
 
-    async def _fire_schedules(self, now: int) -> None:
+    async def _in_steps(
+        self, next_at: Callable[[], int], step: Callable[[Tx, Memory, int], object]
+    ) -> None:
+        """Do one thing until it is not due any more. Where that takes long, all else that time
+        brings is looked at meanwhile, and it is not taken for the coordinator standing still."""
+        memory, clock = self._memory, self._memory.clock
+        while next_at() <= clock.now_ms():
+            await self._store.apply(lambda tx: step(tx, memory, clock.now_ms()))
+            await self._look_for_hiccups(0)
+            if clock.monotonic() >= self._round_at + ROUND_SECONDS:
+                await self._round()
+
+    async def _fire_schedules(self) -> None:
         try:
-            while self._memory.next_schedule_at <= now:
-                await self._store.apply(lambda tx: firing.fire(tx, self._memory, now))
-                await self._look_for_hiccups(0)
+            await self._in_steps(lambda: self._memory.next_schedule_at, firing.fire)
         except TrafficError as error:
             self._tell("schedules put off", error)
         except Exception:
@@ -141,20 +153,20 @@ class Sweeper:
             memory.clock.monotonic() + memory.settings.leases.heartbeat_timeout_ms / 1000
         )
 
-    async def _round(self, now: int, number: int) -> None:
+    async def _round(self) -> None:
         """Look at everything; what memory knows to be nothing is not asked of the store."""
         memory, apply = self._memory, self._store.apply
+        now = memory.clock.now_ms()
+        self._ticks, self._rounds, self._round_at = 0, self._rounds + 1, memory.clock.monotonic()
         may_expire = memory.clock.monotonic() >= self._calm_until
         if memory.live_count:
             await apply(lambda tx: sweep.watch_attempts(tx, memory, now, may_expire=may_expire))
         await self._watch_leases(now)
-        if self._store.first_deadline <= now:
-            await apply(lambda tx: sweep.expire_waiting(tx, memory, now))
         if self._told_drained or any(one.draining_since for one in memory.runners.values()):
             await apply(lambda tx: sweep.watch_drains(tx, memory, self._told_drained, now))
         if memory.presences:
             await apply(lambda tx: sweep.announce_waiting(tx, memory))
-        if number % ROUNDS_PER_LAST_SEEN == 0:
+        if self._rounds % ROUNDS_PER_LAST_SEEN == 0:
             await self._write_last_seen(now)
 
     async def _watch_leases(self, now: int) -> None:

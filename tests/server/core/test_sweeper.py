@@ -241,3 +241,36 @@ async def test_many_jobs_that_fall_due_at_once_are_no_standing_still(
     await world.pass_seconds(1)
     assert [(await world.job(job)).state for job in jobs] == ["pending"] * 3
     assert "stood still" not in caplog.text
+
+
+@pytest.mark.parametrize("what", ["due", "past their deadline"])
+async def test_leases_run_out_while_many_jobs_are_dealt_with(
+    world: World, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Each step takes longer than a round, and there are more of them than a lease has seconds."""
+    name = "fall_due" if what == "due" else "expire_waiting"
+    step, steps = getattr(sweep, name), 0
+    lost_after: list[int] = []
+    lose = sweep.lose_sessions
+
+    def slowly(tx: Tx, memory: Memory, now: int) -> None:
+        nonlocal steps
+        steps += 1
+        world.clock.advance(1)
+        step(tx, memory, now)
+
+    def noted(tx: Tx, memory: Memory, session_ids: list[int], now: int) -> None:
+        lost_after.append(steps)
+        lose(tx, memory, session_ids, now)
+
+    at = world.clock.now_ms() + 1_000
+    wishes = {"run_at": at} if what == "due" else {"deadline": at}
+    await world.submit(*["fib"] * 2 * LEASE_SECONDS, **wishes)
+    await world.runner()
+    monkeypatch.setattr(sweep, "BATCH", 1)
+    monkeypatch.setattr(sweep, name, slowly)
+    monkeypatch.setattr(sweep, "lose_sessions", noted)
+    await world.pass_seconds(1)
+    assert steps > 2 * LEASE_SECONDS
+    assert lost_after
+    assert lost_after[0] <= LEASE_SECONDS
