@@ -57,14 +57,14 @@ def _fire(tx: Tx, memory: Memory, schedule: Schedule, moment: Due, now: int) -> 
     if why is not None:
         _skip(tx, moved, why, now, job=running.id if running and why == "overlap" else 0)
         return
-    if running is not None and schedule.overlap == "replace" and running.wanted == "run":
-        _stop(tx, memory, schedule, running, now)
     actor = Actor(schedule.owner, "operator", schedule.origin)
     try:
         job = submit.submit(tx, memory, actor, [schedule.job_spec()], "", now)[0].job
     except TrafficError as error:  # it is told, and due times go on
         _skip(tx, moved, "refused", now, words=error.message)
         return
+    if running is not None and schedule.overlap == "replace" and running.wanted == "run":
+        _stop(tx, memory, schedule, running, now)
     tx.put_schedule(replace(moved, last_job=job.id, fired=moved.fired + 1))
     data = msgspec.json.encode({"schedule": schedule.name, "due": moment.at})
     tx.append("schedule_fired", at=now, job=job.id, queue=schedule.task.queue, data=data)

@@ -290,6 +290,23 @@ async def test_one_that_is_refused_is_told_and_holds_up_no_other(
     assert left_out == ["not here", "not here"]
 
 
+async def test_the_last_run_goes_on_where_the_one_to_take_its_place_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: Any) -> None:
+        raise Refused("not here")
+
+    await put(world, overlap="replace")
+    runner = await world.runner()
+    await world.pass_seconds(60, runner)
+    assigned = await runner.take_one()
+    monkeypatch.setattr(submit, "submit", refuses)
+    await world.pass_seconds(60, runner)
+    assert [one["why"] for one in await told(world, "schedule_skipped")] == ["refused"]
+    assert (await world.job(assigned.job)).state == "in_progress"
+    assert (await look(world)).last_job == assigned.job.id
+
+
 async def test_a_trouble_that_goes_on_is_told_once_a_minute(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
