@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from server import transitions
 from server.coordinator.memory import save_claims
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from server.model import Job, JobClass, Runner, Task
     from server.store.base import Tx
 
+MOST_PASSED_OVER: Final = 500
+"""Jobs past their deadline that one look passes over; the sweep ends them meanwhile."""
+
 
 def claim(
     tx: Tx, memory: Memory, runner: Runner, session: int, count: int, now: int
@@ -27,7 +30,7 @@ def claim(
     """Give a runner at most ``count`` jobs: highest priority first, then oldest."""
     if count <= 0 or runner.draining_since:
         return []
-    waiting = _choose(tx, memory, runner, count)
+    waiting = _choose(tx, memory, runner, count, now)
     return hand_out(tx, memory, runner, session, waiting, now)
 
 
@@ -41,7 +44,7 @@ def open_classes(tx: Tx, memory: Memory, runner: Runner) -> list[JobClass]:
     return [job_class for job_class in tx.waiting_classes() if memory.fits(runner, job_class)]
 
 
-def _choose(tx: Tx, memory: Memory, runner: Runner, count: int) -> list[tuple[Job, Task]]:
+def _choose(tx: Tx, memory: Memory, runner: Runner, count: int, now: int) -> list[tuple[Job, Task]]:
     """The next pending jobs for a runner; of a limited queue no more than it has room for."""
     unlimited: list[int] = []
     limited: dict[str, list[int]] = {}
@@ -55,12 +58,30 @@ def _choose(tx: Tx, memory: Memory, runner: Runner, count: int) -> list[tuple[Jo
         elif line.room:
             rooms[job_class.queue] = line.room
             limited.setdefault(job_class.queue, []).append(job_class.id)
-    waiting = tx.claimable(unlimited, count)
+    waiting = next_in_line(tx, unlimited, count, now)
     for queue, classes in limited.items():
-        waiting += tx.claimable(classes, min(count, rooms[queue]))
+        waiting += next_in_line(tx, classes, min(count, rooms[queue]), now)
     if limited:
         waiting.sort(key=lambda one: (one[0].rank, one[0].id))
     return waiting[:count]
+
+
+def next_in_line(tx: Tx, classes: Sequence[int], count: int, now: int) -> list[tuple[Job, Task]]:
+    """Pending jobs of these classes that may start: highest priority first, then oldest."""
+    waiting = tx.claimable(classes, count)
+    in_time = [one for one in waiting if not is_too_late(tx, one[0], now)]
+    if len(in_time) < len(waiting) == count:
+        more = tx.claimable(classes, count + MOST_PASSED_OVER)
+        in_time = [one for one in more if not is_too_late(tx, one[0], now)]
+    return in_time[:count]
+
+
+def is_too_late(tx: Tx, job: Job, now: int) -> bool:
+    """Whether a pending job is past its deadline: the sweep, which ends it, is behind. What had
+    started before, and came back, may start again."""
+    if not 0 < job.deadline <= now:
+        return False
+    return not job.attempts or not any(one.started_at for one in tx.attempts_of(job.id))
 
 
 def hand_out(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from server.coordinator.claim import hand_out, line_of
+from server.coordinator.claim import hand_out, is_too_late, line_of, next_in_line
 from server.coordinator.outputs import OutputIntake
 from server.coordinator.reports import Report
 from server.coordinator.results import AvailableJob
@@ -90,7 +90,7 @@ def available(
         for job_class in open_classes_of(tx, memory, runner, types)
         if not (line := line_of(tx, job_class.queue)).queue.is_paused and line.room != 0
     ]
-    waiting = tx.claimable(classes, limit)
+    waiting = next_in_line(tx, classes, limit, now)
     jobs = [job for job, _ in waiting if not is_withheld(tx, memory, job, runner, now)]
     tasks = {job.id: task for job, task in waiting}
     ordered = offers.order(jobs, runner.id, memory.clock.monotonic())
@@ -119,7 +119,7 @@ def claim_job(tx: Tx, memory: Memory, runner: Runner, job_uuid: str, now: int) -
         return None
     if job_class.pin not in (0, runner.id) or missing_label(runner.labels, job_class.requires):
         return None
-    if is_withheld(tx, memory, job, runner, now):
+    if is_too_late(tx, job, now) or is_withheld(tx, memory, job, runner, now):
         return None
     return hand_out(tx, memory, runner, 0, [(job, tx.tasks([job.id])[job.id])], now)[0]
 

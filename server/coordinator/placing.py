@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from server.coordinator.claim import hand_out, line_of
+from server.coordinator.claim import hand_out, line_of, next_in_line
 from server.coordinator.sessions import is_open
 from server.placement import Line, verdict
 
@@ -89,7 +89,7 @@ class _Placing:
         ]
         given = {job.id for jobs in self._given.values() for job, _ in jobs}
         seen = len(given) + len(self._left_alone)
-        waiting = self._tx.claimable(classes, most + seen)
+        waiting = next_in_line(self._tx, classes, most + seen, self._now)
         fresh = [one for one in waiting if one[0].id not in given | self._left_alone]
         return sum(self._give(job, task) for job, task in fresh)
 
