@@ -74,6 +74,7 @@ class PeerCalls(Calls):
         if told_at is not None and told_at <= now < told_at + TELL_EVERY_MS:
             return False
         self._told_at[runner_id] = now
+        self._forget_gone()
         data = msgspec.json.encode({"ignored": self._ignored_of[runner_id]})
         actor = self._memory.runners[runner_id].name
         await self._apply(
@@ -87,6 +88,10 @@ class PeerCalls(Calls):
             )
         )
         return True
+
+    def _forget_gone(self) -> None:
+        for runner_id in self._told_at.keys() - self._memory.runners.keys():
+            del self._told_at[runner_id], self._ignored_of[runner_id]
 
 
 def _expect(tx: Tx, memory: Memory, who: Introduction, now: int) -> Runner:

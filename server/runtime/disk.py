@@ -66,6 +66,7 @@ class DiskGuard:
         self._interval_seconds = interval_seconds
         self._problem = ""
         self._reserve_problem = ""
+        self._measure_problem = ""
         self._takes_output = True
         self._task: asyncio.Task[None] | None = None
 
@@ -97,8 +98,9 @@ class DiskGuard:
             )
             return
         except OSError as error:
-            logger.error("the space left in %s cannot be told: %s", self._folder, error.strerror)
+            self._say_unmeasured(error.strerror or str(error))
             return
+        self._measure_problem = ""
         self._keep_reserve(free)
         self._leave_room(free)
         self._judge(free)
@@ -122,6 +124,11 @@ class DiskGuard:
             logger.warning(problem or f"jobs are taken again in {self._folder}")
         self._problem = problem
         self._tell(problem)
+
+    def _say_unmeasured(self, problem: str) -> None:
+        if problem != self._measure_problem:
+            logger.error("the space left in %s cannot be told: %s", self._folder, problem)
+        self._measure_problem = problem
 
     def _leave_room(self, free: int) -> None:
         room = max(0, free - NEARLY_FULL_BYTES) // WRITTEN_TWICE

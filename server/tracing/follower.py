@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 from server.bus import BusClosed, Lagged
 from server.errors import TrafficError
 from server.events import Event
+from server.repeats import Repeats
 from server.tracing.spans import attempt_spans, submit_span
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class SpanFollower:
         """Job -> when it last came into the line, if not when it was made."""
         self._told: OrderedDict[int, None] = OrderedDict()
         """Attempts that have their spans."""
+        self._repeats = Repeats()
 
     async def start(self) -> None:
         """Begin; what was committed before gets no spans."""
@@ -98,14 +100,18 @@ class SpanFollower:
             try:
                 await self._follow(await subscription.next())
             except Lagged:
-                logger.warning("spans of some jobs are left out: more happened than was sent")
+                self._tell("more happened than was sent")
             except BusClosed:
                 return
             except TrafficError as error:
-                logger.warning("spans of some jobs are left out: %s", error.message)
+                self._tell(error.message)
             except Exception:
                 # The boundary of tracing: one batch that fails must not end all later ones.
                 logger.exception("spans of some jobs are left out")
+
+    def _tell(self, why: str) -> None:
+        if self._repeats.is_news(why, self._coordinator.clock.monotonic()):
+            logger.warning("spans of some jobs are left out: %s", why)
 
     async def _follow(self, items: list[Item]) -> None:
         seen_at = self._coordinator.clock.now_ms()

@@ -150,6 +150,18 @@ async def test_nonsense_is_counted_whole_and_told_now_and_then() -> None:
         assert json.loads(told[1].data) == {"ignored": 1001}
 
 
+async def test_nonsense_of_runners_that_are_gone_is_not_remembered() -> None:
+    async with a_world() as world:
+        gone = await world.coordinator.expect_runner(BOARD)
+        await world.coordinator.note_ignored(gone.id, "what")
+        await world.coordinator.forget(SAM, gone.id)
+        world.clock.advance(91 * 86_400)
+        await world.coordinator.sweep()
+        stays = await world.coordinator.expect_runner(replace(BOARD, identity="other"))
+        await world.coordinator.note_ignored(stays.id, "what")
+        assert set(world.coordinator._told_at) == set(world.coordinator._ignored_of) == {stays.id}
+
+
 @pytest.mark.parametrize("restarts", [0, 1, 2])
 async def test_a_job_lost_for_good_is_made_anew_as_often_as_its_policy_says(restarts: int) -> None:
     policy = RetryPolicy(max_losses=0, restarts=restarts)

@@ -107,12 +107,16 @@ def test_a_reserve_that_cannot_be_had_or_given_up_hinders_nothing_else(
     assert caplog.text.count("no reserve can be kept") == 1
 
 
-def test_a_folder_that_cannot_be_measured_changes_nothing(disk: Disk, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_measured_changes_nothing(
+    disk: Disk, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     disk.look(1)
     assert disk.words[-1]
     disk.guard = DiskGuard(tmp_path, GIB, disk.hear, measure=_broken)
     disk.guard.look()
+    disk.guard.look()
     assert len(disk.words) == 1
+    assert caplog.text.count("cannot be told") == 1, "said once, not every few seconds"
 
 
 def _broken(folder: Path) -> int:

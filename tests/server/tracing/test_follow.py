@@ -308,6 +308,25 @@ async def test_a_stuck_collector_holds_up_neither_jobs_nor_the_end(
     assert "did not take the last of them in time" in caplog.text
 
 
+async def test_too_much_that_goes_on_is_told_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(follower_module, "CAPACITY", 0)
+    words = "spans of some jobs are left out"
+    async with a_world() as world:
+        writer = Stuck()
+        writer.let_go.set()
+        follower = SpanFollower(world.coordinator, writer)
+        await follower.start()
+        for _ in range(5):
+            await world.submit("fib")
+        assert caplog.text.count(words) == 1
+        world.clock.advance(61)
+        await world.submit("fib")
+        await until(lambda: caplog.text.count(words) == 2)
+        await follower.stop()
+
+
 async def test_what_is_too_much_is_left_out_and_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
