@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from traffic_tui.client.base import ClientError
+from traffic_tui.screens.catch_up import FAILURE_PAUSE_SECONDS, may_pass
 from traffic_tui.screens.preview import SETTLE_SECONDS
 from traffic_tui.state.clean_text import cells, clean, crop, fit
 from traffic_tui.state.columns import Cell, fit_columns
@@ -14,7 +16,7 @@ from traffic_tui.state.job_columns import JOB_COLUMNS, job_cell, job_wants
 from traffic_tui.widgets.facts import FactsBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from server.wire.operator import JobView, RunnerView
     from traffic_tui.screens.desk import Desk
@@ -30,8 +32,11 @@ LINES = 12
 class HeldJobs:
     """Follows the cursor of the list with the jobs of one runner."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, failed: Callable[[str], None]) -> None:
         self._client = desk.client
+        self._clock = desk.clock
+        self._failed = failed
+        self._failed_until = 0.0
         self._context = desk.context
         self._runner: RunnerView | None = None
         self._jobs: Sequence[JobView] = ()
@@ -54,7 +59,8 @@ class HeldJobs:
     def is_due(self) -> bool:
         """Whether to ask now. Not while an answer is awaited: where news come faster than answers
         there would never be one."""
-        return self.is_outdated and not self._is_loading
+        is_wanted = self.is_outdated and self._clock.monotonic() >= self._failed_until
+        return is_wanted and not self._is_loading
 
     async def load(self) -> None:
         """Ask for its jobs, once the cursor rests."""
@@ -66,6 +72,13 @@ class HeldJobs:
             page = await self._client.jobs(
                 filter=f"runner:{runner.id} {HELD_STATES}", limit=LINES - 2
             )
+        except ClientError as error:
+            if not may_pass(error):
+                raise
+            self.is_outdated = True
+            self._failed_until = self._clock.monotonic() + FAILURE_PAUSE_SECONDS
+            self._failed(error.message)
+            return
         finally:
             if runner is self._runner:
                 self._is_loading = False

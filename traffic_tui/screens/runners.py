@@ -49,7 +49,7 @@ class RunnersScreen(FleetScreen["RunnerView"]):
         source = runner_rows(lambda: self.views, desk.context, columns)
         super().__init__(desk, source, order="problem")
         self._flows = JobFlows(desk, self)
-        self._held = HeldJobs(desk)
+        self._held = HeldJobs(desk, lambda words: self.say(words, "warn"))
         self._wants_held = desk.config.preview
 
     def body(self) -> Iterable[Widget]:

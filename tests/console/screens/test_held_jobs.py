@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from server.wire.operator import RunnerRef
 from tests.console.screens.seeing import console, lab
 from tests.console.screens.world import job
+from traffic_tui.client.base import ClientError
 from traffic_tui.config import ConsoleConfig
+from traffic_tui.screens.catch_up import FAILURE_PAUSE_SECONDS
 from traffic_tui.screens.held_jobs import LINES
 
 if TYPE_CHECKING:
@@ -49,6 +51,22 @@ async def test_they_are_asked_for_again_when_something_happens_and_not_before() 
         del world.all_jobs[52118]
         world.happen("completed", 52118)
         await seat.until(lambda: "52118" not in seat.text, "it is still listed")
+
+
+async def test_what_could_not_be_loaded_is_asked_for_again_after_a_pause() -> None:
+    world = lab()
+    async with console(world, (160, 50)) as seat:
+        await at_runners(seat)
+        await seat.sees("jobs of lab-31", "It holds no jobs.")
+        world.trouble["jobs"] = ClientError("too many calls at once", code="too_fast", status=429)
+        await seat.press("G")
+        await seat.sees("jobs of lab-07", "too many calls at once")
+        asked = len(world.asked("jobs"))
+        await seat.pilot.pause(1.2)
+        assert len(world.asked("jobs")) == asked
+        assert "52118" not in seat.text
+        world.clock.advance(FAILURE_PAUSE_SECONDS)
+        await seat.sees("52118", "52102", "52127")
 
 
 async def test_they_come_also_where_news_come_faster_than_answers(
