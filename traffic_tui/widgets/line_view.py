@@ -150,8 +150,10 @@ class LineView(RoleWidget, can_focus=True):
     # the mouse --------------------------------------------------------------------------------
 
     def on_resize(self, event: events.Resize) -> None:
+        """It was painted in its new size before this was told, from the line it began at."""
         self.drop_strips()
         self.top = max(0, min(self.top, self.max_top))
+        self.refresh()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         event.stop()

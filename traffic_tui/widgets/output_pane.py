@@ -280,7 +280,6 @@ class OutputPane(LineView, can_focus=True):
         """Folded lines are folded anew; the base class bounds the place afterwards."""
         if self.output.is_following:
             self.top = self.max_top
-        self.refresh()
 
     def on_focus(self) -> None:
         self.refresh_header()

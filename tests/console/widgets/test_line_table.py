@@ -438,6 +438,19 @@ async def test_the_cursor_stays_in_view_in_a_smaller_window() -> None:
         assert table.selection.index in table.visible_range()
 
 
+async def test_a_list_at_its_end_fills_a_terminal_that_grew() -> None:
+    source, table = many(100)
+    stage = Stage(table)
+    async with stage.run_test(size=(80, 21)) as pilot:
+        table.set_order(sorted(source.jobs, reverse=True))
+        table.action_last()
+        await settle(pilot)
+        await pilot.resize_terminal(80, 41)
+        await settle(pilot)
+        shown = [line.split()[2] for line in stage.text().splitlines()[1:] if line]
+        assert shown == [str(number) for number in range(40, 0, -1)]
+
+
 async def test_a_theme_that_changed_in_nothing_but_a_state_repaints() -> None:
     source = Jobs(job_view(1001, "failed"), job_view(1002))
     table = LineTable(source)
