@@ -57,7 +57,7 @@ MUTATIONS = frozenset(
 )
 """Calls that change something at the coordinator."""
 MOST_ESCAPES = 6
-SECONDS = 3.0
+SECONDS = 20.0
 """How long a key may take until something is to be seen of it."""
 
 
