@@ -94,7 +94,7 @@ class Job(NamedTuple):
     """Attempts lost with their runner; they do not count as tries but are bounded too."""
     wanted: Wanted
     deadline: int
-    """When a job that has not started expires."""
+    """When a job that waits expires, having never started; 0: never."""
     target: int
     """Class the job takes when its moving attempt has ended (0: stays in its own)."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from server.errors import Refused
-from server.model import Job
+from server.model import WAITING_STATES, Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,7 +158,8 @@ def finish(
     if outcome.kind == "cancelled" and is_overdue(job, attempt, now):
         outcome = outcome._replace(kind="timeout", message=outcome.message or "ran too long")
     after, kind = _decide(job, attempt, outcome, retry, now, jitter)
-    return Step(after, _ended(attempt, outcome, now), kind, outcome)
+    ended = _ended(attempt, outcome, now)
+    return Step(_started_in_time(after, ended), ended, kind, outcome)
 
 
 def check_finish(job: Job, attempt: Attempt) -> None:
@@ -172,7 +173,8 @@ def lose(
     """The runner is gone, or does not know the attempt: it ends as ``lost``."""
     _require(job, "lose", attempt)
     after, kind = _decide(job, attempt, outcome, retry, now, jitter)
-    return Step(after, _ended(attempt, outcome, now), kind, outcome)
+    ended = _ended(attempt, outcome, now)
+    return Step(_started_in_time(after, ended), ended, kind, outcome)
 
 
 def abandon(
@@ -184,7 +186,7 @@ def abandon(
         state="abandoned", stop_at=attempt.stop_at or now, stop_kill=True, outcome=outcome.kind
     )
     after, _ = _decide(job, attempt, outcome, retry, now, jitter)
-    return Step(after, given_up, "abandoned", outcome)
+    return Step(_started_in_time(after, given_up), given_up, "abandoned", outcome)
 
 
 def stop(
@@ -280,6 +282,12 @@ def _ended(attempt: Attempt, outcome: Outcome, now: int) -> Attempt:
     return attempt._replace(
         state="ended", started_at=started_at, ended_at=now, outcome=outcome.kind
     )
+
+
+def _started_in_time(job: Job, attempt: Attempt) -> Job:
+    """A deadline is one to start by: a job that had started waits again without one."""
+    has_met_it = attempt.started_at and job.state in WAITING_STATES
+    return job._replace(deadline=0) if has_met_it else job
 
 
 def _told(attempt: Attempt, grace_ms: int, kill: bool, now: int) -> Attempt:

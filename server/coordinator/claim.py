@@ -69,19 +69,16 @@ def _choose(tx: Tx, memory: Memory, runner: Runner, count: int, now: int) -> lis
 def next_in_line(tx: Tx, classes: Sequence[int], count: int, now: int) -> list[tuple[Job, Task]]:
     """Pending jobs of these classes that may start: highest priority first, then oldest."""
     waiting = tx.claimable(classes, count)
-    in_time = [one for one in waiting if not is_too_late(tx, one[0], now)]
+    in_time = [one for one in waiting if not is_too_late(one[0], now)]
     if len(in_time) < len(waiting) == count:
         more = tx.claimable(classes, count + MOST_PASSED_OVER)
-        in_time = [one for one in more if not is_too_late(tx, one[0], now)]
+        in_time = [one for one in more if not is_too_late(one[0], now)]
     return in_time[:count]
 
 
-def is_too_late(tx: Tx, job: Job, now: int) -> bool:
-    """Whether a pending job is past its deadline: the sweep, which ends it, is behind. What had
-    started before, and came back, may start again."""
-    if not 0 < job.deadline <= now:
-        return False
-    return not job.attempts or not any(one.started_at for one in tx.attempts_of(job.id))
+def is_too_late(job: Job, now: int) -> bool:
+    """Whether a pending job is past its deadline: the sweep, which ends it, is behind."""
+    return 0 < job.deadline <= now
 
 
 def hand_out(

@@ -119,7 +119,7 @@ def claim_job(tx: Tx, memory: Memory, runner: Runner, job_uuid: str, now: int) -
         return None
     if job_class.pin not in (0, runner.id) or missing_label(runner.labels, job_class.requires):
         return None
-    if is_too_late(tx, job, now) or is_withheld(tx, memory, job, runner, now):
+    if is_too_late(job, now) or is_withheld(tx, memory, job, runner, now):
         return None
     return hand_out(tx, memory, runner, 0, [(job, tx.tasks([job.id])[job.id])], now)[0]
 

@@ -14,6 +14,7 @@ from server.coordinator.retention import EVERY_SECONDS
 from server.errors import Busy
 from server.model import Outcome, RetryPolicy
 from server.settings import RetentionSettings
+from server.transitions import REFUSAL_PAUSE_MS
 from tests.server.core.world import SAM, SETTINGS, World, a_world
 
 if TYPE_CHECKING:
@@ -283,19 +284,18 @@ async def test_what_begins_while_the_clock_is_followed_is_not_moved(
 async def test_a_deadline_is_moved_once_whether_its_job_comes_back_or_is_taken_meanwhile(
     world: World, jump: int, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def end_one_and_take_the_other() -> None:
-        await runner.end(taken.attempt.uuid, Outcome("error", "no"))
+    async def refuse_one_and_take_the_other() -> None:
+        await runner.end(offered.attempt.uuid, Outcome("refused", "full", is_retryable=True))
         await runner.take_one()
 
     deadline = world.clock.now_ms() + 7_200_000
-    policy = RetryPolicy(base_delay_ms=20_000, jitter=0.0)
-    jobs = await world.submit("fib", "fib", deadline=deadline, max_attempts=2, retry=policy)
+    jobs = await world.submit("fib", "fib", deadline=deadline)
     runner = await world.runner()
-    taken = await runner.take_one()
+    [offered] = (await runner.exchange(free=1)).assign
     world.clock.jump(jump)
-    before_operation(world, monkeypatch, step, end_one_and_take_the_other)
+    before_operation(world, monkeypatch, step, refuse_one_and_take_the_other)
     await world.coordinator.sweep()
     found = [await world.job(job) for job in jobs]
     assert [job.state for job in found] == ["scheduled", "in_progress"]
     assert [job.deadline for job in found] == [deadline + jump * 1000] * 2
-    assert found[0].run_at == world.clock.now_ms() + 20_000
+    assert found[0].run_at == world.clock.now_ms() + REFUSAL_PAUSE_MS

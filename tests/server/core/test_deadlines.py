@@ -14,7 +14,7 @@ from tests.server.core.world import SAM, World, a_world
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from server.model import Job
+    from server.model import Job, JobState, OutcomeKind
 
 PATIENCE_SECONDS = 2
 
@@ -72,13 +72,36 @@ async def test_it_is_brought_to_nobody(world: World) -> None:
     assert [one.assigned.job.id for one in placed] == [in_time.id]
 
 
-async def test_what_had_started_by_then_goes_on_to_the_next_runner(world: World) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [("lost", "pending"), ("error", "scheduled"), ("cancelled", "pending")],
+    ids=["lost", "failed", "moved"],
+)
+async def test_what_had_started_by_then_waits_for_the_next_runner(
+    world: World, outcome: OutcomeKind, state: JobState
+) -> None:
     runner = await world.runner(capacity=1)
-    (job,) = await world.submit("fib", deadline=world.clock.now_ms() + PATIENCE_SECONDS * 1000)
+    deadline = world.clock.now_ms() + PATIENCE_SECONDS * 1000
+    (job,) = await world.submit("fib", deadline=deadline, max_attempts=2)
     started = await runner.take_one()
     world.clock.advance(PATIENCE_SECONDS)
-    await runner.end(started.attempt.uuid, Outcome("lost", "gone"))
+    if outcome == "cancelled":
+        await world.coordinator.reassign(SAM, job.id, queue="gpu")
+    await runner.end(started.attempt.uuid, Outcome(outcome, "gone"))
+    await world.pass_seconds(1)
+    assert (await world.job(job)).state == state
+    await world.pass_seconds(60, runner)
     assert [one.job.id for one in (await runner.exchange()).assign] == [job.id]
+
+
+async def test_what_was_offered_and_never_started_still_expires(world: World) -> None:
+    runner = await world.runner(capacity=1)
+    (job,) = await world.submit("fib", deadline=world.clock.now_ms() + PATIENCE_SECONDS * 1000)
+    [offered] = (await runner.exchange()).assign
+    world.clock.advance(PATIENCE_SECONDS)
+    await runner.end(offered.attempt.uuid, Outcome("refused", "full", is_retryable=True))
+    await world.pass_seconds(1)
+    assert (await world.job(job)).state == "expired"
 
 
 async def test_all_whose_deadline_passed_end_at_the_next_look(
