@@ -57,12 +57,13 @@ class TlsDoor:
         with self._listener:
             while True:
                 connection = await self._next()
-                if not self._takes(connection.fileno()):
+                if self._takes(connection.fileno()):
+                    task = asyncio.create_task(self._shake_hands(connection), name="TLS: handshake")
+                    self._shaking_hands.add(task)
+                    task.add_done_callback(self._shaking_hands.discard)
+                else:
                     connection.close()
-                    continue
-                task = asyncio.create_task(self._shake_hands(connection), name="TLS: handshake")
-                self._shaking_hands.add(task)
-                task.add_done_callback(self._shaking_hands.discard)
+                await asyncio.sleep(0)  # else who knocks without end would have all turns
 
     async def _next(self) -> socket.socket:
         while True:

@@ -1,9 +1,10 @@
-"""Who sends without end is read in turns: on uvloop, which alone reads on and on."""
+"""Who sends, or knocks, without end has to wait for the others in between."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from server.protocols.rrq.connection import dial
 from server.runtime.http_server import HttpServer
 from server.runtime.loops import new_event_loop
 from server.settings import TlsSettings
+from server.tls_door import TlsDoor
 from server.wire.rrq_address import Address
 from server.wire.rrq_frames import frame_bytes
 from tests.protocols.world import eventually
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 LEAST_WAITING = 1024 * 1024
 """Bytes that wait in the kernel before the first is read."""
 ONE_BUFFER = 256 * 1024
+KNOCKS = 20
 SECONDS = 30.0
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -52,6 +55,7 @@ class Turns:
 
 
 def on_uvloop(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Alone it reads on and on."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(test())
 
@@ -118,3 +122,24 @@ def test_frames_of_a_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
         assert max(turns.taken.values()) <= ONE_BUFFER
 
     on_uvloop(read)
+
+
+async def test_who_knocks_at_a_door_of_tls() -> None:
+    """The loop of asyncio has its next connection at once, without a turn, where one waits."""
+    turns = Turns()
+
+    def takes(descriptor: int) -> bool:
+        turns.took(1)
+        return False
+
+    listener = socket.create_server(("127.0.0.1", 0), backlog=KNOCKS)
+    listener.setblocking(False)
+    knocking = [socket.create_connection(listener.getsockname()) for _ in range(KNOCKS)]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    door = TlsDoor(listener, asyncio.Protocol, context, takes)
+    await turns.until(KNOCKS)
+    door.close()
+    await door.wait_closed()
+    for one in knocking:
+        one.close()
+    assert max(turns.taken.values()) == 1
