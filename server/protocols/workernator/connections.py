@@ -83,7 +83,10 @@ class ManyStreamsServer(Server):
         made = super()._protocol_factory()
         handler = cast("Handler", made.handler)
         self._handlers.discard(handler)  # it would stay for good where the handshake fails
-        return ManyStreamsProtocol(handler, made.config, self._handlers.add)
+        return ManyStreamsProtocol(handler, made.config, self._keep)
+
+    def _keep(self, handler: Handler) -> None:
+        self._handlers.add(handler)  # looked up now: grpclib puts another set there at times
 
 
 def _pass_over(event: Any) -> None:

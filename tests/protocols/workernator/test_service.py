@@ -10,6 +10,7 @@ import ssl
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import grpc
 import pytest
@@ -20,6 +21,7 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, ResponseReceived, TrailersReceived
 
 from server import tls_door
+from server.protocols.workernator.connections import ManyStreamsServer
 from server.protocols.workernator.messages import MAX_MESSAGE_BYTES
 from server.runtime.open_files import FileRoom
 from server.runtime.problems import RuntimeProblem
@@ -177,6 +179,21 @@ async def test_handshakes_that_fail_fill_neither_the_log_nor_the_memory(
     said = [record for record in caplog.records if "a client was refused" in record.message]
     assert len(said) == 1
     assert handlers() == before
+
+
+def test_a_connection_whose_handshake_took_long_is_known_until_it_ends() -> None:
+    """grpclib has another set of them each time that it has thrown out some."""
+
+    async def connects() -> None:
+        server = ManyStreamsServer([])
+        slow = server._protocol_factory()
+        for _ in range(20):
+            server._protocol_factory()
+        slow.connection_made(Mock(spec=asyncio.Transport, **{"get_extra_info.return_value": None}))
+        assert server._handlers == {slow.handler}
+        slow.connection_lost(None)
+
+    asyncio.run(connects())
 
 
 def handlers() -> int:
