@@ -211,7 +211,10 @@ def _milliseconds(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return round(value * 1000) if math.isfinite(value) and value < 1e15 else None
+        if not math.isfinite(value) or value >= 1e15:
+            return None
+        # What is not 0 does not become 0, as with words: that means never in many places.
+        return max(1, round(value * 1000)) if value > 0 else math.floor(value * 1000)
     return parse_duration_ms(value) if isinstance(value, str) else None
 
 

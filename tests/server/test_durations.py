@@ -80,3 +80,15 @@ def test_a_duration_means_the_same_wherever_it_is_written() -> None:
     assert isinstance(condition.term, AgeTerm)
     assert condition.term.milliseconds == Duration().read("3h20") == 12_000_000
     assert duration_seconds("3h20") == 12_000
+
+
+@pytest.mark.parametrize("value", [0.0001, "0.0001s", "0.1ms"])
+def test_the_shortest_that_is_configured_is_not_none_at_all(value: object) -> None:
+    assert Duration().read(value) == 1
+
+
+def test_less_than_none_at_all_is_refused_however_little_it_is() -> None:
+    for value in (-1, -0.0001):
+        with pytest.raises(ValueError, match="has to be from"):
+            Duration().read(value)
+    assert Duration().read(0) == 0
