@@ -108,8 +108,8 @@ def _local_url(folder: Path) -> str:
         )
     if not lives(folder, discovery):
         raise Unreachable(
-            f"the coordinator at {discovery.url} has ended without taking its leave (process "
-            f"{discovery.pid} is gone); start it again with `traffic-tui serve`"
+            f"the coordinator at {discovery.url} has ended without taking its leave (its process, "
+            f"{discovery.pid}, is gone); start it again with `traffic-tui serve`"
         )
     if not answers(discovery.url):
         raise Unreachable(

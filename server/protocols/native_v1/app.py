@@ -22,7 +22,7 @@ PREFIX = "/api/native-v1"
 MAX_BODY = 64 * 1024
 OK = b'{"ok":true}'
 FORWARDED = (b"forwarded", b"x-forwarded-for")
-"""What proxies add."""
+"""What most proxies add; one that adds neither cannot be told from a runner."""
 CORS_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, OPTIONS"),
