@@ -44,7 +44,7 @@ class Outcomes:
         """The outcome in a sentence or two."""
         if len(self.done) == 1 and self.is_clean:
             job = self.done[0].job
-            return " ".join([f"{job.number}: {self.verb}", *self.warnings])
+            return "; ".join([f"{job.number}: {self.verb}", *self.warnings])
         parts = [f"{self.verb}: {len(self.done)}"]
         if self.refused:
             parts.append(f"refused: {len(self.refused)} ({self._refusals()})")
@@ -53,7 +53,8 @@ class Outcomes:
         return "; ".join([", ".join(parts), *self._warned()])
 
     def _refusals(self) -> str:
-        return "; ".join(_first([f"{number} {words}" for number, words in self.refused]))
+        told = [_about(number, words) for number, words in self.refused]
+        return "; ".join(_first(told))
 
     def _warned(self) -> list[str]:
         """Each warning once, and which jobs it is about."""
@@ -62,6 +63,11 @@ class Outcomes:
             if answer.warning:
                 numbers.setdefault(answer.warning, []).append(str(answer.job.number))
         return [f"{', '.join(_first(about))}: {words}" for words, about in numbers.items()]
+
+
+def _about(number: int, words: str) -> str:
+    """What was said of a job, and of which, unless that is said already."""
+    return words if words.startswith(f"job {number} ") else f"{number} {words}"
 
 
 def _first(told: list[str]) -> list[str]:

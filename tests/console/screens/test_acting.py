@@ -139,7 +139,7 @@ async def test_a_refusal_is_told_in_the_coordinators_words() -> None:
         await seat.press("s")
         await seat.dialog("Stop job")
         await seat.press("y")
-        await seat.sees("refused: 1", "has already ended")
+        await seat.sees("stop asked for: 0, refused: 1 (job 52118 has already ended)")
         await seat.until(lambda: [n.severity for n in seat.app._notifications] == ["error"])
 
 
@@ -150,7 +150,7 @@ async def test_a_warning_is_told() -> None:
         await seat.press("s")
         await seat.dialog("Stop job")
         await seat.press("y")
-        await seat.sees("the work may run on")
+        await seat.sees("52118: stop asked for; the work may run on")
 
 
 async def test_what_has_ended_cannot_be_stopped_or_moved() -> None:
