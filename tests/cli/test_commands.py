@@ -387,6 +387,7 @@ def test_a_shell_is_offered_no_name_that_it_could_see_something_in(
     (world.folder / "home" / "traffic-tui").symlink_to(world.data)
     assert completion.queues("") == ["default", plain]
     assert completion.filters("queue:p") == [f"queue:{plain}"]
+    assert not set("<>!*") & set("".join(completion.filters("")))
     assert completion.job_types("") == sorted([*completion.BUILT_IN_TYPES, plain])
     hints = {hint for _, hint in completion.attention_jobs("")}
     assert hints == {"pending", f"{plain}, pending"}

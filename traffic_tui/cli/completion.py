@@ -27,7 +27,6 @@ FILTER_KEYS = (
     "runner:",
     "schedule:",
     "type:",
-    "age>",
     "label.",
     "args.",
 )
