@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from server.folder import FILE_MODE
+from server.wire.unreadable import UNREADABLE
 
 DISCOVERY_FILE = "coordinator.json"
 _MAX_BYTES = 10_000
@@ -50,7 +51,7 @@ def read_discovery(folder: Path) -> Discovery | None:
     try:
         with (folder / DISCOVERY_FILE).open("rb") as file:
             return msgspec.json.decode(file.read(_MAX_BYTES), type=Discovery)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (OSError, *UNREADABLE):
         return None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from server.errors import InvalidInput
+from server.wire.unreadable import UNREADABLE
 
 MAX_DEPTH = 64
 """How deep arrays and objects may lie in each other."""
@@ -45,7 +46,7 @@ def payload_value(payload: bytes) -> Any:
         return None
     try:
         return _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return payload.decode("utf-8", "replace")
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from server.wire.unreadable import UNREADABLE
+
 _MARK = b'"secret"'
 _ESCAPED = rb"\u00"
 """JSON may write any letter so, those of the mark too."""
@@ -79,6 +81,6 @@ def _object(text: bytes) -> dict[str, Any]:
     """What is no JSON object, or none that can be read, holds no parameters."""
     try:
         value = msgspec.json.decode(text) if text else {}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return {}
     return value if isinstance(value, dict) else {}

@@ -169,9 +169,6 @@ Message: TypeAlias = RequestMessage | OldRequestMessage | ResponseMessage | Canc
 ToRunner: TypeAlias = ReceivedRequestMessage | CancelMessage | UnreadResponse
 ToOrchestrator: TypeAlias = ReceivedResponseMessage | UnreadMessage | UnreadCancel
 
-MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What reading a message may raise."""
-
 _encoder = msgspec.json.Encoder()
 _to_runner: msgspec.json.Decoder[ToRunner] = msgspec.json.Decoder(ToRunner)
 _to_orchestrator: msgspec.json.Decoder[ToOrchestrator] = msgspec.json.Decoder(ToOrchestrator)
@@ -183,10 +180,10 @@ def message_bytes(message: Message) -> bytes:
 
 
 def read_for_runner(body: bytes) -> ToRunner:
-    """What an orchestrator sent. Raises one of :data:`MALFORMED`."""
+    """What an orchestrator sent. Raises one of :data:`server.wire.unreadable.UNREADABLE`."""
     return _to_runner.decode(body)
 
 
 def read_for_orchestrator(body: bytes) -> ToOrchestrator:
-    """What a runner sent. Raises one of :data:`MALFORMED`."""
+    """What a runner sent. Raises one of :data:`server.wire.unreadable.UNREADABLE`."""
     return _to_orchestrator.decode(body)

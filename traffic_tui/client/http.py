@@ -29,9 +29,10 @@ from server.wire.operator import (
     StatsView,
     SubmittedListView,
 )
+from server.wire.unreadable import UNREADABLE
 from traffic_tui.client.base import KeepAlive, OutputPart, Resync, Unreachable
 from traffic_tui.client.http_schedules import HttpSchedules
-from traffic_tui.client.messages import UNREADABLE, misunderstood
+from traffic_tui.client.messages import misunderstood
 from traffic_tui.client.sse import EventStreamError, EventStreamParser
 from traffic_tui.client.transport import TIMEOUT_SECONDS, Transport, given, path_part
 from traffic_tui.client.trust import Trust

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from server.wire.operator import MAX_SUBMIT_BODY, ErrorBody
+from server.wire.unreadable import UNREADABLE
 from traffic_tui.client.base import ClientError, Unreachable
 
 if TYPE_CHECKING:
     import httpx
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises of bytes that are no message of ours: of another form, not UTF-8, or nested
-without end."""
 _LONGEST_ANSWER = 200
 
 _CLOSED = ("RemoteProtocolError", "ReadError", "WriteError")

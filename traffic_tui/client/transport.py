@@ -11,8 +11,8 @@ import httpx
 import msgspec
 
 from server.wire.operator import MAX_SUBMIT_BODY
+from server.wire.unreadable import UNREADABLE
 from traffic_tui.client.messages import (
-    UNREADABLE,
     misunderstood,
     no_text,
     refusal,

@@ -25,8 +25,9 @@ from server.protocols.rrq.holds import why_held
 from server.protocols.rrq.in_flight import InFlightTable
 from server.protocols.rrq.ladder import Ladder
 from server.protocols.rrq.requests import Unsendable, request_frame
-from server.wire.rrq import MALFORMED, ReceivedResponseMessage, read_for_orchestrator
+from server.wire.rrq import ReceivedResponseMessage, read_for_orchestrator
 from server.wire.rrq_frames import Oversized
+from server.wire.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -316,7 +317,7 @@ class Courier:
             return
         try:
             message = read_for_orchestrator(frame)
-        except MALFORMED as error:
+        except UNREADABLE as error:
             self._fail_whose(frame, broken_answer(f"the runner's answer is broken: {error}"[:500]))
             return
         if isinstance(message, ReceivedResponseMessage):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from server.folder import private_opener
+from server.wire.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +97,7 @@ class Leftovers:
             record = msgspec.json.decode(self._file.read_bytes(), type=_Record)
         except FileNotFoundError:
             return []
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (OSError, *UNREADABLE) as error:
             logger.warning("%s cannot be read, so no runner is looked for: %s", self._file, error)
             return []
         return record.processes if record.boot == _boot_id() else []

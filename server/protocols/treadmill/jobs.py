@@ -22,6 +22,7 @@ from server.wire.treadmill import (
     Undecodable,
     canonical_id,
 )
+from server.wire.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +69,7 @@ def read_image_job(params: bytes) -> ImageJob:
     """
     try:
         job = _decoder.decode(params)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise InvalidInput(
             "params of an image job: image_id or resume_job, ssh_keys (a list of texts) and "
             'parameters ({NAME: {"value": TEXT, "secret": false}}) are wanted'

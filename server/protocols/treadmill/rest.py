@@ -19,6 +19,7 @@ from server.protocols.treadmill.registry import matching, tags_of
 from server.protocols.treadmill.submits import NewJob, job_spec, predecessor
 from server.store.base import JobQuery
 from server.traits import TREADMILL
+from server.wire.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -291,5 +292,5 @@ async def _decoded(scope: Scope, receive: Receive, decoder: msgspec.json.Decoder
         return decoder.decode(raw.decode("utf-8"))
     except msgspec.ValidationError as error:
         return Answer(422, str(error)[:300].encode("utf-8", "replace"), (_TEXT,))
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return Answer(400, b"the body is no JSON", (_TEXT,))

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from server.wire.rrq import (
-    MALFORMED,
     Cancel,
     CancelMessage,
     Context,
@@ -39,6 +38,7 @@ from server.wire.rrq_frames import (
     Oversized,
     frame_bytes,
 )
+from server.wire.unreadable import UNREADABLE
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 123_456, UTC)
 
@@ -191,5 +191,5 @@ def test_frames_of_the_wrong_direction_are_told_apart() -> None:
     ],
 )
 def test_what_cannot_be_read_is_malformed(body: bytes) -> None:
-    with pytest.raises(MALFORMED):
+    with pytest.raises(UNREADABLE):
         read_for_orchestrator(body)

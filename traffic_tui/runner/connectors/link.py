@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
+from server.wire.unreadable import UNREADABLE
 from traffic_tui.runner.errors import RunnerError
 from traffic_tui.runner.words import plain
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises of bytes that are no message: of another form, not UTF-8, or nested without
-end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from server.wire.unreadable import UNREADABLE
 from traffic_tui.runner.connectors.backoff import Backoff
 from traffic_tui.runner.connectors.companions import beside
 from traffic_tui.runner.connectors.ledger import Budget, Ledger
-from traffic_tui.runner.connectors.link import UNREADABLE, Rejected, Unreachable
+from traffic_tui.runner.connectors.link import Rejected, Unreachable
 from traffic_tui.runner.connectors.native_session import NativeSession, Unreadable
 from traffic_tui.runner.connectors.patience import Patience
 from traffic_tui.runner.connectors.reports import unreadable_report

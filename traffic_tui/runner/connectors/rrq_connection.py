@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from server.wire import rrq
 from server.wire.rrq_frames import FrameCutter, FramingError
+from server.wire.unreadable import UNREADABLE
 from traffic_tui.runner.connectors import rrq_answers
 from traffic_tui.runner.words import plain
 
@@ -119,7 +120,7 @@ class RrqConnection(asyncio.Protocol):
     def _read(self, frame: bytes) -> None:
         try:
             message = rrq.read_for_runner(frame)
-        except rrq.MALFORMED as error:
+        except UNREADABLE as error:
             self._fail(f"a message cannot be read: {error}")
             return
         if isinstance(message, rrq.ReceivedRequestMessage):
