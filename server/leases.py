@@ -53,13 +53,15 @@ class LeaseBook:
         self._suspects.add(holder)
         return True
 
-    def renew_all(self) -> None:
+    def renew_all(self) -> list[int]:
         """Give everybody a full lease, because it was us who were away. Doubts have another
-        reason, and stay."""
+        reason, and stay. The answer is who is suspect no more."""
         now = self._clock.monotonic()
         for holder in self._renewed:
             self._renewed[holder] = now
+        cleared = sorted(self._suspects - self._doubted)
         self._suspects &= self._doubted
+        return cleared
 
     def drop(self, holder: int) -> None:
         """The holder ended; its lease is of no interest any more."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from server.coordinator import clock_change, firing, sweep
 from server.coordinator.clock_change import ClockChange
 from server.errors import TrafficError
+from server.events import Notice
 from server.leases import HiccupDetector
 from server.repeats import Repeats
 
@@ -147,7 +148,9 @@ class Sweeper:
 
     def _be_calm(self) -> None:
         memory = self._memory
-        memory.session_leases.renew_all()
+        for session_id in memory.session_leases.renew_all():
+            runner_id = memory.presences[session_id].session.runner
+            memory.notify(Notice("runner", runner=runner_id))
         memory.attempt_leases.renew_all()
         self._calm_until = (
             memory.clock.monotonic() + memory.settings.leases.heartbeat_timeout_ms / 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,10 @@ import pytest
 from server.coordinator import sweep
 from server.coordinator.named import OFFER_SECONDS, OfferBook
 from server.errors import DiskFull, Refused
+from server.events import Notice
 from server.store.sqlite import SqliteStore
 from tests.server.core.world import LEASE_SECONDS, SAM, World, a_world
+from tests.server.http.world import DEADLINE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -274,3 +277,17 @@ async def test_leases_run_out_while_many_jobs_are_dealt_with(
     assert steps > 2 * LEASE_SECONDS
     assert lost_after
     assert lost_after[0] <= LEASE_SECONDS
+
+
+async def test_who_is_suspect_no_more_as_we_stood_still_is_told(world: World) -> None:
+    """Its next beat finds nothing to tell: lists showed it as suspect until something happened."""
+    runner = await world.runner()
+    await world.pass_seconds(LEASE_SECONDS // 2 + 2)
+    leases = world.coordinator._memory.session_leases
+    assert leases.state(runner.session.id) == "suspect"
+    with world.coordinator.bus.subscribe() as heard:
+        world.clock.advance(10)
+        await world.coordinator.sweep()
+        assert leases.state(runner.session.id) == "ok"
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert Notice("runner", runner=runner.session.runner) in await heard.next()
