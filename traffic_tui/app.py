@@ -203,7 +203,7 @@ class TrafficApp(App[Leaving], inherit_bindings=False):
         while True:
             top = self.navigation.top
             await attention.pause(
-                is_busy=top is not None and top.is_behind,
+                is_busy=top is not None and top.is_behind and self.desk.link.state == "live",
                 most_a_second=self._pace.frames_per_second,
             )
             self._drain()

@@ -10,8 +10,10 @@ from server.wire.operator import NoticeView
 from tests.console.screens.seeing import console, lab
 from tests.console.screens.world import World, job, runner
 from traffic_tui.actions import ACTIONS
+from traffic_tui.attention import Attention
 from traffic_tui.client.base import KeepAlive, Resync
 from traffic_tui.config import ConsoleConfig
+from traffic_tui.screens.jobs import JobsScreen
 
 if TYPE_CHECKING:
     from tests.console.screens.seeing import Seat
@@ -93,6 +95,29 @@ async def test_a_coordinator_that_was_never_there_is_named() -> None:
         await seat.sees("Not connected to http://127.0.0.1:8700, next try in", "s: nobody answers")
         app_world.is_reachable = True
         await seat.sees("Nothing is connected to it yet")
+
+
+async def test_a_list_that_nobody_can_load_now_keeps_nobody_looking(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[bool] = []
+    pause = Attention.pause
+
+    async def noted(attention: Attention, *, is_busy: bool, most_a_second: int) -> None:
+        waits.append(is_busy)
+        await pause(attention, is_busy=is_busy, most_a_second=most_a_second)
+
+    monkeypatch.setattr(Attention, "pause", noted)
+    async with console(lab()) as seat:
+        seat.world.cut()
+        await seat.sees("○ stale")
+        top = seat.app.navigation.top
+        assert isinstance(top, JobsScreen)
+        top._catch_up.is_outdated = True
+        waits.clear()
+        await seat.until(lambda: len(waits) > 3)
+        assert top.is_behind
+        assert not any(waits)
 
 
 async def test_new_jobs_and_changes_appear_by_themselves() -> None:
