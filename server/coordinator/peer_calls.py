@@ -11,6 +11,7 @@ import msgspec
 
 from server.coordinator import sessions
 from server.coordinator.calls import Calls
+from server.errors import TrafficError
 from server.events import Notice
 
 if TYPE_CHECKING:
@@ -77,16 +78,20 @@ class PeerCalls(Calls):
         self._forget_gone()
         data = msgspec.json.encode({"ignored": self._ignored_of[runner_id]})
         actor = self._memory.runners[runner_id].name
-        await self._apply(
-            lambda tx: tx.append(
-                "message_ignored",
-                at=now,
-                runner=runner_id,
-                actor=actor,
-                reason=words[:MAX_WORDS],
-                data=data,
+        try:
+            await self._apply(
+                lambda tx: tx.append(
+                    "message_ignored",
+                    at=now,
+                    runner=runner_id,
+                    actor=actor,
+                    reason=words[:MAX_WORDS],
+                    data=data,
+                )
             )
-        )
+        except TrafficError:
+            self._told_at.pop(runner_id, None)  # whoever tries again tells it
+            raise
         return True
 
     def _forget_gone(self) -> None:

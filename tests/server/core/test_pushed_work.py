@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.coordinator import Introduction
-from server.errors import NotFound
+from server.errors import Busy, NotFound
 from server.model import Outcome, RetryPolicy
 from server.store.base import EventQuery
 from tests.server.core.world import LEASE_SECONDS, SAM, World, a_world
@@ -148,6 +148,22 @@ async def test_nonsense_is_counted_whole_and_told_now_and_then() -> None:
         told = [event for event in events if event.kind == "message_ignored"]
         assert len(told[0].reason) == 300
         assert json.loads(told[1].data) == {"ignored": 1001}
+
+
+async def test_nonsense_that_could_not_be_stored_is_told_when_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fails(operation: object) -> None:
+        raise Busy("The store is busy.")
+
+    async with a_world() as world:
+        runner = await world.coordinator.expect_runner(BOARD)
+        monkeypatch.setattr(world.coordinator.store, "apply", fails)
+        with pytest.raises(Busy):
+            await world.coordinator.note_ignored(runner.id, "what")
+        monkeypatch.undo()
+        assert await world.coordinator.note_ignored(runner.id, "what")
+        assert (await kinds(world)).count("message_ignored") == 1
 
 
 async def test_nonsense_of_runners_that_are_gone_is_not_remembered() -> None:
