@@ -218,8 +218,9 @@ class TailScreen(TakingAlong):
     def do_follow(self) -> None:
         if self.attempt() is None:
             self.say("no try was made yet")
-        else:
-            self.view.action_follow()
+            return
+        self.view.action_follow()
+        self.say("following the end" if self.view.output.is_following else "holding still")
 
     def do_wrap(self) -> None:
         self.view.action_wrap()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from server.wire.operator import NoticeView
-from tests.console.screens.seeing import console
+from tests.console.screens.seeing import console, lab
 from tests.console.screens.test_goldens import busy_lab
 from traffic_tui.screens.output import OutputScreen
 
@@ -34,6 +34,18 @@ async def test_output_follows_what_comes() -> None:
         await seat.sees("decode tile 0000", "held")
         await seat.press("G")
         await seat.sees("decode tile 0040 at last", "following")
+
+
+async def test_following_and_holding_still_are_told_where_all_is_in_view_and_has_ended() -> None:
+    world = lab()
+    world.set_output(52090, b"one line\n")
+    async with console(world) as seat:
+        await seat.burst(":52090\n")
+        await seat.sees("one line", "ended")
+        await seat.press("f")
+        await seat.sees("holding still")
+        await seat.press("f")
+        await seat.sees("following the end")
 
 
 async def test_streams_are_merged_or_shown_alone() -> None:
