@@ -194,7 +194,7 @@ class LineTable(LineView, can_focus=True):
 
     def rows_changed(self, keys: Collection[RowKey]) -> None:
         """Several rows look different now. Costs the rows that are drawn, not those given."""
-        if not keys:  # as ten times a second while nothing happens
+        if not keys:
             return
         if len(keys) <= len(self._ages):
             for key in keys:
