@@ -95,8 +95,9 @@ class PeerCalls(Calls):
         return True
 
     def _forget_gone(self) -> None:
-        for runner_id in self._told_at.keys() - self._memory.runners.keys():
-            del self._told_at[runner_id], self._ignored_of[runner_id]
+        for runner_id in self._ignored_of.keys() - self._memory.runners.keys():
+            del self._ignored_of[runner_id]
+            self._told_at.pop(runner_id, None)
 
 
 def _expect(tx: Tx, memory: Memory, who: Introduction, now: int) -> Runner:
