@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from traffic_tui.actions import Scope
+    from traffic_tui.actions import Hint, Scope
     from traffic_tui.link import Heard
     from traffic_tui.screens.desk import Desk
     from traffic_tui.state.glyphs import Role
@@ -139,6 +139,9 @@ class WelcomeScreen(TableScreen):
         )
         if self.is_current and something and not self.place.about:
             self.desk.navigator.leave()
+
+    def _hint_words(self, hint: Hint) -> str:
+        return super()._hint_words(hint) if self.place.about else hint.words
 
     def do_leave(self) -> None:
         """While nothing is there, this is the first screen: leaving it leaves the console."""

@@ -268,6 +268,13 @@ async def test_q_says_where_it_leads() -> None:
         await seat.sees("q back")
 
 
+async def test_q_of_the_first_run_leaves_the_console_and_says_so() -> None:
+    async with console(World()) as seat:
+        await seat.sees("First run", "q quit")
+        await seat.press("q")
+        await seat.dialog("Leave the console?")
+
+
 async def test_a_key_that_was_given_away_does_nothing_any_more() -> None:
     world = lab()
     world.set_output(52118, b"one\ntwo\n")
