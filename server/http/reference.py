@@ -30,8 +30,8 @@ path are percent-encoded. Unknown fields and parameters are refused.
 
 A job that waits (`scheduled`, `pending`) is on no runner and in no try, also when it was tried
 before: its `runner` and `progress` are null, `phase` is empty, `quiet_since` and the times
-`started` and `ended` are 0. What its tries did is told by its `attempts`; its `error` is the last
-one's.
+`started` and `ended` are 0. What its tries did is told by the job alone, `GET /jobs/{{job}}`; its
+`error` is the last one's.
 
 Errors have a fitting status and say what to do:
 
