@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 60.0
-LOOK_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 5.0
 BATCH: Final = 500
 """Things of each kind that one step removes at most: its neighbours wait for it."""
 PAUSE_SECONDS: Final = 0.01

@@ -36,6 +36,7 @@ class Switchboard:
         self._coordinator = coordinator
         self.supervisors = {supervisor.id: supervisor for supervisor in supervisors}
         self._desks: dict[str, Desk] = {}
+        self._has_desks = asyncio.Event()
         self._doors: dict[str, asyncio.Lock] = {}
         self._upkeep = Upkeep(self.name)
         self._repeats = Repeats()
@@ -101,6 +102,7 @@ class Switchboard:
         if known is not None:
             return known
         runner = await self._coordinator.expect_runner(introduction(supervisor))
+        self._has_desks.set()
         return self._desks.setdefault(
             supervisor.id,
             Desk(self._coordinator, supervisor, runner, lambda: self._is_stopping),
@@ -109,6 +111,7 @@ class Switchboard:
     async def _watch(self) -> None:
         """Renew the sessions of standing connections, and wake desks that are due."""
         looks = 0
+        await self._has_desks.wait()  # nobody who has no supervisors pays for looks at them
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             looks += 1
