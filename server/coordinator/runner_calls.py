@@ -112,7 +112,8 @@ class RunnerCalls(Calls):
             for session in memory.sessions_of(runner.id)
             if session.id in memory.session_leases
         }
-        return "suspect" if "suspect" in states and "ok" not in states else "ok"
+        # a lease that ran out is looked at within a second; until then it is no sign of life
+        return "ok" if "ok" in states or not states else "suspect"
 
     def lease(self, attempt: Attempt) -> LeaseView:
         """Whether the runner of a live attempt is alive."""

@@ -279,6 +279,14 @@ async def test_leases_run_out_while_many_jobs_are_dealt_with(
     assert lost_after[0] <= LEASE_SECONDS
 
 
+async def test_whose_lease_ran_out_is_not_ok_until_it_is_looked_at(world: World) -> None:
+    session = (await world.runner()).session
+    known = world.coordinator._memory.runners[session.runner]
+    assert world.coordinator.runner_state(known) == "ok"
+    world.clock.advance(LEASE_SECONDS + 1)
+    assert world.coordinator.runner_state(known) == "suspect"
+
+
 async def test_who_is_suspect_no_more_as_we_stood_still_is_told(world: World) -> None:
     """Its next beat finds nothing to tell: lists showed it as suspect until something happened."""
     runner = await world.runner()
